@@ -1,0 +1,1 @@
+"""Decontaminate: embeddings, a FAISS index of benchmark problems, overlap signals, a verdict per pair."""

@@ -1,0 +1,76 @@
+"""What a chat format must offer: prompts as token ids, and a way to read what the model wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from factory.records import Message, Mode, ToolCall
+
+
+class Tokenizer(Protocol):
+    """The little that a dialect needs of a model's tokenizer.
+
+    `encode` never yields a control token, whatever the text spells; `control` maps the spelling of each control token
+    to its id; `decode` writes control tokens as their spelling.
+    """
+
+    control: dict[str, int]
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, token_ids: list[int]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one stretch of generated tokens came to.
+
+    `code` is the Python of a well-formed call that ended the turn; `malformed` says why a call could not be read;
+    with neither, the trace has ended.
+    """
+
+    code: str | None = None
+    malformed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A whole trace read back: messages in OpenAI form, and what was counted on the way."""
+
+    messages: list[Message]
+    n_python_calls: int
+    n_tool_outputs: int
+    truncated: bool
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def final_text(self) -> str:
+        """Everything that may hold the final answer: the last assistant message, thought included where it says nothing."""
+        for message in reversed(self.messages):
+            if message.role == "assistant":
+                return message.content or message.reasoning_content or ""
+        return ""
+
+
+class Dialect(Protocol):
+    """A token-level chat format."""
+
+    name: str
+    stop_token_ids: list[int]
+
+    def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
+        """Token ids of the conversation up to where the model begins to write."""
+        ...
+
+    def turn(self, generated: list[int]) -> Turn:
+        """Read the tokens generated since the prompt or the last tool output."""
+        ...
+
+    def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
+        """Tokens that show a result to the model and open its next turn; says so when no call is left."""
+        ...
+
+    def parse(self, token_ids: list[int]) -> Parsed:
+        """Messages of a whole trace, prompt included; never raises on what a model may write."""
+        ...

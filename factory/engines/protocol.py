@@ -1,0 +1,75 @@
+"""What a program may ask of a language model: token ids in, a stream of token ids out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+FinishReason = Literal["stop", "length", "abort"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingParams:
+    """How to draw one continuation. `max_tokens` counts new tokens only; `stop_token_ids` end it and are returned."""
+
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop_token_ids: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Newly generated token ids, the stop token included; `finish_reason` is set on the last chunk alone."""
+
+    token_ids: list[int]
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelIdentity:
+    """Which weights answer: name, a revision that changes when they do, and the context window in tokens."""
+
+    name: str
+    revision: str
+    max_model_len: int
+    engine: str  # implementation and version, e.g. "vllm 0.32.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLoad:
+    """A pool's load at one moment: sequences decoding, sequences queued, and how many it can decode at once."""
+
+    running: int
+    waiting: int
+    capacity: int
+
+
+class EngineError(Exception):
+    """The engine could not serve this request, and another try would not help (bad prompt, context overflow)."""
+
+
+class EngineUnavailable(Exception):
+    """The engine died or cannot be reached; the same request may go on at another replica."""
+
+
+class Engine(Protocol):
+    """One pool of replicas of one model.
+
+    `generate` streams chunks in order and ends after the chunk that carries a finish reason. It raises `EngineError`
+    for a request that can never succeed and `EngineUnavailable` when the stream broke; tokens already yielded stay
+    valid, so the caller may continue from prompt + tokens so far. `affinity` names the trace, so that its later turns
+    can go to the replica that holds their prefix. Closing the iterator early aborts the request.
+    """
+
+    async def identity(self) -> ModelIdentity: ...
+
+    def generate(
+        self, prompt_token_ids: list[int], sampling: SamplingParams, *, affinity: str = ""
+    ) -> AsyncIterator[Chunk]: ...
+
+    async def load(self) -> EngineLoad: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,23 @@
+"""The one error a user is meant to read: what went wrong, why, and what to do about it."""
+
+from __future__ import annotations
+
+
+class FactoryError(Exception):
+    """A failure that its reader can mend.
+
+    `what` names the thing that failed, `why` the cause, `remedy` the next step. The command line prints the
+    three parts and exits with status 2; nothing else of the stack is shown.
+    """
+
+    def __init__(self, what: str, *, why: str = "", remedy: str = "") -> None:
+        super().__init__(what, why, remedy)
+        self.what, self.why, self.remedy = what, why, remedy
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.why:
+            parts.append(f"  why: {self.why}")
+        if self.remedy:
+            parts.append(f"  do:  {self.remedy}")
+        return "\n".join(parts)

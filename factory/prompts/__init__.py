@@ -1,0 +1,1 @@
+"""Prompts: one YAML file per purpose; no prompt text stands in code."""

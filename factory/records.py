@@ -1,0 +1,358 @@
+"""The row kinds of the factory, declared once: each dataclass is also its Arrow schema.
+
+A row travels as a dataclass inside a process and as an Arrow row between processes and in storage. `schema(kind)`
+derives the Arrow schema from the annotations, `to_table` and `from_table` convert; nothing else in the project
+spells a column type.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import types
+import typing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+Int8 = Annotated[int, pa.int8()]
+Int32 = Annotated[int, pa.int32()]
+
+
+class Mode(StrEnum):
+    """Reasoning effort asked of the teacher (Nemotron-Math, section 2.1)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Origin:
+    """Who wrote a token: the values of `Trace.mask`."""
+
+    PROMPT = 0
+    GENERATED = 1
+    TOOL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """What a share-alike licence asks to be kept: licence, page, author."""
+
+    license: str | None = None
+    url: str | None = None
+    user_name: str | None = None
+    user_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One contribution to a thread, as Markdown with its LaTeX untouched."""
+
+    id: str
+    text: str
+    score: Int32 = 0
+    accepted: bool = False
+    comments: list[str] = field(default_factory=list)
+    attribution: Attribution = field(default_factory=Attribution)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """A forum discussion: a first post that may state problems, and the replies."""
+
+    id: str
+    source: str
+    title: str = ""
+    question: Post
+    answers: list[Post] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    duplicate_of: list[str] = field(default_factory=list)
+    position: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A benchmark problem close to a training problem, with every signal that was measured on the pair."""
+
+    benchmark: str
+    id: str
+    cosine: float
+    verdict: str
+    signals: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A self-contained problem; `answer` is the reference the source gives, None where it gives none."""
+
+    id: str
+    text: str
+    answer: str | None = None
+    source: str = ""
+    attribution: Attribution = field(default_factory=Attribution)
+    neighbours: list[Neighbour] = field(default_factory=list)
+    steps: dict[str, str] = field(default_factory=dict)  # raw model text of each curation step
+    position: str = ""  # file and line or byte it was read from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCall:
+    name: str
+    arguments: str  # JSON text, as in the OpenAI chat format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageToolCall:
+    id: str
+    type: str = "function"
+    function: FunctionCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One chat message in OpenAI form; `reasoning_content` holds what the model thought before it spoke."""
+
+    role: str
+    content: str = ""
+    reasoning_content: str | None = None
+    tool_calls: list[MessageToolCall] | None = None
+    tool_call_id: str | None = None
+
+
+CellStatus = Literal["ok", "error", "timeout", "memory", "disk", "killed", "malformed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One executed call: what ran, what came back and how long it took (seconds of wall time)."""
+
+    code: str
+    status: CellStatus
+    stdout: str = ""
+    stderr: str = ""
+    state_lost: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleKey:
+    """The deterministic identity of one sample inside a run."""
+
+    problem_id: str
+    mode: Mode
+    tool: bool
+    sample: Int32
+
+    def __str__(self) -> str:
+        return f"{self.problem_id}/{self.mode}/{'python' if self.tool else 'none'}/{self.sample}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """One finished sample: exactly the tokens that the model saw and said, and what is known about them.
+
+    `token_ids` and `mask` have equal length; `mask` holds an `Origin` per token. `messages`, `answer` and the counts
+    are views of them. `uid` identifies the content, so that a verdict names the very trace it judged.
+    """
+
+    problem_id: str
+    mode: Mode
+    tool: bool
+    sample: Int32
+    attempt: Int32 = 0
+    uid: str = ""
+    token_ids: list[Int32]
+    mask: list[Int8]
+    messages: list[Message]
+    answer: str | None
+    finish_reason: str  # stop | length | calls | wall_time | repetition | context | error
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    n_prompt_tokens: Int32 = 0
+    n_generated_tokens: Int32 = 0
+    n_tool_tokens: Int32 = 0
+    n_regenerated_tokens: Int32 = 0  # generated twice because an engine died
+    seconds: float = 0.0
+    seed: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: Int32 = 0
+    engine: str = ""
+    model: str = ""
+    model_revision: str = ""
+    dialect: str = ""
+    prompt_fingerprint: str = ""
+
+    @property
+    def key(self) -> SampleKey:
+        return SampleKey(problem_id=self.problem_id, mode=self.mode, tool=self.tool, sample=self.sample)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One sample held against the settled reference. `equal` is None while neither rule nor judge could decide."""
+
+    mode: Mode
+    tool: bool
+    sample: Int32
+    uid: str
+    answer: str | None
+    equal: bool | None
+    method: str
+    judge: str | None = None  # the LLM judge's own verdict, where it was asked
+    n_generated_tokens: Int32 = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regime:
+    """Pass statistics of one problem in one mode, with or without Python (the release's `metadata` field)."""
+
+    mode: Mode
+    tool: bool
+    count: Int32
+    passed: Int32
+
+    @property
+    def accuracy(self) -> float:
+        return self.passed / self.count if self.count else 0.0
+
+    @property
+    def name(self) -> str:
+        return f"reason_{self.mode}_{'with_tool' if self.tool else 'no_tool'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A problem that survived: its settled reference, the verdict on every sample, and where the votes went."""
+
+    problem: Problem
+    reference: str
+    original_reference: str | None
+    changed_to_majority: bool
+    votes: dict[str, int]  # representative answer of each equivalence class -> samples in it
+    regimes: list[Regime]
+    judgements: list[Judgement]
+    difficulty: float  # low-mode pass rate, 0 (hard) to 1 (easy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """A row that left the graph: at which stage, for which reason, with the detail and the row itself as JSON."""
+
+    id: str
+    kind: str  # thread | problem | trace
+    stage: str
+    reason: str
+    detail: str = ""
+    row: str = ""
+    position: str = ""
+
+
+T = TypeVar("T")
+
+
+@cache
+def schema(kind: type) -> pa.Schema:
+    """The Arrow schema of a row kind, with the schema version in its metadata."""
+    struct = _arrow_type(kind)
+    return pa.schema(list(struct), metadata={"kind": kind.__name__, "schema_version": str(SCHEMA_VERSION)})
+
+
+def to_table(kind: type, rows: list[Any]) -> pa.Table:
+    """Rows of one kind as an Arrow table."""
+    return pa.Table.from_pylist([to_dict(row) for row in rows], schema=schema(kind))
+
+
+def from_table(kind: type[T], table: pa.Table | pa.RecordBatch) -> list[T]:
+    """The inverse of `to_table`. Columns that an older schema version lacks take the field's default."""
+    return [from_dict(kind, row) for row in table.to_pylist()]
+
+
+def to_dict(row: Any) -> dict[str, Any]:
+    """A row as plain Python values, as Arrow and JSON take them (maps as lists of pairs)."""
+    return typing.cast(dict[str, Any], _plain(row))
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """The inverse of `to_dict`."""
+    return typing.cast(T, _build(kind, values))
+
+
+def uid_of(key: SampleKey, token_ids: list[int]) -> str:
+    """A content hash of one sample: equal exactly when key and tokens are equal."""
+    digest = hashlib.blake2b(str(key).encode(), digest_size=16)
+    digest.update(b"\0" + ",".join(map(str, token_ids)).encode())
+    return digest.hexdigest()
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+_SCALARS: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return args[1]
+    if origin in (Union, types.UnionType):
+        return _arrow_type(next(a for a in args if a is not type(None)))
+    if origin is list:
+        return pa.list_(_arrow_type(args[0]))
+    if origin is dict:
+        return pa.map_(_arrow_type(args[0]), _arrow_type(args[1]))
+    if origin is Literal or (isinstance(hint, type) and issubclass(hint, StrEnum)):
+        return pa.string()
+    if dataclasses.is_dataclass(hint):
+        hints = _hints(typing.cast(type, hint))
+        return pa.struct([pa.field(name, _arrow_type(h), nullable=_nullable(h)) for name, h in hints.items()])
+    return _SCALARS[hint]
+
+
+def _nullable(hint: Any) -> bool:
+    return typing.get_origin(hint) in (Union, types.UnionType)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, dict):
+        return [(k, _plain(v)) for k, v in value.items()]
+    if isinstance(value, list) and value and not isinstance(value[0], int | float | str):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _build(hint: Any, value: Any) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if value is None:
+        return None
+    if origin is Annotated:
+        return value
+    if origin in (Union, types.UnionType):
+        return _build(next(a for a in args if a is not type(None)), value)
+    if origin is list:
+        inner = args[0]
+        return [_build(inner, v) for v in value] if dataclasses.is_dataclass(inner) else list(value)
+    if origin is dict:
+        return dict(value)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint(value)
+    if dataclasses.is_dataclass(hint):
+        known = _hints(typing.cast(type, hint))
+        return typing.cast(type, hint)(**{k: _build(known[k], v) for k, v in value.items() if k in known})
+    return value

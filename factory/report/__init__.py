@@ -1,0 +1,1 @@
+"""Report: the funnel, the dataset card, plots. Reads the store, changes nothing."""

@@ -1,0 +1,1 @@
+"""Sandbox: stateful, isolated Python sessions for model-written code. Only `pool` knows Ray."""

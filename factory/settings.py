@@ -1,0 +1,187 @@
+"""Strict configuration: YAML in, pydantic models out, errors that name the key, the file and the nearest valid key.
+
+Knows nothing of what is configured; `recipe.py` declares that.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from factory.errors import FactoryError
+
+Model = TypeVar("Model", bound="Strict")
+
+
+class Strict(BaseModel):
+    """A section of a recipe: unknown keys are errors, values are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def operational(default: Any = ..., **kwargs: Any) -> Any:
+    """A field that changes how fast or where a run goes, never what it yields: left out of the fingerprint."""
+    return Field(default, json_schema_extra={"operational": True}, **kwargs)
+
+
+def load(model: type[Model], path: str | Path, overrides: list[str] | None = None) -> Model:
+    """Read a YAML file into `model`, with `a.b=c` overrides on top (c is read as YAML)."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise FactoryError(
+            f"cannot read the recipe {path}",
+            why=error.strerror or str(error),
+            remedy="check the path given to --recipe",
+        ) from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FactoryError(
+            f"{path} is not valid YAML", why=" ".join(str(error).split()), remedy="mend the line named above"
+        ) from None
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise FactoryError(f"{path} holds a {type(values).__name__}, not a mapping of keys to values")
+    for override in overrides or []:
+        _apply(values, override)
+    return validate(model, values, str(path))
+
+
+def validate(model: type[Model], values: dict[str, Any], origin: str) -> Model:
+    """Check `values` against `model`; `origin` is the file that an error names."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(model, item) for item in error.errors()]
+        raise FactoryError(
+            f"{origin}: {lines[0]}" if len(lines) == 1 else f"{origin}:\n  " + "\n  ".join(lines)
+        ) from None
+
+
+def fingerprint(section: Strict) -> str:
+    """16 hex digits over every value that can change results; operational knobs are left out."""
+    canonical = json.dumps(result_values(section), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def result_values(section: Strict) -> dict[str, Any]:
+    """The part of a recipe that its fingerprint covers, as JSON values."""
+    return typing.cast(dict[str, Any], _result_values(section))
+
+
+def _result_values(value: Any) -> Any:
+    if isinstance(value, Strict):
+        fields = type(value).model_fields
+        kept = {n: f for n, f in fields.items() if not _is_operational(f.json_schema_extra)}
+        return {name: _result_values(getattr(value, name)) for name in kept}
+    if isinstance(value, dict):
+        return {str(k): _result_values(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_result_values(v) for v in value]
+    return value
+
+
+def _is_operational(extra: Any) -> bool:
+    return isinstance(extra, dict) and bool(extra.get("operational"))
+
+
+def difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """The keys in which two `result_values` differ, one readable line each."""
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            lines += difference(before, after, f"{prefix}{key}.")
+        else:
+            lines.append(f"{prefix}{key}: {json.dumps(before)} -> {json.dumps(after)}")
+    return lines
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise FactoryError(
+            f"--set {override!r} is not of the form a.b=c", remedy="for example --set teacher.engine.replicas=2"
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FactoryError(
+            f"--set {override!r}: the value is not valid YAML", why=" ".join(str(error).split())
+        ) from None
+    *parents, last = path.split(".")
+    node: Any = values
+    for position, key in enumerate(parents):
+        node = _child(node, key, override, ".".join(parents[:position]))
+    if isinstance(node, list):
+        node[_index(node, last, override)] = value
+    else:
+        node[last] = value
+
+
+def _child(node: Any, key: str, override: str, where: str) -> Any:
+    if isinstance(node, list):
+        return node[_index(node, key, override)]
+    child = node.setdefault(key, {})
+    if child is None:
+        child = node[key] = {}
+    if not isinstance(child, dict | list):
+        raise FactoryError(f"--set {override!r}: {where + '.' if where else ''}{key} is a value, it has no keys")
+    return child
+
+
+def _index(node: list[Any], key: str, override: str) -> int:
+    if not key.isdigit() or int(key) >= len(node):
+        raise FactoryError(f"--set {override!r}: {key!r} is not an index of a list of {len(node)}")
+    return int(key)
+
+
+def _explain(model: type[BaseModel], item: Any) -> str:
+    """One validation error of pydantic's in one line of ours."""
+    # pydantic puts the tag of a discriminated union into the path; a user never wrote it
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        siblings = _valid_keys(model, location[:-1])
+        near = difflib.get_close_matches(location[-1], siblings, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; valid keys here: {', '.join(siblings)}"
+        return f"unknown key {key!r}{hint}"
+    if item["type"] == "missing":
+        return f"key {key!r} is missing"
+    return f"key {key!r}: {item['msg']}, not {item['input']!r}"
+
+
+def _valid_keys(model: Any, path: list[str]) -> list[str]:
+    """Keys that the section at `path` takes."""
+    for part in path:
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = _section(model.model_fields[part].annotation)
+        elif not (isinstance(model, type) and issubclass(model, BaseModel)):
+            break
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return list(model.model_fields)
+    return []
+
+
+def _section(annotation: Any) -> Any:
+    """The model inside Optional[...], list[...] or dict[str, ...]."""
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _section(args[0])
+    if origin in (typing.Union, types.UnionType):
+        return _section(next(a for a in args if a is not type(None)))
+    if origin in (list, dict):
+        return _section(args[-1])
+    return annotation

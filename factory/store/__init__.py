@@ -1,0 +1,1 @@
+"""Store: filesystems by URI, the journal, commits, publishing. Truth lies here and nowhere else."""
