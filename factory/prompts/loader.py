@@ -1,0 +1,109 @@
+"""Reads prompt files and fills them in. Knows no model, no program and no engine.
+
+A prompt is a YAML file beside this module:
+
+    description: what the prompt asks, for whom, and how the reply is read
+    template: |
+      {{problem}}
+      ...
+    example: |            # optional: how one few-shot example is worded
+      ...
+
+Few-shot examples lie in `NAME.examples.yaml`, a list of mappings. Each is put through `example`, and the results,
+joined by blank lines, stand in for `{{examples}}` in the template.
+
+A placeholder is a name in double braces, as single braces are common in LaTeX. All placeholders are replaced in one
+pass: text that is filled in is never searched, so braces in a forum post are harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from factory import settings
+from factory.errors import FactoryError
+from factory.settings import Strict
+
+FOLDER = Path(__file__).parent
+_PLACEHOLDER = re.compile(r"\{\{ *([a-z_][a-z0-9_]*) *\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt text with placeholders, and the few-shot examples that it shows."""
+
+    name: str
+    description: str
+    template: str
+    examples: str = ""
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Names that `render` must be given."""
+        return frozenset(_PLACEHOLDER.findall(self.template)) - {"examples"}
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that change whenever a rendered prompt would."""
+        return hashlib.sha256(f"{self.template}\0{self.examples}".encode()).hexdigest()[:16]
+
+    def render(self, variables: Mapping[str, str]) -> str:
+        """The prompt with every placeholder replaced; a missing or unknown variable is an error."""
+        if self.variables != variables.keys():
+            missing, unknown = self.variables - variables.keys(), variables.keys() - self.variables
+            raise FactoryError(
+                f"the prompt {self.name!r} cannot be filled in",
+                why="; ".join(
+                    f"{kind}: {', '.join(sorted(names))}"
+                    for kind, names in (("no value for", missing), ("no placeholder for", unknown))
+                    if names
+                ),
+                remedy=f"its placeholders are: {', '.join(sorted(self.variables)) or 'none'}",
+            )
+        return _fill(self.template, {**variables, "examples": self.examples})
+
+
+class _File(Strict):
+    description: str = Field(min_length=1)
+    template: str = Field(min_length=1)
+    example: str | None = None
+
+
+@cache
+def prompt(name: str) -> Prompt:
+    """The prompt `name`: a file of this folder, or the path of a YAML file of the user's own."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in FOLDER.glob("*.yaml") if not p.stem.endswith(".examples"))
+        raise FactoryError(
+            f"there is no prompt {name!r}", why=f"{path} is not a file", remedy=f"known prompts: {', '.join(known)}"
+        )
+    file = settings.load(_File, path)
+    template = file.template.strip()
+    shown = _examples(path, file.example) if "examples" in _PLACEHOLDER.findall(template) else ""
+    return Prompt(path.stem, file.description.strip(), template, shown)
+
+
+def _examples(path: Path, example: str | None) -> str:
+    source = path.with_suffix(".examples.yaml")
+    rows: Any = yaml.safe_load(source.read_text(encoding="utf-8")) if source.is_file() else None
+    needed = set(_PLACEHOLDER.findall(example or ""))
+    if not needed or not isinstance(rows, list) or not all(isinstance(r, dict) and needed <= r.keys() for r in rows):
+        raise FactoryError(
+            f"{path} uses {{{{examples}}}}, but its examples cannot be read",
+            why=f"it needs a key `example`, and {source.name} beside it with a list of mappings that have its placeholders",
+        )
+    return "\n\n".join(_fill(example.strip(), {key: str(value).strip() for key, value in row.items()}) for row in rows)
+
+
+def _fill(template: str, variables: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: variables[match[1]], template)

@@ -1,0 +1,71 @@
+"""Prompts are filled in by one pass, never by str.format, and say plainly what they lack."""
+
+from __future__ import annotations
+
+import pytest
+
+from factory.errors import FactoryError
+from factory.prompts import loader
+
+
+def write(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_user_text_is_never_searched_for_placeholders(tmp_path):
+    path = write(tmp_path, "p.yaml", "description: d\ntemplate: '{{a}} | \\boxed{} | {{ b }}'\n")
+    filled = loader.prompt(path).render({"a": r"x^{{b}} {0} {a} \1 \g<0> %s", "b": "{{a}}"})
+    assert filled == r"x^{{b}} {0} {a} \1 \g<0> %s | \boxed{} | {{a}}"
+
+
+def test_missing_and_unknown_variables_are_named(tmp_path):
+    prompt = loader.prompt(write(tmp_path, "p.yaml", "description: d\ntemplate: '{{post}} {{problem}}'\n"))
+    with pytest.raises(FactoryError) as error:
+        prompt.render({"post": "x", "probelm": "y"})
+    assert "no value for: problem" in str(error.value)
+    assert "no placeholder for: probelm" in str(error.value)
+
+
+def test_examples_come_from_their_own_file_and_may_hold_double_braces(tmp_path):
+    path = write(tmp_path, "p.yaml", "description: d\ntemplate: '{{t}} {{examples}}'\nexample: 'Q {{q}} A {{a}}'\n")
+    write(tmp_path, "p.examples.yaml", "- {q: 'x^{{t}}', a: 1}\n- {q: two, a: 2}\n")
+    assert loader.prompt(path).render({"t": "T"}) == "T Q x^{{t}} A 1\n\nQ two A 2"
+
+
+def test_the_fingerprint_follows_template_and_examples_but_not_the_description(tmp_path):
+    def made(folder, description, example):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, "p.examples.yaml", f"- {{q: {example}}}\n")
+        text = f"description: {description}\ntemplate: '{{{{examples}}}}'\nexample: '{{{{q}}}}'\n"
+        return loader.prompt(write(tmp_path / folder, "p.yaml", text)).fingerprint
+
+    assert made("a", "one", "x") == made("b", "two", "x") != made("c", "one", "y")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("description: d\ntemplate: '{{examples}}'\n", "examples"),
+        ("description: d\ntemplat: x\n", "did you mean 'template'"),
+        ("description: ''\ntemplate: x\n", "description"),
+    ],
+)
+def test_a_bad_prompt_file_is_one_clear_error(tmp_path, text, said):
+    with pytest.raises(FactoryError, match=said):
+        loader.prompt(write(tmp_path, "p.yaml", text))
+
+
+def test_an_unknown_prompt_names_those_that_exist():
+    with pytest.raises(FactoryError, match="solve"):
+        loader.prompt("slove")
+
+
+def test_every_prompt_of_the_library_loads():
+    names = [p.stem for p in loader.FOLDER.glob("*.yaml") if not p.stem.endswith(".examples")]
+    assert "solve" in names
+    for name in names:
+        prompt = loader.prompt(name)
+        text = prompt.render(dict.fromkeys(prompt.variables, "VALUE"))
+        assert "{{" not in text or "{{" in prompt.examples
