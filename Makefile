@@ -1,0 +1,29 @@
+# The first command after `git clone` may be any of these: each sets up .venv when it has to.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+export RAY_AUTH_MODE ?= disabled
+
+.PHONY: help setup demo test check format bench lock clean
+help:     ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup:    ## create or refresh .venv (quick when nothing changed)
+	@$(PYTHON) .ci/setup.py
+
+demo: setup  ## build a small dataset with a tiny teacher on this machine, into out/demo
+	@$(BIN)/python jobs/build_dataset.py --recipe jobs/recipes/demo.yaml --out out/demo
+
+test: setup  ## every test that this machine can run
+	@$(BIN)/python -m pytest
+
+check: setup  ## lint, formatting and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: setup  ## apply the formatter and the linter's safe fixes
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+lock: setup  ## write the versions that `make setup` pins
+	@$(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -v '^uv==' | sed 's/+cpu$$//' > .ci/cpu.lock
+
+clean:    ## remove what the targets above made
+	rm -rf .venv out .pytest_cache .mypy_cache .ruff_cache
