@@ -37,7 +37,7 @@ def main() -> None:
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
     if sys.version_info[:2] not in ((3, 11), (3, 12)):
-        sys.exit(f"setup: this is Python {sys.version.split()[0]}; 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11")
+        sys.exit(f"setup: Python {sys.version.split()[0]} is neither 3.11 nor 3.12: make PYTHON=/path/to/python3.11")
     print(f"setup: installing into {VENV} (some minutes the first time)", flush=True)
     python = VENV / "bin" / "python"
     if not python.exists():

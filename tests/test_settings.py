@@ -1,0 +1,95 @@
+"""A recipe's errors name the key, the file and the way out; its fingerprint covers what changes results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from factory import recipe, settings
+from factory.errors import FactoryError
+
+MINIMAL = """
+name: test
+sources: [{path: problems.jsonl}]
+teacher: {model: some/model}
+"""
+RECIPES = Path(__file__).parent.parent / "jobs" / "recipes"
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(MINIMAL)
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_recipes_load(path):
+    assert recipe.load(path).name
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("nam=1", "unknown key 'nam'; did you mean 'name'?"),
+        ("teacher.engine.replicass=3", "unknown key 'teacher.engine.replicass'; did you mean 'replicas'?"),
+        ("teacher.engine.qqq=3", "valid keys here: kind, dtype"),
+        ("sources.0.columns.problm=text", "unknown key 'sources.0.columns.problm'; did you mean 'problem'?"),
+        ("solve.samples=many", "key 'solve.samples': Input should be a valid integer"),
+        ("solve.max_low_pass_rate=1.5", "less than or equal to 1"),
+        ("sources=[]", "at least 1 item"),
+        ("sources.7.path=x", "'7' is not an index of a list of 1"),
+        ("name.first=x", "name is a value, it has no keys"),
+        ("sandbox.if_missing=external", "needs external_claim"),
+        ("no-equals", "is not of the form a.b=c"),
+        ("solve.samples=[1", "not valid YAML"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(recipe_file, override, said):
+    with pytest.raises(FactoryError) as caught:
+        recipe.load(recipe_file, [override])
+    assert said in str(caught.value)
+    if "=" in override and "YAML" not in said and "index" not in said and "has no keys" not in said:
+        assert str(recipe_file) in str(caught.value)
+
+
+def test_every_wrong_key_is_listed_at_once(recipe_file):
+    with pytest.raises(FactoryError) as caught:
+        recipe.load(recipe_file, ["solve.sample=3", "verify.timeout=1"])
+    assert "'solve.sample'" in str(caught.value)
+    assert "'verify.timeout'" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "name: [", "just words"])
+def test_a_file_that_is_no_recipe(tmp_path, text):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(FactoryError, match=r"bad\.yaml"):
+        recipe.load(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FactoryError, match=r"cannot read the recipe .*no\.yaml"):
+        recipe.load(tmp_path / "no.yaml")
+
+
+def test_overrides_reach_into_sections_and_lists(recipe_file):
+    loaded = recipe.load(
+        recipe_file, ["sources.0.limit=3", "teacher.engine.replicas=[2, 5]", "solve.order=cheap_first"]
+    )
+    assert loaded.sources[0].limit == 3
+    assert loaded.teacher.engine.replicas == (2, 5)
+    assert loaded.solve.order == "cheap_first"
+
+
+def test_the_fingerprint_leaves_out_what_cannot_change_results(recipe_file):
+    plain = recipe.load(recipe_file)
+    moved = recipe.load(
+        recipe_file, ["teacher.engine.replicas=[1, 99]", "journal.part_mb=1", "programs.workers=[2, 2]"]
+    )
+    other = recipe.load(recipe_file, ["solve.sampling.temperature=0.5"])
+    assert plain.fingerprint == moved.fingerprint
+    assert plain.fingerprint != other.fingerprint
+    changed = settings.difference(settings.result_values(plain), settings.result_values(other))
+    assert changed == ["solve.sampling.temperature: 1.0 -> 0.5"]
