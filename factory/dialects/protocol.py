@@ -46,7 +46,7 @@ class Parsed:
 
     @property
     def final_text(self) -> str:
-        """Everything that may hold the final answer: the last assistant message, thought included where it says nothing."""
+        """Where to look for the final answer: the last assistant message, its thought where it says nothing."""
         for message in reversed(self.messages):
             if message.role == "assistant":
                 return message.content or message.reasoning_content or ""

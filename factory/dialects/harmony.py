@@ -1,0 +1,108 @@
+"""Harmony, the chat format of the gpt-oss models, on token ids: prompts, Python calls, tool output, reading back.
+
+Knows records and the tokenizer protocol. The messages themselves are cut and joined in `harmony_message`, the opening
+is worded in `harmony_prompt`, messages in OpenAI form are made in `harmony_parse`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from factory.dialects.harmony_message import HarmonyTokens
+from factory.dialects.harmony_prompt import KNOWLEDGE_CUTOFF, PYTHON_TOOL, SystemContent
+from factory.dialects.protocol import Tokenizer, Turn
+from factory.dialects.shown import shown_output
+from factory.records import Mode, ToolCall
+
+PYTHON = "python"
+RELEASED_TOOL = "stateful_python_code_exec"
+"""The Python tool's name in messages of OpenAI form, as in the released Nemotron-Math rows (`tools` column)."""
+
+_PYTHON_NAMES = {PYTHON, f"functions.{PYTHON}", RELEASED_TOOL, f"functions.{RELEASED_TOOL}"}
+
+
+class Harmony:
+    """The harmony dialect over one tokenizer.
+
+    The date is fixed, so that two runs of one recipe see the same prompts. `python_description` is what the system
+    message says about the tool; the default is the wording that the models were trained with.
+    """
+
+    name = "harmony"
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        knowledge_cutoff: str = KNOWLEDGE_CUTOFF,
+        current_date: str = "2025-08-05",
+        python_description: str = PYTHON_TOOL,
+        tool_name: str = RELEASED_TOOL,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.tokens = HarmonyTokens(tokenizer)
+        self.knowledge_cutoff, self.current_date = knowledge_cutoff, current_date
+        self.python_description, self.tool_name = python_description, tool_name
+        end_of_text = tokenizer.control.get("<|endoftext|>")
+        self.stop_token_ids = [self.tokens.return_, self.tokens.call]
+        self.stop_token_ids += [end_of_text] if end_of_text is not None else []
+
+    def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
+        """System message, `system` as the developer's instructions, the user's message, and the assistant's header.
+
+        `mode` None asks for medium effort, the models' own default.
+        """
+        opening = SystemContent(
+            knowledge_cutoff=self.knowledge_cutoff,
+            current_date=self.current_date,
+            reasoning=(mode or Mode.MEDIUM).value,
+            tools={PYTHON: self.python_description} if tool else {},
+        )
+        ids = self._message("system", opening.render())
+        if system:
+            ids += self._message("developer", f"# Instructions\n\n{system}")
+        return ids + self._message("user", user) + self._assistant()
+
+    def turn(self, generated: list[int]) -> Turn:
+        """Read the last message of a turn. It is a call when `<|call|>` closed it, whoever wrote its opening header."""
+        if not generated or generated[-1] != self.tokens.call:
+            return Turn()
+        last = self.tokens.split(generated)[-1]
+        header = self.tokens.read_header(last.header)
+        if header.recipient is None:
+            return Turn(malformed="the call names no recipient")
+        if header.recipient not in _PYTHON_NAMES:
+            return Turn(malformed=f"there is no tool named {header.recipient!r}; the only tool is {PYTHON!r}")
+        if not last.opened:
+            return Turn(malformed="the call has no content")
+        return read_code(self.tokenizer.decode(last.content), is_json=header.content_type == "json")
+
+    def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
+        """The result as a message from `python` to the assistant, and the header of the assistant's next message."""
+        tokens, encode = self.tokens, self.tokenizer.encode
+        text = shown_output(call)
+        if calls_left is not None and calls_left <= 0:
+            text = f"{text.rstrip()}\n\nNo Python calls are left. Finish without running more code.".lstrip()
+        header = [*encode(f"{PYTHON} to=assistant"), tokens.channel, *encode("analysis")]
+        return [tokens.start, *header, tokens.message, *encode(text), tokens.end, *self._assistant()]
+
+    def _message(self, role: str, text: str) -> list[int]:
+        tokens, encode = self.tokens, self.tokenizer.encode
+        return [tokens.start, *encode(role), tokens.message, *encode(text), tokens.end]
+
+    def _assistant(self) -> list[int]:
+        return [self.tokens.start, *self.tokenizer.encode("assistant")]
+
+
+def read_code(text: str, *, is_json: bool) -> Turn:
+    """The code of a call: the text itself, or the `code` argument where the header announces JSON."""
+    if not is_json:
+        return Turn(code=text) if text.strip() else Turn(malformed="the call holds no code")
+    try:
+        arguments = json.loads(text)
+    except ValueError as error:
+        return Turn(malformed=f"the arguments are not valid JSON: {error}")
+    code = arguments.get("code") if isinstance(arguments, dict) else None
+    if not isinstance(code, str) or not code.strip():
+        return Turn(malformed="the arguments hold no string under 'code'")
+    return Turn(code=code)
