@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -61,14 +61,15 @@ class Engine(Protocol):
     `generate` streams chunks in order and ends after the chunk that carries a finish reason. It raises `EngineError`
     for a request that can never succeed and `EngineUnavailable` when the stream broke; tokens already yielded stay
     valid, so the caller may continue from prompt + tokens so far. `affinity` names the trace, so that its later turns
-    can go to the replica that holds their prefix. Closing the iterator early aborts the request.
+    can go to the replica that holds their prefix. Closing the generator early (`contextlib.aclosing`) aborts the
+    request.
     """
 
     async def identity(self) -> ModelIdentity: ...
 
     def generate(
         self, prompt_token_ids: list[int], sampling: SamplingParams, *, affinity: str = ""
-    ) -> AsyncIterator[Chunk]: ...
+    ) -> AsyncGenerator[Chunk, None]: ...
 
     async def load(self) -> EngineLoad: ...
 

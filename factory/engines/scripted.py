@@ -1,0 +1,147 @@
+"""An engine that follows a script, for tests of programs: deterministic, instant, and mortal on demand.
+
+It keeps the contract of `Engine` to the letter (stop tokens, budgets, overflow, queueing, a stream that breaks), so
+that a program which passes against it meets nothing new from vLLM but the tokens themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+
+from factory.dialects.protocol import Tokenizer
+from factory.engines.protocol import Chunk, EngineError, EngineLoad, EngineUnavailable, ModelIdentity, SamplingParams
+
+Script = Callable[[list[int], SamplingParams], Sequence[int]]
+"""What the model would write after a prompt, without regard to budgets and stop tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of `generate`, as a test may want to look at it."""
+
+    prompt_token_ids: list[int]
+    sampling: SamplingParams
+    affinity: str
+
+
+class ScriptedEngine:
+    """Answers from `script`, in chunks of `chunk_tokens`, `delay_s` seconds apart.
+
+    `deaths` plans failures: its k-th entry is the number of tokens after which the k-th request breaks with
+    `EngineUnavailable`, or None for a request that survives; requests past its end survive. A broken request that
+    comes back as prompt + tokens so far goes on where it stopped, whatever the script says of that longer prompt.
+    Requests beyond `capacity` wait, as they would in a real queue. `requests` and `n_aborted` record what happened.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        chunk_tokens: int = 16,
+        delay_s: float = 0.0,
+        deaths: Sequence[int | None] = (),
+        capacity: int = 256,
+        max_model_len: int = 131_072,
+        name: str = "scripted",
+    ) -> None:
+        self.requests: list[Request] = []
+        self.n_aborted = 0
+        self._script, self._chunk_tokens, self._delay_s = script, chunk_tokens, delay_s
+        self._deaths = list(deaths)
+        self._capacity, self._slots = capacity, asyncio.Semaphore(capacity)
+        self._identity = ModelIdentity(name=name, revision="0", max_model_len=max_model_len, engine="scripted")
+        self._running = self._waiting = 0
+        self._rest: dict[tuple[int, ...], list[int]] = {}
+
+    async def identity(self) -> ModelIdentity:
+        return self._identity
+
+    async def generate(
+        self, prompt_token_ids: list[int], sampling: SamplingParams, *, affinity: str = ""
+    ) -> AsyncGenerator[Chunk, None]:
+        death = self._deaths[len(self.requests)] if len(self.requests) < len(self._deaths) else None
+        self.requests.append(Request(list(prompt_token_ids), sampling, affinity))
+        room = self._identity.max_model_len - len(prompt_token_ids)
+        if room <= 0:
+            raise EngineError(
+                f"the prompt has {len(prompt_token_ids)} tokens, the context window {self._identity.max_model_len}"
+            )
+        answer = self._answer(prompt_token_ids, sampling)
+        cut, ends_by_itself = _end(answer, min(sampling.max_tokens, room), sampling.stop_token_ids)
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        self._running += 1
+        finished = False
+        try:
+            for start in range(0, max(len(cut), 1), self._chunk_tokens):
+                await asyncio.sleep(self._delay_s)
+                end = min(start + self._chunk_tokens, len(cut))
+                if death is not None and death < end:
+                    finished = True
+                    if death > start:
+                        yield Chunk(cut[start:death])
+                    self._rest[(*prompt_token_ids, *cut[:death])] = answer[death:]
+                    raise EngineUnavailable(f"scripted death after {death} tokens")
+                finished = end == len(cut)
+                yield Chunk(cut[start:end], ("stop" if ends_by_itself else "length") if finished else None)
+        finally:
+            self.n_aborted += not finished
+            self._running -= 1
+            self._slots.release()
+
+    async def load(self) -> EngineLoad:
+        return EngineLoad(running=self._running, waiting=self._waiting, capacity=self._capacity)
+
+    async def close(self) -> None:
+        pass
+
+    def _answer(self, prompt: list[int], sampling: SamplingParams) -> list[int]:
+        rest = self._rest.pop(tuple(prompt), None)
+        return rest if rest is not None else list(self._script(prompt, sampling))
+
+
+def by_text(tokenizer: Tokenizer, rules: Sequence[tuple[str, str | Sequence[str]]]) -> Script:
+    """A script in text: the first rule whose regular expression is found in the decoded prompt gives the reply.
+
+    A rule with several replies deals them out by seed (reply number seed mod their count; the first without a seed),
+    so that samples of one problem differ and yet repeat. Control tokens in replies are written as their spelling.
+    """
+    compiled = [
+        (re.compile(pattern, re.DOTALL), [replies] if isinstance(replies, str) else list(replies))
+        for pattern, replies in rules
+    ]
+
+    def script(prompt: list[int], sampling: SamplingParams) -> list[int]:
+        text = tokenizer.decode(prompt)
+        for pattern, replies in compiled:
+            if pattern.search(text):
+                return encode_with_control(tokenizer, replies[(sampling.seed or 0) % len(replies)])
+        raise LookupError(f"no rule of the script matches the prompt that ends in {text[-200:]!r}")
+
+    return script
+
+
+def encode_with_control(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of `text`, in which the spelling of a control token means the token (for scripts, never for input)."""
+    if not tokenizer.control:
+        return tokenizer.encode(text)
+    spellings = sorted(tokenizer.control, key=len, reverse=True)
+    parts = re.split("(" + "|".join(map(re.escape, spellings)) + ")", text)
+    token_ids: list[int] = []
+    for part in filter(None, parts):
+        token_ids += [tokenizer.control[part]] if part in tokenizer.control else tokenizer.encode(part)
+    return token_ids
+
+
+def _end(answer: list[int], budget: int, stop_token_ids: list[int]) -> tuple[list[int], bool]:
+    """The part of `answer` that is said, and whether it ended by itself (at a stop token or at its own end)."""
+    for position, token in enumerate(answer[:budget]):
+        if token in stop_token_ids:
+            return answer[: position + 1], True
+    return answer[:budget], len(answer) <= budget
