@@ -100,7 +100,7 @@ def _examples(path: Path, example: str | None) -> str:
     if not needed or not isinstance(rows, list) or not all(isinstance(r, dict) and needed <= r.keys() for r in rows):
         raise FactoryError(
             f"{path} uses {{{{examples}}}}, but its examples cannot be read",
-            why=f"it needs a key `example`, and {source.name} beside it with a list of mappings that have its placeholders",
+            why=f"it needs `example`, and in {source.name} beside it a list of mappings with its placeholders as keys",
         )
     return "\n\n".join(_fill(example.strip(), {key: str(value).strip() for key, value in row.items()}) for row in rows)
 
