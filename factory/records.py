@@ -253,6 +253,40 @@ class Reject:
     position: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedTurn:
+    """One turn of a sample that has not ended yet, so that a long trace survives the worker that draws it.
+
+    `token_ids` and `mask` are what this turn added: the prompt where `turn` is 0, then what was generated, then the
+    tool output. Turns 0..k of one key and attempt, put together, are the trace so far.
+    """
+
+    problem_id: str
+    mode: Mode
+    tool: bool
+    sample: Int32
+    attempt: Int32 = 0
+    turn: Int32
+    token_ids: list[Int32]
+    mask: list[Int8]
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    n_regenerated_tokens: Int32 = 0
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> SampleKey:
+        return SampleKey(problem_id=self.problem_id, mode=self.mode, tool=self.tool, sample=self.sample)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One answered question to the curator or the judge: `owner` is the thread or problem that it was asked for."""
+
+    owner: str
+    key: str
+    text: str
+
+
 T = TypeVar("T")
 
 

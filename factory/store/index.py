@@ -1,0 +1,155 @@
+"""What the journal holds, found by listing: which problems are finished, and what an unfinished one already has.
+
+A cache of storage that may be thrown away at any time: a new index lists everything, a living one only what is new.
+Memory stays small at twenty million samples, because a finished problem is one 64-bit hash, and pointers into parts
+are kept for unfinished problems alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+import numpy as np
+
+from factory.records import Asked, FinishedTurn, Reject, Trace, Verdict
+from factory.store.fs import Entry, Store
+from factory.store.ids import Hashes, contained, hash_of, hashes_of, scoped
+from factory.store.journal import stamp
+from factory.store.parts import DIRECTORIES, Kind, PartInfo, read_info, read_rows
+
+# A part may become visible this long after the moment in its name (a slow upload, a worker's clock that is behind).
+# One that comes even later is seen by the next new index; until then its rows are at worst generated again.
+LISTING_SLACK_S = 3600.0
+_READERS = 16
+_ENDINGS, _POINTED = (Verdict, Reject), (FinishedTurn, Asked, Trace)
+
+
+class JournalIndex:
+    """Answers from the journal, at most `max_age_s` behind storage. Safe to use from threads."""
+
+    def __init__(self, store: Store, fingerprint: str | None = None, max_age_s: float = 2.0) -> None:
+        self._store, self._fingerprint, self._max_age_s = store, fingerprint, max_age_s
+        self._lock = threading.RLock()
+        self._seen: dict[type, set[str]] = {kind: set() for kind in DIRECTORIES}
+        self._finished: Hashes = np.empty(0, dtype=np.uint64)
+        self._parts: list[str] = []  # keys of the parts that pointers name by position
+        self._pointers: dict[type, dict[int, list[tuple[int, int]]]] = {kind: defaultdict(list) for kind in _POINTED}
+        self._counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
+        self._refreshed, self._listed_at = float("-inf"), 0.0
+
+    def refresh(self) -> None:
+        """Take in every part that has appeared since the last time."""
+        with self._lock, ThreadPoolExecutor(_READERS) as readers:
+            after = stamp(self._listed_at - LISTING_SLACK_S) if self._listed_at else ""
+            started, self._listed_at = time.monotonic(), time.time()
+            # endings first: of a problem that is already finished no pointers are made
+            new = [self._finish(info) for kind in _ENDINGS for info in self._new_parts(kind, after, readers)]
+            if any(len(hashes) for hashes in new):
+                self._finished = np.unique(np.concatenate([self._finished, *new]))
+                self._forget_finished()
+            for kind in _POINTED:
+                for info in self._new_parts(kind, after, readers):
+                    self._point(kind, info)
+            self._refreshed = started
+
+    def finished(self, row_id: str, kind: str = "problem") -> bool:
+        """Whether this problem (or thread) has its verdict or reject."""
+        self._fresh()
+        return bool(contained(hashes_of([scoped(row_id, kind)]), self._finished)[0])
+
+    def finished_hashes(self) -> Hashes:
+        """Sorted hashes (`ids.hash_of`) of everything that is finished: shape [n]. For an anti-join in many workers."""
+        self._fresh()
+        return self._finished
+
+    def traces_of(self, problem_id: str) -> list[Trace]:
+        """The finished samples of an unfinished problem: one per key, whatever the journal holds twice."""
+        found: dict[str, Trace] = {}
+        for trace in sorted(self._rows(Trace, problem_id), key=lambda row: (str(row.key), row.attempt, row.uid)):
+            found.setdefault(str(trace.key), trace)
+        return list(found.values())
+
+    def turns_of(self, problem_id: str) -> list[FinishedTurn]:
+        """Finished turns of an unfinished problem, in the order of key, attempt and turn; each at most once."""
+        rows = self._rows(FinishedTurn, problem_id)
+        found = {(str(row.key), row.attempt, row.turn): row for row in rows}
+        return [found[place] for place in sorted(found)]
+
+    def asked_of(self, owner: str) -> dict[str, str]:
+        """Answers that the curator or the judge gave for an unfinished thread or problem, by key."""
+        rows = sorted(self._rows(Asked, owner), key=lambda row: (row.key, row.text))
+        return {row.key: row.text for row in reversed(rows)}
+
+    def counts(self) -> dict[str, dict[str, list[int]]]:
+        """Sums over all parts, rows that were journaled twice counted twice.
+
+        `{"traces": {"high/python": [rows, generated, tool, regenerated tokens]}, "rejects": {"kind/stage/reason":
+        [rows]}, "verdicts": {"": [rows]}, "finished": {"": [distinct ids]}}`
+        """
+        self._fresh()
+        with self._lock:
+            return {
+                **{kind: dict(sums) for kind, sums in self._counts.items()},
+                "finished": {"": [len(self._finished)]},
+            }
+
+    def _fresh(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._refreshed > self._max_age_s:
+                self.refresh()
+
+    def _rows(self, kind: type[Kind], owner: str) -> list[Kind]:
+        self._fresh()
+        with self._lock:
+            pointers = [(self._parts[part], group) for part, group in self._pointers[kind].get(hash_of(owner), ())]
+        rows = (read_rows(self._store, kind, key, group, owner) for key, group in pointers)
+        return list(chain.from_iterable(rows))
+
+    def _new_parts(self, kind: type, after: str, readers: ThreadPoolExecutor) -> Iterator[PartInfo]:
+        seen, directory = self._seen[kind], DIRECTORIES[kind]
+        entries = list(self._store.list(directory, directory + after if after else ""))
+        new = [entry for entry in entries if entry.key not in seen and entry.key.endswith(".parquet")]
+        if after:  # names before the slack are never listed again
+            seen.intersection_update(entry.key for entry in entries)
+        seen.update(entry.key for entry in new)
+        name = directory.split("/")[1]
+        for info in readers.map(self._read, new):
+            if info is not None:
+                _add(self._counts[name], info.tally)
+                yield info
+
+    def _read(self, entry: Entry) -> PartInfo | None:
+        return read_info(self._store, entry, self._fingerprint)
+
+    def _finish(self, info: PartInfo) -> Hashes:
+        return hashes_of(chain.from_iterable(info.groups))
+
+    def _point(self, kind: type, info: PartInfo) -> None:
+        owners = [(hash_of(owner), group) for group, owners in enumerate(info.groups) for owner in owners]
+        if not owners:
+            return
+        done = contained(np.array([owner for owner, _ in owners], dtype=np.uint64), self._finished)
+        if done.all():
+            return
+        part = len(self._parts)
+        self._parts.append(info.entry.key)
+        for (owner, group), finished in zip(owners, done, strict=True):
+            if not finished:
+                self._pointers[kind][owner].append((part, group))
+
+    def _forget_finished(self) -> None:
+        for pointers in self._pointers.values():
+            known = np.fromiter(pointers, dtype=np.uint64, count=len(pointers))
+            for owner in known[contained(known, self._finished)].tolist():
+                del pointers[owner]
+
+
+def _add(sums: dict[str, list[int]], tally: dict[str, list[int]]) -> None:
+    for heading, numbers in tally.items():
+        so_far = sums.get(heading)
+        sums[heading] = [a + b for a, b in zip(so_far, numbers, strict=True)] if so_far else list(numbers)

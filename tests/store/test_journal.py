@@ -1,0 +1,263 @@
+"""The journal: what goes in comes out, whole parts only, in an order that never shows a verdict before its traces."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from factory.errors import FactoryError
+from factory.records import Asked, FinishedTurn, Mode, Trace, Verdict, from_table
+from factory.store.fs import Store
+from factory.store.index import JournalIndex
+from factory.store.journal import JournalWriter
+from factory.store.local import LocalStore
+from tests.store.rows import problem, reject, trace, verdict
+
+
+def writer(
+    store: Store, worker: str = "w1", part_mb: float = 32, part_age_s: float = 3600, fingerprint: str = "f00d"
+) -> JournalWriter:
+    return JournalWriter(store, worker, part_mb=part_mb, part_age_s=part_age_s, fingerprint=fingerprint)
+
+
+def keys(store: Store, prefix: str = "journal/") -> list[str]:
+    return [entry.key for entry in store.list(prefix)]
+
+
+def rows(store: Store, kind: type, directory: str) -> list:
+    tables = [pq.read_table(store.url(key), partitioning=None) for key in keys(store, directory)]
+    return [row for table in tables for row in from_table(kind, table)]
+
+
+def test_rows_come_back_as_they_went_in(tmp_path):
+    store = Store.open(tmp_path)
+    written = [trace("p1", Mode.HIGH, True, s) for s in range(3)] + [trace("p2", n_tokens=500)]
+    turn = FinishedTurn(problem_id="p2", mode=Mode.LOW, tool=True, sample=1, turn=0, token_ids=[1, 2], mask=[0, 1])
+    asked = Asked(owner="t1", key="extract", text="none")
+    journal = writer(store)
+    for row in [*written, turn, asked, verdict(problem("p1"), written[:3])]:
+        journal.append(row)
+    journal.close()
+    assert sorted(rows(store, Trace, "journal/traces/"), key=lambda r: r.uid) == sorted(written, key=lambda r: r.uid)
+    assert rows(store, FinishedTurn, "journal/turns/") == [turn]
+    assert rows(store, Asked, "journal/asks/") == [asked]
+    assert rows(store, Verdict, "journal/verdicts/") == [verdict(problem("p1"), written[:3])]
+
+
+def test_a_part_carries_its_schema_version_and_fingerprint(tmp_path):
+    store = Store.open(tmp_path)
+    journal = writer(store)
+    journal.append(trace("p1"))
+    journal.close()
+    (key,) = keys(store)
+    metadata = pq.read_metadata(store.url(key)).metadata
+    assert metadata[b"schema_version"] == b"1"
+    assert b'"fingerprint": "f00d"' in metadata[b"factory"]
+
+
+async def test_parts_are_written_by_size_and_by_age(tmp_path):
+    store = Store.open(tmp_path)
+    by_size = writer(store, "size", part_mb=0.001)
+    await by_size.durable(by_size.append(trace("p1", n_tokens=1000)))
+    by_age = writer(store, "age", part_age_s=0.05)
+    await by_age.durable(by_age.append(trace("p2")))
+    assert len(keys(store, "journal/traces/")) == 2
+    waiting = writer(store, "idle")
+    receipt = waiting.append(trace("p3"))
+    await asyncio.sleep(0.2)
+    assert not receipt.done()
+    await waiting.durable(receipt, now=True)
+    assert len(keys(store, "journal/traces/")) == 3
+    for journal in (by_size, by_age, waiting):
+        journal.close()
+
+
+class Slow(LocalStore):
+    """A store whose writes wait until they are let through."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.open_gate, self.writes = threading.Event(), 0
+
+    def write(self, key: str, data: bytes) -> None:
+        self.writes += 1
+        assert self.open_gate.wait(30)
+        super().write(key, data)
+
+
+async def test_put_waits_where_storage_does_not_keep_up(tmp_path):
+    store = Slow(tmp_path)
+    journal = writer(store, part_mb=0.01)
+    accepted = 0
+
+    async def produce() -> None:
+        nonlocal accepted
+        for sample in range(200):
+            await journal.put(trace("p1", sample=sample, n_tokens=400))
+            accepted += 1
+
+    task = asyncio.create_task(produce())
+    await asyncio.sleep(0.3)
+    stuck_at, held = accepted, journal.held_bytes
+    await asyncio.sleep(0.2)
+    assert accepted == stuck_at < 200
+    assert held < 6 * 0.01e6
+    store.open_gate.set()
+    await task
+    await asyncio.to_thread(journal.close)
+    assert len(rows(store, Trace, "journal/traces/")) == 200
+
+
+class Full(LocalStore):
+    """A store with room for nothing but traces."""
+
+    def write(self, key: str, data: bytes) -> None:
+        if "/traces/" not in key:
+            raise FactoryError("disk full")
+        super().write(key, data)
+
+
+async def test_a_verdict_that_cannot_be_written_is_an_error_for_everyone_who_waits(tmp_path):
+    store = Full(tmp_path)
+    journal = writer(store)
+    sample = trace("p1")
+    receipts = [journal.append(sample), journal.append(verdict(problem("p1"), [sample]))]
+    with pytest.raises(FactoryError, match="disk full"):
+        await journal.durable(*receipts, now=True)
+    with pytest.raises(FactoryError, match="disk full"):
+        journal.append(trace("p2"))
+    assert len(keys(store, "journal/traces/")) == 1  # written before its verdict
+
+
+def test_index_answers_for_unfinished_and_finished_problems(tmp_path):
+    store = Store.open(tmp_path)
+    done, easy, half = ([trace(name, sample=s) for s in range(2)] for name in ("done", "easy", "half"))
+    journal = writer(store)
+    for row in [*done, *easy, *half, verdict(problem("done"), done), reject(problem("easy"))]:
+        journal.append(row)
+    journal.append(reject(problem("half"), kind="thread"))  # a thread of the same name is another row
+    journal.append(Asked(owner="half", key="judge/0", text="equal"))
+    journal.close()
+    index = JournalIndex(store)
+    assert [index.finished(name) for name in ("done", "easy", "half", "new")] == [True, True, False, False]
+    assert index.finished("half", kind="thread")
+    assert sorted(index.traces_of("half"), key=lambda t: t.sample) == half
+    assert index.traces_of("new") == []
+    assert index.asked_of("half") == {"judge/0": "equal"}
+    assert len(index.finished_hashes()) == 3
+    assert index.counts()["traces"]["low/none"][0] == 6
+
+
+def test_a_living_index_sees_new_parts_and_lets_go_of_finished_problems(tmp_path):
+    store = Store.open(tmp_path)
+    index = JournalIndex(store, max_age_s=0)
+    journal = writer(store)
+    first = trace("p1")
+    journal.append(first)
+    journal.flush()
+    assert index.traces_of("p1") == [first]
+    journal.append(second := trace("p1", sample=1))
+    journal.flush()
+    assert index.traces_of("p1") == [first, second]
+    journal.append(verdict(problem("p1"), [first, second]))
+    journal.close()
+    assert index.finished("p1")
+    assert index.traces_of("p1") == []
+
+
+def test_rows_journaled_twice_count_once(tmp_path):
+    store = Store.open(tmp_path)
+    turn = FinishedTurn(problem_id="p1", mode=Mode.LOW, tool=True, sample=1, turn=0, token_ids=[1], mask=[0])
+    for worker, salt in (("a", 1), ("b", 2), ("c", 1)):
+        journal = writer(store, worker)
+        journal.append(trace("p1", salt=salt))
+        journal.append(turn)
+        journal.close()
+    index = JournalIndex(store)
+    (kept,) = index.traces_of("p1")
+    assert kept.uid == min(trace("p1", salt=salt).uid for salt in (1, 2))
+    assert index.turns_of("p1") == [turn]
+
+
+def test_foreign_and_broken_parts_are_skipped_with_a_warning(tmp_path, caplog):
+    store = Store.open(tmp_path)
+    journal = writer(store)
+    journal.append(trace("p1"))
+    journal.close()
+    whole = store.read(keys(store)[0])
+    store.write("journal/traces/0-half.parquet", whole[: len(whole) // 2])
+    store.write("journal/traces/0-empty.parquet", b"")
+    store.write("journal/traces/0-text.parquet", b"not parquet at all, but long enough to look at")
+    pq.write_table(
+        pq.read_table(store.url(keys(store, "journal/traces/2")[0])).replace_schema_metadata(None),
+        store.url("journal/traces/0-other.parquet"),
+    )
+    other = writer(store, fingerprint="beef")
+    other.append(trace("p1", sample=5))
+    other.close()
+    index = JournalIndex(store, fingerprint="f00d")
+    assert index.traces_of("p1") == [trace("p1")]
+    skipped = [record.getMessage() for record in caplog.records if "skipping" in record.getMessage()]
+    assert len(skipped) == 5
+    assert any("another recipe" in line for line in skipped)
+
+
+def test_a_damaged_page_is_a_lost_row_group_not_a_crash(tmp_path, caplog):
+    store = Store.open(tmp_path)
+    journal = writer(store)
+    journal.append(trace("p1", n_tokens=20_000))
+    journal.close()
+    (key,) = keys(store)
+    data = bytearray(store.read(key))
+    for place in range(1000, 20_000, 100):
+        data[place] ^= 0xFF
+    store.write(key, bytes(data))
+    assert JournalIndex(store).traces_of("p1") == []
+    assert "skipping a row group" in caplog.text
+
+
+KILLED = """
+import sys
+from factory.store.fs import Store
+from factory.store.journal import JournalWriter
+from tests.store.rows import problem, trace, verdict
+
+journal = JournalWriter(Store.open(sys.argv[1]), "victim", part_mb=0.05, part_age_s=3600)
+for n in range(100_000):
+    samples = [trace(f"p{n}", sample=s, n_tokens=300) for s in range(4)]
+    for row in [*samples, verdict(problem(f"p{n}"), samples)]:
+        journal.append(row)
+    if n == 20:
+        print("running", flush=True)
+"""
+
+
+def test_a_killed_worker_leaves_whole_parts_and_no_verdict_without_its_traces(tmp_path):
+    root = Path(__file__).parents[2]
+    victim = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    try:
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == b"running\n"
+        time.sleep(0.7)
+    finally:
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+    store = Store.open(tmp_path)
+    uids = {row.uid for row in rows(store, Trace, "journal/traces/")}  # raises on a broken part
+    verdicts = rows(store, Verdict, "journal/verdicts/")
+    assert verdicts
+    assert all(judgement.uid in uids for row in verdicts for judgement in row.judgements)
