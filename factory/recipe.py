@@ -21,12 +21,17 @@ Role = Literal["teacher", "curator", "judge"]
 
 
 class Columns(Strict):
-    """Which columns of a table hold a problem's fields."""
+    """Which columns of a table hold a problem's fields. A dot steps into a nested value: `question.body`."""
 
     id: str = "id"
-    problem: str = "problem"
+    problem: str | list[str] = "problem"
+    """Several columns, such as a title and a body, are joined by a blank line."""
     answer: str | None = "answer"
     source: str | None = "source"
+    license: str | None = "license"
+    url: str | None = "url"
+    user_name: str | None = "user_name"
+    user_url: str | None = "user_url"
 
 
 class Source(Strict):
@@ -34,12 +39,26 @@ class Source(Strict):
 
     kind: Literal["table", "stackexchange", "aops"] = "table"
     path: str
-    """Local path, directory, glob or URI (`s3://...`), or a hub name where `kind` is table."""
+    """Local path, directory, glob or URI (`s3://...`), or a hub name (`owner/name`) where `kind` is table."""
     name: str | None = None
     """Value of the `source` field where a row has none; the file's stem where this is not given."""
     columns: Columns = Columns()
+    split: str | None = None
+    """The split of a Hugging Face dataset (`train`); all of them where this is not given."""
+    site: str | None = None
+    """Host of a Stack Exchange site (`math.stackexchange.com`), for ids and urls; taken from `path` if it is there."""
+    license: str | None = None
+    """Licence of rows that name none themselves."""
+    refuse_licenses: tuple[str, ...] = ()
+    """Licences whose rows are rejected, as shell patterns (`CC BY-NC*`); `unknown` stands for rows without one."""
+    max_row_mb: Positive = 16
+    """A longer row is rejected, so that memory stays bounded."""
+    max_discussion_tokens: Positive = 24_000
+    """Replies of an AoPS thread are kept until they exceed this (facts of the paper: section 1.2)."""
     limit: Positive | None = None
     """Read only the first rows, for a trial."""
+    splits: Positive | None = operational(None)
+    """Parts that a Stack Exchange dump is read in, side by side; chosen by its size where this is not given."""
 
 
 class Embedding(Strict):
@@ -68,8 +87,17 @@ class Decontaminate(Strict):
     embedding: Embedding = Embedding()
     neighbours: Positive = 5
     """Benchmark problems retrieved and kept on the row for each problem."""
-    threshold: Fraction = 0.85
-    """Cosine similarity from which a pair counts as the same problem where no other rule decides."""
+    threshold: Fraction = 0.5
+    """Score from which a pair inside the band counts as the same problem where no judge decides. At 0.4 copies of a
+    benchmark problem with other numbers leave too."""
+    band: tuple[Fraction, Fraction] = (0.1, 0.9)
+    """Scores between which rules alone do not decide: what a judge is asked about."""
+    judge: Literal["never", "undecided"] = "never"
+    """Whether the role judge settles the pairs inside the band."""
+    both_orders: bool = False
+    """Ask the judge both ways round; either yes counts."""
+    cache: str | None = operational(None)
+    """Directory where vectors are kept by model and text, so that no run embeds a text again."""
     actors: tuple[Positive, Positive] = operational((1, 4))
 
 
@@ -86,6 +114,8 @@ class VllmEngine(Strict):
     num_gpus: float = operational(1.0)
     max_num_seqs: Positive = operational(256)
     """Sequences that one replica decodes at once."""
+    chunk_tokens: Positive = operational(64)
+    """Tokens per message from engine to program: at most this many are generated twice when an engine dies."""
     gpu_memory_utilization: Fraction = operational(0.9)
     extra: dict[str, str | int | float | bool] = operational(default_factory=dict)
     """Further `AsyncEngineArgs`, passed as they are."""
@@ -118,6 +148,10 @@ class Teacher(Strict):
     """Hub name or directory."""
     revision: str | None = None
     dialect: Literal["harmony", "fenced"] = "harmony"
+    ask_tokens: Positive = 4096
+    """Budget of one answer in the role of curator or judge."""
+    ask_mode: Mode = Mode.LOW
+    """Reasoning effort of one answer in the role of curator or judge."""
     engine: AnyEngine = VllmEngine()
 
 
@@ -130,6 +164,8 @@ class Sampling(Strict):
     """Budget of one sample after its prompt, tool output included."""
     max_calls: int = 100
     wall_time_s: float = 14_400.0
+    repetition_tokens: Annotated[int, Field(ge=0)] = 1024
+    """A sample ends once this many tokens repeat one pattern, at least four times over; 0 lets it go on."""
     prompt: str = "solve"
     """Name of the prompt file under factory/prompts that words the problem for the teacher."""
 
@@ -148,10 +184,50 @@ class Solve(Strict):
     """A problem that low mode passes at this rate or above is too easy (facts of the paper: section 2.2)."""
 
 
+class EquivalencePolicy(Strict):
+    """What counts as the same answer where mathematics alone does not say; one field per convention.
+
+    The defaults accept a difference in writing that cannot hide a different answer, and refuse the rest. Whether the
+    words of a problem make two answers the same (a direction vector up to a factor, an option letter and its content)
+    is for the judge: these rules never see the problem.
+    """
+
+    percent: Literal["either", "number", "fraction"] = "either"
+    """`10%` against a bare number: equal to 10 (the sign is a unit), to 0.1 (it divides), or to either."""
+    degree: Literal["either", "number", "radian"] = "either"
+    """`90^\\circ` against a bare number: equal to 90, to pi/2, or to either."""
+    missing_unit: bool = True
+    """`40` equals `40 cm`: a unit that only one side writes is ignored. Two different units never match unconverted."""
+    missing_currency: bool = True
+    """`10` equals `\\$10`."""
+    rounded_digits: Annotated[int, Field(ge=2)] | None = 6
+    """A decimal of at least this many significant digits equals the exact value that it rounds or truncates
+    (0.333333 and 1/3). None: only exact values are equal. 3 accepts what a lenient human grader does."""
+    decimal_comma: bool = True
+    """`2,74` equals `2.74` where the comma cannot group thousands."""
+    assignment_prefix: bool = True
+    """`x = 5`, `f(x) = 5` and `|AB| = 5` equal `5`: a name before the sign only says what the value is of."""
+    equation_value: bool = False
+    """`(x+y)^2 = 81` equals `81`: also an expression before the sign counts as a name."""
+    equation_chain: bool = True
+    """`x = 1 + 1 = 2` stands for `x = 2`: the last member of a chain is the answer."""
+    approximation: bool = True
+    """`1/3 \\approx 0.333` stands for `1/3`, and `x \\approx 11` for `11`."""
+    membership_prefix: bool = True
+    """`x \\in [0, 1]` and `0 <= x <= 1` equal `[0, 1]`."""
+    list_order: Literal["ignore", "keep"] = "ignore"
+    """Whether `6, -2` equals `-2, 6`. Tuples and intervals always keep their order, sets never do."""
+    list_as_tuple: bool = True
+    """`1, 3` without brackets equals `(1, 3)`, in this order only. A set in braces never equals a tuple."""
+    boxes: Literal["adjacent", "last"] = "adjacent"
+    """Boxes that follow each other (`\\boxed{1} and \\boxed{2}`) are one list, or only the last one counts."""
+
+
 class Verify(Strict):
     """When two answers count as the same."""
 
-    timeout_s: float = 5.0
+    policy: EquivalencePolicy = EquivalencePolicy()
+    timeout_s: Annotated[float, Field(gt=0)] = 5.0
     """Budget of one pair; past it the pair is undecided."""
     workers: Positive = operational(1)
     """Killable checker processes per program worker."""
@@ -187,6 +263,8 @@ class Journal(Strict):
 
     part_mb: Annotated[float, Field(gt=0)] = operational(32.0)
     part_age_s: Annotated[float, Field(gt=0)] = operational(30.0)
+    turn_tokens: Positive = operational(4096)
+    """Finished turns of a sample under way are journaled once they add up to this many tokens."""
 
 
 class Publish(Strict):
@@ -204,6 +282,10 @@ class Programs(Strict):
     """Least and most program workers (CPU actors)."""
     problems_in_flight: Positive = operational(64)
     """Per worker."""
+    num_cpus: Annotated[float, Field(ge=0)] = operational(0.5)
+    """CPUs that Ray sets aside for one worker."""
+    max_attempts: Positive = operational(5)
+    """A problem that took its worker down this often is rejected."""
 
 
 class Recipe(Strict):

@@ -56,7 +56,7 @@ class Prompt:
         """16 hex digits that change whenever a rendered prompt would."""
         return hashlib.sha256(f"{self.template}\0{self.examples}".encode()).hexdigest()[:16]
 
-    def render(self, variables: Mapping[str, str]) -> str:
+    def render(self, variables: Mapping[str, object]) -> str:
         """The prompt with every placeholder replaced; a missing or unknown variable is an error."""
         if self.variables != variables.keys():
             missing, unknown = self.variables - variables.keys(), variables.keys() - self.variables
@@ -97,7 +97,12 @@ def _examples(path: Path, example: str | None) -> str:
     source = path.with_suffix(".examples.yaml")
     rows: Any = yaml.safe_load(source.read_text(encoding="utf-8")) if source.is_file() else None
     needed = set(_PLACEHOLDER.findall(example or ""))
-    if not needed or not isinstance(rows, list) or not all(isinstance(r, dict) and needed <= r.keys() for r in rows):
+    if (
+        example is None
+        or not needed
+        or not isinstance(rows, list)
+        or not all(isinstance(r, dict) and needed <= r.keys() for r in rows)
+    ):
         raise FactoryError(
             f"{path} uses {{{{examples}}}}, but its examples cannot be read",
             why=f"it needs `example`, and in {source.name} beside it a list of mappings with its placeholders as keys",
@@ -105,5 +110,5 @@ def _examples(path: Path, example: str | None) -> str:
     return "\n\n".join(_fill(example.strip(), {key: str(value).strip() for key, value in row.items()}) for row in rows)
 
 
-def _fill(template: str, variables: Mapping[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda match: variables[match[1]], template)
+def _fill(template: str, variables: Mapping[str, object]) -> str:
+    return _PLACEHOLDER.sub(lambda match: str(variables[match[1]]), template)
