@@ -246,6 +246,8 @@ class Sandbox(Strict):
     """CPU seconds of one session over all of its cells."""
     output_chars: Positive = 10_000
     """Characters shown of each stream of a cell; head and tail are kept."""
+    packages: list[str] = ["numpy", "scipy", "sympy", "mpmath", "networkx", "pandas"]
+    """Distributions that a session can import (with what they require), where they are installed."""
     if_missing: Literal["refuse", "external"] = operational("refuse")
     external_claim: str | None = operational(None)
     """What stands in for a missing isolation effect, in words; written into the run's manifest."""

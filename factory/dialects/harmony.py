@@ -6,19 +6,15 @@ is worded in `harmony_prompt`, messages in OpenAI form are made in `harmony_pars
 
 from __future__ import annotations
 
-import json
-
 from factory.dialects.harmony_message import HarmonyTokens
+from factory.dialects.harmony_parse import PYTHON, parse, read_call
 from factory.dialects.harmony_prompt import KNOWLEDGE_CUTOFF, PYTHON_TOOL, SystemContent
-from factory.dialects.protocol import Tokenizer, Turn
+from factory.dialects.protocol import Parsed, Tokenizer, Turn
 from factory.dialects.shown import shown_output
 from factory.records import Mode, ToolCall
 
-PYTHON = "python"
 RELEASED_TOOL = "stateful_python_code_exec"
 """The Python tool's name in messages of OpenAI form, as in the released Nemotron-Math rows (`tools` column)."""
-
-_PYTHON_NAMES = {PYTHON, f"functions.{PYTHON}", RELEASED_TOOL, f"functions.{RELEASED_TOOL}"}
 
 
 class Harmony:
@@ -67,15 +63,11 @@ class Harmony:
         """Read the last message of a turn. It is a call when `<|call|>` closed it, whoever wrote its opening header."""
         if not generated or generated[-1] != self.tokens.call:
             return Turn()
-        last = self.tokens.split(generated)[-1]
-        header = self.tokens.read_header(last.header)
-        if header.recipient is None:
-            return Turn(malformed="the call names no recipient")
-        if header.recipient not in _PYTHON_NAMES:
-            return Turn(malformed=f"there is no tool named {header.recipient!r}; the only tool is {PYTHON!r}")
-        if not last.opened:
-            return Turn(malformed="the call has no content")
-        return read_code(self.tokenizer.decode(last.content), is_json=header.content_type == "json")
+        return read_call(self.tokens, self.tokens.split(generated)[-1])
+
+    def end_of_turn(self, token_ids: list[int], *, start: int, n_new: int) -> int | None:
+        """None: control tokens end every turn of harmony."""
+        return None
 
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         """The result as a message from `python` to the assistant, and the header of the assistant's next message."""
@@ -86,23 +78,13 @@ class Harmony:
         header = [*encode(f"{PYTHON} to=assistant"), tokens.channel, *encode("analysis")]
         return [tokens.start, *header, tokens.message, *encode(text), tokens.end, *self._assistant()]
 
+    def parse(self, token_ids: list[int]) -> Parsed:
+        """Messages of a whole trace in OpenAI form. Calls that `<|call|>` closed are counted, run or not."""
+        return parse(self.tokens, token_ids, tool_name=self.tool_name)
+
     def _message(self, role: str, text: str) -> list[int]:
         tokens, encode = self.tokens, self.tokenizer.encode
         return [tokens.start, *encode(role), tokens.message, *encode(text), tokens.end]
 
     def _assistant(self) -> list[int]:
         return [self.tokens.start, *self.tokenizer.encode("assistant")]
-
-
-def read_code(text: str, *, is_json: bool) -> Turn:
-    """The code of a call: the text itself, or the `code` argument where the header announces JSON."""
-    if not is_json:
-        return Turn(code=text) if text.strip() else Turn(malformed="the call holds no code")
-    try:
-        arguments = json.loads(text)
-    except ValueError as error:
-        return Turn(malformed=f"the arguments are not valid JSON: {error}")
-    code = arguments.get("code") if isinstance(arguments, dict) else None
-    if not isinstance(code, str) or not code.strip():
-        return Turn(malformed="the arguments hold no string under 'code'")
-    return Turn(code=code)

@@ -67,6 +67,13 @@ class Dialect(Protocol):
         """Read the tokens generated since the prompt or the last tool output."""
         ...
 
+    def end_of_turn(self, token_ids: list[int], *, start: int, n_new: int) -> int | None:
+        """Where in `token_ids` the turn that began at `start` ends without a stop token; None while it goes on.
+
+        The last `n_new` tokens were not looked at before. A dialect whose calls end in a control token says None.
+        """
+        ...
+
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         """Tokens that show a result to the model and open its next turn; says so when no call is left."""
         ...

@@ -52,7 +52,14 @@ class EngineError(Exception):
 
 
 class EngineUnavailable(Exception):
-    """The engine died or cannot be reached; the same request may go on at another replica."""
+    """The engine died or cannot be reached; the same request may go on at another replica.
+
+    `lost_tokens` were generated and never delivered, as far as the engine can tell.
+    """
+
+    def __init__(self, message: str = "", *, lost_tokens: int = 0) -> None:
+        super().__init__(message)
+        self.lost_tokens = lost_tokens
 
 
 class Engine(Protocol):

@@ -18,7 +18,7 @@ def harmony_bytes() -> ByteTokenizer:
 
 @cache
 def bpe_json(control: tuple[str, ...] = CONTROL_TOKENS, plain: tuple[str, ...] = ()) -> str:
-    """A small byte-level BPE tokenizer.json, as model directories hold them; `plain` are added tokens not flagged special."""
+    """A small byte-level BPE tokenizer.json, as model directories hold them. `plain` tokens are not flagged special."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -1,0 +1,267 @@
+"""Draw one sample: the model writes, Python answers, until the model ends or a budget does.
+
+A rollout is tokens in, tokens out: each turn sends exactly the tokens of the turns before it, and what is stored is
+exactly what the model saw and said, with a mask that tells who wrote what. It knows the protocols of engine, dialect
+and sandbox, and nothing of what stands behind them. What a model may do wrong becomes data; only an engine that stays
+away (`EngineUnavailable`) is raised, after bounded retries, because then there is no sample to speak of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from factory.dialects.protocol import Dialect
+from factory.engines.protocol import Engine, EngineError, EngineUnavailable, ModelIdentity, SamplingParams
+from factory.programs.budget import Budget
+from factory.programs.interpreter import Interpreter
+from factory.programs.repetition import Repetition
+from factory.programs.traces import final_answer
+from factory.recipe import Sampling
+from factory.records import Origin, SampleKey, ToolCall, Trace, uid_of
+from factory.sandbox.protocol import Sandbox
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """One sample to draw: its identity, its prompt as the dialect renders it, and how to sample."""
+
+    key: SampleKey
+    prompt: list[int]
+    sampling: Sampling
+    seed: int = 0
+    attempt: int = 0
+    prompt_fingerprint: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """A sample under way. After a finished turn it is a safe point: another worker may go on from there."""
+
+    token_ids: list[int]
+    mask: list[int]
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    n_regenerated_tokens: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def start(cls, prompt: list[int]) -> Progress:
+        return cls(token_ids=list(prompt), mask=[Origin.PROMPT] * len(prompt))
+
+    def copy(self) -> Progress:
+        return replace(self, token_ids=list(self.token_ids), mask=list(self.mask), tool_calls=list(self.tool_calls))
+
+    def extend(self, token_ids: list[int], origin: int) -> None:
+        self.token_ids += token_ids
+        self.mask += [origin] * len(token_ids)
+
+    def truncate(self, n_tokens: int) -> None:
+        del self.token_ids[n_tokens:]
+        del self.mask[n_tokens:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often and how patiently to go on after `EngineUnavailable`; any new token starts the count again."""
+
+    limit: int = 8
+    first_s: float = 0.5
+    longest_s: float = 60.0
+
+    def delay(self, failures: int) -> float:
+        return float(min(self.first_s * 2**failures, self.longest_s))
+
+
+async def rollout(
+    draw: Draw,
+    *,
+    engine: Engine,
+    dialect: Dialect,
+    sandbox: Sandbox | None = None,
+    resume: Progress | None = None,
+    on_turn: Callable[[Progress], Awaitable[None]] | None = None,
+    retry: Retry = Retry(),
+    clock: Callable[[], float] = time.monotonic,
+) -> Trace:
+    """Draw one sample to its end.
+
+    `resume` goes on from a safe point that `on_turn` was given earlier; the Python state of that attempt is gone, and
+    the model is told at its next call. Without a sandbox, or with a key that asks for no tool, no call is run.
+    """
+    progress = _begin(draw, resume)
+    identity = await engine.identity()
+    budget = Budget(
+        n_prompt=len(draw.prompt),
+        max_tokens=draw.sampling.max_tokens,
+        context=identity.max_model_len,
+        max_calls=draw.sampling.max_calls if draw.key.tool and sandbox is not None else 0,
+        wall_time_s=draw.sampling.wall_time_s,
+        seconds_spent=progress.seconds,
+        clock=clock,
+    )
+    interpreter = Interpreter(sandbox, seed=draw.seed, trace=str(draw.key), history=progress.tool_calls)
+    sample = _Sample(draw, engine, dialect, interpreter, budget, progress, retry, on_turn)
+    try:
+        async with asyncio.timeout(budget.seconds_left) as limit:
+            reason = await sample.run()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        reason = "wall_time"
+    except EngineError as error:
+        log.warning("%s: the engine refused to go on: %s", draw.key, error)
+        reason = "error"
+    finally:
+        await interpreter.close()
+    progress.seconds = budget.seconds
+    return _trace(draw, progress, reason, dialect, identity)
+
+
+@dataclass(slots=True)
+class _Sample:
+    draw: Draw
+    engine: Engine
+    dialect: Dialect
+    interpreter: Interpreter
+    budget: Budget
+    progress: Progress
+    retry: Retry
+    on_turn: Callable[[Progress], Awaitable[None]] | None
+
+    async def run(self) -> str:
+        """Turn after turn, to a finish reason."""
+        progress = self.progress
+        told_none_left = bool(progress.tool_calls) and self._calls_left() == 0
+        while True:
+            start = len(progress.token_ids)
+            reason = await self._speak(start)
+            if reason != "stop":
+                return reason
+            turn = self.dialect.turn(progress.token_ids[start:])
+            if turn.code is None and turn.malformed is None:
+                return "stop"
+            if told_none_left or len(progress.tool_calls) >= self.budget.max_calls:
+                return "calls"
+            progress.tool_calls.append(await self.interpreter.run(turn))
+            output, told_none_left = self._show(progress.tool_calls[-1])
+            room = self.budget.room(len(progress.token_ids))
+            if len(output) >= room.tokens:
+                return room.reason
+            progress.extend(output, Origin.TOOL)
+            if self.on_turn is not None:
+                progress.seconds = self.budget.seconds
+                await self.on_turn(progress.copy())
+
+    async def _speak(self, start: int) -> str:
+        """Let the model write one turn, on as many engines as it takes. The engine is free again when this returns."""
+        repetition = Repetition(self.draw.sampling.repetition_tokens)
+        failures = 0
+        while True:
+            n_before = len(self.progress.token_ids)
+            try:
+                return await self._stream(start, repetition)
+            except EngineUnavailable as error:
+                self.progress.n_regenerated_tokens += error.lost_tokens
+                failures = failures + 1 if len(self.progress.token_ids) == n_before else 0
+                if failures > self.retry.limit:
+                    raise
+                log.info("%s: going on at another engine after %s", self.draw.key, error)
+            await asyncio.sleep(self.retry.delay(failures))
+
+    async def _stream(self, start: int, repetition: Repetition) -> str:
+        """Take what one engine writes, chunk by chunk, until it says why it ends."""
+        progress = self.progress
+        room = self.budget.room(len(progress.token_ids))
+        if room.tokens <= 0:
+            return room.reason
+        stream = self.engine.generate(
+            list(progress.token_ids), self._sampling(room.tokens), affinity=str(self.draw.key)
+        )
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                n_before, n_new = len(progress.token_ids), len(chunk.token_ids)
+                progress.extend(chunk.token_ids, Origin.GENERATED)
+                n_turn = self.dialect.end_of_turn(progress.token_ids, start=start, n_new=n_new)
+                n_loop = repetition.feed(chunk.token_ids)
+                if n_loop is not None and (n_turn is None or n_before + n_loop <= n_turn):
+                    progress.truncate(n_before + n_loop)
+                    return "repetition"
+                if n_turn is not None:
+                    progress.truncate(n_turn)
+                    return "stop"
+                if chunk.finish_reason == "stop":
+                    return "stop"
+                if chunk.finish_reason == "length":
+                    return room.reason
+                if chunk.finish_reason == "abort":
+                    raise EngineUnavailable("the engine aborted the request")
+        raise EngineUnavailable("the stream ended without a finish reason")
+
+    def _sampling(self, max_tokens: int) -> SamplingParams:
+        """Sampling of what comes next. The seed moves with the position, or every turn would see the same dice."""
+        n_after_prompt = len(self.progress.token_ids) - len(self.draw.prompt)
+        return SamplingParams(
+            max_tokens=max_tokens,
+            temperature=self.draw.sampling.temperature,
+            top_p=self.draw.sampling.top_p,
+            seed=(self.draw.seed + 1_000_003 * n_after_prompt) % 2**31,
+            stop_token_ids=self.dialect.stop_token_ids,
+        )
+
+    def _show(self, call: ToolCall) -> tuple[list[int], bool]:
+        """The tokens that show a result, and whether they tell the model that no call is left."""
+        calls_left = self._calls_left()
+        output = self.dialect.tool_output(call, calls_left=calls_left)
+        if calls_left and not self._calls_left(len(output)):  # it is this very output that uses the tokens up
+            calls_left = 0
+            output = self.dialect.tool_output(call, calls_left=calls_left)
+        return output, calls_left == 0
+
+    def _calls_left(self, n_more: int = 0) -> int:
+        return self.budget.calls_left(len(self.progress.token_ids) + n_more, len(self.progress.tool_calls))
+
+
+def _begin(draw: Draw, resume: Progress | None) -> Progress:
+    if resume is None:
+        return Progress.start(draw.prompt)
+    if resume.token_ids[: len(draw.prompt)] != draw.prompt:
+        raise ValueError(f"{draw.key}: the progress to resume belongs to another prompt")
+    return resume.copy()
+
+
+def _trace(draw: Draw, progress: Progress, reason: str, dialect: Dialect, identity: ModelIdentity) -> Trace:
+    parsed = dialect.parse(progress.token_ids)
+    return Trace(
+        problem_id=draw.key.problem_id,
+        mode=draw.key.mode,
+        tool=draw.key.tool,
+        sample=draw.key.sample,
+        attempt=draw.attempt,
+        uid=uid_of(draw.key, progress.token_ids),
+        token_ids=progress.token_ids,
+        mask=progress.mask,
+        messages=parsed.messages,
+        answer=final_answer(parsed),
+        finish_reason=reason,
+        tool_calls=progress.tool_calls,
+        n_prompt_tokens=len(draw.prompt),
+        n_generated_tokens=progress.mask.count(Origin.GENERATED),
+        n_tool_tokens=progress.mask.count(Origin.TOOL),
+        n_regenerated_tokens=progress.n_regenerated_tokens,
+        seconds=progress.seconds,
+        seed=draw.seed,
+        temperature=draw.sampling.temperature,
+        top_p=draw.sampling.top_p,
+        max_tokens=draw.sampling.max_tokens,
+        engine=identity.engine,
+        model=identity.name,
+        model_revision=identity.revision,
+        dialect=dialect.name,
+        prompt_fingerprint=draw.prompt_fingerprint,
+    )
