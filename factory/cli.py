@@ -6,6 +6,7 @@ Rooms are imported inside the commands, so that `factory --help` answers at once
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -24,6 +25,28 @@ app = typer.Typer(
 @app.callback()
 def _root() -> None:
     """Build, inspect and audit datasets of mathematical reasoning traces."""
+
+
+@app.command()
+def sandbox(
+    file: Annotated[str, typer.Argument(help="JSON lines: {id, cells: [code, ...], timeout_s}.")],
+    limits: Annotated[str, typer.Option(help="Limits, e.g. memory_mb=1024,scratch_mb=64,output_chars=10000.")] = "",
+) -> None:
+    """Run Python cells in isolated sessions: one fresh session per row, one line of results per row, in order."""
+    from factory.sandbox import batch
+
+    for line in batch.run_file(file, limits):
+        print(line, flush=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Print what isolation this machine gives to model-written code; status 1 where an effect is missing."""
+    from factory.sandbox import doctor
+
+    report, sound = doctor.examine()
+    print(report)
+    sys.exit(0 if sound else 1)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ class StateLost(Exception):
 
 
 class Session(Protocol):
-    """One trace's interpreter. Variables persist from cell to cell until `close`, or until a result says `state_lost`."""
+    """One trace's interpreter. Variables persist until `close`, or until a result says `state_lost`."""
 
     async def run(self, code: str, timeout_s: float | None = None) -> ToolCall:
         """Run one cell. Failures of the code are results; only the loss of the session itself raises `StateLost`."""

@@ -1,0 +1,128 @@
+"""`factory sandbox FILE.jsonl`: run the cells of each row in a fresh session, print what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from factory import recipe, settings
+from factory.errors import FactoryError
+from factory.records import ToolCall
+from factory.sandbox.local import LocalSandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the input; `error` says why it can't be run, where it can't."""
+
+    id: Any
+    cells: list[str]
+    timeout_s: float | None
+    error: str = ""
+
+
+def run_file(path: str, limits: str = "") -> Iterator[str]:
+    """One line of JSON per line of `path`, in its order; several rows run at once. Raises `FactoryError`."""
+    config = parse_limits(limits)
+    rows = iter(_lines(path))
+    with asyncio.Runner() as runner:
+        answers = _answers(rows, config)
+        try:
+            while (line := runner.run(_next(answers))) is not None:
+                yield line
+        finally:
+            runner.run(answers.aclose())
+
+
+def parse_limits(text: str) -> recipe.Sandbox:
+    """`memory_mb=512,scratch_mb=8` as the recipe's section. Raises `FactoryError` for an unknown or ill-typed key."""
+    values: dict[str, Any] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise FactoryError(f"--limits: {part!r} is not KEY=VALUE", remedy="write for example memory_mb=512")
+        values[key.strip()] = value.strip()
+    return settings.validate(recipe.Sandbox, values, "--limits")
+
+
+def _lines(path: str) -> Iterator[Row]:
+    try:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _parse(line, f"{path}:{number}")
+    except OSError as error:
+        raise FactoryError(f"cannot read {path}", why=error.strerror or str(error), remedy="check the path") from None
+
+
+def _parse(line: bytes, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return Row(None, [], None, f"{where}: not JSON: {error}")
+    if not isinstance(row, dict):
+        return Row(None, [], None, f"{where}: not an object")
+    cells, timeout_s = row.get("cells"), row.get("timeout_s")
+    if not isinstance(cells, list) or not all(isinstance(cell, str) for cell in cells):
+        problem = "`cells` must be a list of strings"
+    elif timeout_s is not None and not _is_duration(timeout_s):
+        problem = "`timeout_s` must be a positive number of seconds"
+    elif "id" not in row:
+        problem = "`id` is missing"
+    else:
+        return Row(row["id"], cells, timeout_s)
+    return Row(row.get("id"), [], None, f"{where}: {problem}")
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+async def _next(answers: AsyncGenerator[str, None]) -> str | None:
+    return await anext(answers, None)
+
+
+async def _answers(rows: Iterator[Row], config: recipe.Sandbox) -> AsyncGenerator[str, None]:
+    """Answers in the order of the rows, with a bounded number of rows under way."""
+    first = next(rows, None)
+    if first is None:
+        return
+    async with LocalSandbox(config) as sandbox:
+        width = 2 * len(os.sched_getaffinity(0))
+        under_way = deque([asyncio.create_task(_answer(sandbox, first))])
+        try:
+            while under_way:
+                while len(under_way) < width and (row := next(rows, None)) is not None:
+                    under_way.append(asyncio.create_task(_answer(sandbox, row)))
+                yield await under_way.popleft()
+        finally:
+            for task in under_way:
+                task.cancel()
+
+
+async def _answer(sandbox: LocalSandbox, row: Row) -> str:
+    if row.error:
+        return json.dumps({"id": row.id, "error": row.error})
+    session = await sandbox.open(seed=0, trace=str(row.id))
+    try:
+        results = [_result(await session.run(cell, row.timeout_s)) for cell in row.cells]
+    finally:
+        await session.close()
+    return json.dumps({"id": row.id, "results": results})
+
+
+def _result(call: ToolCall) -> dict[str, Any]:
+    return {
+        "status": call.status,
+        "stdout": call.stdout,
+        "stderr": call.stderr,
+        "state_lost": call.state_lost,
+        "seconds": round(call.seconds, 4),
+    }

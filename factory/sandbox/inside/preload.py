@@ -1,0 +1,66 @@
+"""Import and warm the mathematics that most cells use, once, before any session is forked."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+from typing import Any
+
+MODULES = (
+    *("asyncio", "cmath", "collections", "concurrent.futures", "dataclasses", "datetime", "decimal", "fractions"),
+    *("functools", "heapq", "itertools", "json", "math", "operator", "random", "re", "statistics", "string"),
+    *("threading", "time", "timeit", "typing", "pprint", "bisect", "copy", "ctypes", "pickle", "sqlite3", "zlib"),
+    *("mpmath", "numpy", "numpy.linalg", "numpy.random", "numpy.polynomial", "numpy.fft"),
+    *("sympy", "sympy.ntheory", "sympy.combinatorics", "sympy.geometry", "sympy.stats", "sympy.abc"),
+    *("scipy.optimize", "scipy.special", "scipy.stats", "scipy.linalg", "scipy.integrate", "scipy.interpolate"),
+    *("scipy.sparse.linalg", "scipy.spatial", "scipy.signal"),
+)
+
+_WARM_UP = """
+from sympy import *
+x, y, z = symbols("x y z")
+n = symbols("n", integer=True, positive=True)
+solve([x + y - 3, x * y - 2], [x, y])
+solve(x**4 - 5 * x**2 + 4, x)
+solveset(sin(x) - Rational(1, 2), x, Interval(0, 2 * pi))
+factor(x**6 - 1), expand((x + 1) ** 8), simplify(sin(x) ** 2 + cos(x) ** 2), apart(1 / (x * (x + 1)))
+integrate(x**2 * exp(x), x), integrate(sin(x), (x, 0, pi)), diff(tan(x) * log(x), x), limit(sin(x) / x, x, 0)
+summation(1 / n**2, (n, 1, oo)), series(exp(x), x, 0, 5), sqrt(8 + 2 * sqrt(15)).evalf(30), nsolve(cos(x) - x, 1)
+Matrix([[1, 2], [3, 4]]).eigenvals(), Matrix([[2, 1], [1, 3]]).inv(), nsimplify(0.75)
+factorint(360360), isprime(10**9 + 7), divisors(360), totient(100), gcd(12, 18), binomial(10, 3)
+str(parse_expr("x**2 + 1")), latex(x**2 / y), Eq(x, y).subs(x, 2), lambdify(x, x**2)(3.0)
+import numpy, scipy.optimize
+numpy.linalg.eig(numpy.array([[2.0, 1.0], [1.0, 3.0]])), scipy.optimize.minimize(lambda v: (v[0] - 1) ** 2, [0.0])
+str(numpy.arange(6).reshape(2, 3)), numpy.roots([1, -3, 2])
+"""
+
+
+def load() -> list[str]:
+    """Import what is installed of `MODULES` and exercise it; the names of those that are missing."""
+    missing = []
+    for name in MODULES:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    if "sympy" not in missing and "scipy.optimize" not in missing:
+        namespace: dict[str, Any] = {"__name__": "warm_up"}
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(_WARM_UP, namespace)
+    return missing
+
+
+def reseed(seed: int) -> None:
+    """Give this session its own random state: numpy's and sympy's are the same in every fork unless reseeded."""
+    import random
+
+    random.seed(seed)
+    with contextlib.suppress(ImportError):
+        import numpy as np
+
+        np.random.seed(seed % 2**32)
+    with contextlib.suppress(ImportError):
+        from sympy.core import random as sympy_random
+
+        sympy_random.seed(seed)

@@ -1,0 +1,102 @@
+"""What a session gives up before it sees a cell: resources, capabilities, files, system calls."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import struct
+from collections.abc import Collection
+from typing import TypedDict
+
+from factory.sandbox.inside import landlock, libc, seccomp
+
+LAYERS = ("rlimits", "capabilities", "landlock", "seccomp")
+"""The layers by name; a test takes one away to see what it is good for."""
+
+_REPORT_ROOM = 32 << 20  # bytes beyond the budget, in which the runner reports that it is exhausted
+_CAPSET = {"x86_64": 126, "aarch64": 91}
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+class Limits(TypedDict):
+    """What one session may use: MiB of memory beyond the zygote's own, MiB per scratch file, CPU seconds in all."""
+
+    memory_mb: int
+    scratch_mb: int
+    cpu_s: int
+
+
+class Trees(TypedDict):
+    """The files of a session. `listable` folders show names only; everything not named is denied."""
+
+    readable: list[str]
+    listable: list[str]
+    devices: list[str]
+
+
+class Options(TypedDict):
+    """What every session of one zygote shares; `root` holds the scratch folders and goes when the actor goes."""
+
+    limits: Limits
+    trees: Trees
+    packages: list[str]
+    layers: list[str]
+    root: str
+
+
+def give_up(limits: Limits, trees: Trees, scratch: str, layers: Collection[str] = LAYERS) -> None:
+    """Confine this process for good. Raises `OSError` or `ValueError` where a layer can't be put on."""
+    if "rlimits" in layers:
+        _set_limits(limits)
+    _be_the_first_to_go()
+    if "capabilities" in layers:
+        _drop_capabilities()
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    if "landlock" in layers:
+        landlock.restrict(trees["readable"], trees["listable"], [scratch], trees["devices"])
+    if "seccomp" in layers:
+        seccomp.install()
+
+
+def _be_the_first_to_go() -> None:
+    """Where memory runs out, the kernel should pick a session, not the actor. A preference: it may be refused."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")
+
+
+def _set_limits(limits: Limits) -> None:
+    memory = _own_address_space() + (limits["memory_mb"] << 20)
+    values = {
+        resource.RLIMIT_AS: (memory, memory + _REPORT_ROOM),
+        resource.RLIMIT_CPU: (limits["cpu_s"], limits["cpu_s"] + 1),
+        resource.RLIMIT_FSIZE: (limits["scratch_mb"] << 20,) * 2,
+        resource.RLIMIT_NOFILE: (64, 64),
+        resource.RLIMIT_STACK: (8 << 20, 8 << 20),
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_MEMLOCK: (0, 0),
+        resource.RLIMIT_MSGQUEUE: (0, 0),
+    }
+    for kind, (soft, hard) in values.items():
+        _, ceiling = resource.getrlimit(kind)
+        if ceiling == resource.RLIM_INFINITY:
+            ceiling = max(soft, hard)
+        resource.setrlimit(kind, (min(soft, ceiling), min(hard, ceiling)))
+
+
+def _own_address_space() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def _drop_capabilities() -> None:
+    """Also where the user id stays 0: CAP_SYS_RESOURCE could raise the limits again."""
+    for capability in range(64):
+        try:
+            libc.prctl(libc.PR_CAPBSET_DROP, capability)
+        except OSError:
+            break  # past the last one, or without the privilege to drop any, which also means without any
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    libc.syscall(_CAPSET[os.uname().machine], header, bytes(24))

@@ -1,0 +1,192 @@
+"""The meaning of a cell: what runs, what is echoed, what a failure looks like.
+
+A cell is run as IPython runs one: the statements in order in one namespace that lives as long as the session, then the
+last one's value is shown if it is an expression that no `;` follows. Top-level `await` works. A uniform indentation is
+taken away. There are no magics and no shell escapes.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import errno
+import inspect
+import io
+import linecache
+import os
+import resource
+import signal
+import sys
+import threading
+import tokenize
+import types
+import warnings
+from typing import Any, Literal
+
+from factory.sandbox.inside import tracebacks
+from factory.sandbox.inside.echo import echo
+
+Status = Literal["ok", "error", "timeout", "memory", "disk"]
+
+INTERRUPT = signal.SIGUSR2
+"""The actor sends it when a cell's time is over: SIGALRM stays free for the cell's own use."""
+
+_EAGER_LINES = 200  # flushed one by one, so that a hard kill loses none; later ones in blocks, four times as fast
+_DISK_ERRORS = (errno.EFBIG, errno.ENOSPC, errno.EDQUOT)
+
+
+class CellTimeout(BaseException):
+    """The cell's time is over. Not an `Exception`, so that `except Exception` does not swallow it."""
+
+
+class Repl:
+    """One session's interpreter state; writes to the two descriptors that the session was given."""
+
+    def __init__(self, stdout_fd: int, stderr_fd: int) -> None:
+        self._fds = (stdout_fd, stderr_fd)
+        self._running = False
+        self._main = types.ModuleType("__main__")
+        self._builtins = dict(vars(builtins))
+        self._memory = resource.getrlimit(resource.RLIMIT_AS)
+        builtins.display = self._display  # type: ignore[attr-defined]
+
+    def run(self, code: str, number: int) -> tuple[Status, str]:
+        """Run a cell; its status, and the traceback where it failed. Output goes to the descriptors."""
+        self._prepare()
+        failure: BaseException | None = None
+        try:
+            try:
+                self._running = True
+                self._execute(code, f"<cell {number}>")
+            finally:
+                self._running = False
+        except BaseException as error:
+            self._running = False
+            failure = error
+        self._repair()
+        outcome = _outcome(failure)
+        self._flush()
+        return outcome
+
+    def _prepare(self) -> None:
+        """Undo what an earlier cell did to the things that a cell counts on."""
+        if self._memory[0] != self._memory[1]:
+            resource.setrlimit(resource.RLIMIT_AS, self._memory)
+        for number, fd in enumerate(self._fds, start=1):
+            os.dup2(fd, number)
+        self._out, self._err = _Stream(1), _Stream(2)
+        sys.stdout, sys.stderr = self._out, self._err
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (lives as long as the cell)
+        sys.modules["__main__"] = self._main
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        signal.signal(INTERRUPT, self._interrupt)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [INTERRUPT])
+
+    def _repair(self) -> None:
+        """First thing after a cell: give the runner its own tools back. The first line needs no builtin."""
+        vars_of_builtins.update(self._builtins)
+        sys.settrace(None)
+        sys.setprofile(None)
+        threading.settrace(None)  # type: ignore[arg-type,unused-ignore]
+        if sys.getrecursionlimit() < 1000:
+            sys.setrecursionlimit(1000)
+        if self._memory[0] != self._memory[1]:  # room to report in, where the cell left none
+            resource.setrlimit(resource.RLIMIT_AS, (self._memory[1], self._memory[1]))
+
+    def _execute(self, code: str, filename: str) -> None:
+        code = dedent(code)
+        linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+        tree = compile(code, filename, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        if tree.body:
+            self._evaluate(tree, filename, "exec")
+        if isinstance(last, ast.Expr):
+            value = self._evaluate(ast.Expression(last.value), filename, "eval")
+            if value is not None and not is_quiet(code):
+                builtins._ = value  # type: ignore[attr-defined]
+                self._display(value)
+
+    def _evaluate(self, tree: ast.Module | ast.Expression, filename: str, mode: str) -> Any:
+        program = compile(tree, filename, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        value = eval(program, vars(self._main))
+        if program.co_flags & inspect.CO_COROUTINE:
+            import asyncio
+
+            return asyncio.run(value)
+        return value
+
+    def _display(self, *values: Any) -> None:
+        """What IPython calls `display`, as text."""
+        for value in values:
+            self._out.write(echo(value) + "\n")
+
+    def _interrupt(self, _signal: int, _frame: types.FrameType | None) -> None:
+        if self._running:
+            raise CellTimeout
+
+    def _flush(self) -> None:
+        for stream in (sys.stdout, sys.stderr, self._out, self._err):
+            try:
+                stream.flush()
+            except Exception:  # closed or replaced by the cell
+                continue
+
+
+vars_of_builtins = vars(builtins)
+
+
+class _Stream(io.TextIOWrapper):
+    """A cell's stdout or stderr: always valid UTF-8 (a lone surrogate is shown as its escape)."""
+
+    def __init__(self, fd: int) -> None:
+        raw = open(fd, "wb", closefd=False)  # noqa: SIM115 (closed with this object)
+        super().__init__(raw, encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True)
+        self._eager = _EAGER_LINES
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if self._eager and "\n" in text:
+            self._eager -= 1
+            if not self._eager:
+                self.reconfigure(line_buffering=False)
+        return written
+
+
+def dedent(code: str) -> str:
+    """Take the first line's indentation away from every line that has it, as IPython does."""
+    lines = code.splitlines(keepends=True)
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    if not lines:
+        return code
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t"))]
+    return "".join(line.removeprefix(indent) for line in lines) if indent else code
+
+
+def is_quiet(code: str) -> bool:
+    """Whether the last token of the code is a `;`."""
+    if ";" not in code:
+        return False
+    skipped = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
+    try:
+        tokens = [t for t in tokenize.generate_tokens(io.StringIO(code).readline) if t.type not in skipped]
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    return bool(tokens) and tokens[-1].string == ";"
+
+
+def _outcome(failure: BaseException | None) -> tuple[Status, str]:
+    if failure is None:
+        return "ok", ""
+    if isinstance(failure, CellTimeout):
+        return "timeout", ""
+    text = tracebacks.short(failure)
+    if isinstance(failure, MemoryError):
+        return "memory", text
+    if isinstance(failure, OSError) and failure.errno in _DISK_ERRORS:
+        return "disk", text
+    return "error", text
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    sys.stderr.write(f"{tracebacks.shorten_path(filename)}:{lineno}: {category.__name__}: {message}\n")

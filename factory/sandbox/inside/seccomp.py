@@ -1,0 +1,107 @@
+"""seccomp: a session may make the system calls of a list, and no others. See seccomp(2) and filter.txt of the kernel.
+
+What is not on the list fails with EPERM, so that Python raises `PermissionError` and the cell goes on. There is no way
+to make a child process, so none can be left behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+
+from factory.sandbox.inside import libc, syscalls
+
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL = 0x7FFF0000, 0x80000000
+_REFUSE = 0x00050000 | errno.EPERM
+_ABSENT = 0x00050000 | errno.ENOSYS
+_NR, _ARCH = 0, 4
+
+_CLONE_THREAD = 0x00010000
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_SET_MODE_FILTER = 1
+_X32 = 0x40000000
+
+_FCNTL = (*range(8), 36, 37, 38, 1030, 1032)  # descriptors, flags and locks; not F_SETOWN, which aims signals
+_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # terminal queries, FIONREAD, FIONBIO, close-on-exec
+_PRCTL = (15, 16, 0x53564D41)  # names of threads and of memory areas
+
+_Instruction = bytes
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+
+
+def install(machine: str | None = None) -> None:
+    """Put the filter on this process, for good. Needs no_new_privs and a single thread. Raises `OSError`."""
+    machine = machine or os.uname().machine
+    code = program(machine, os.getpid())
+    header = _Program(len(code) // 8, code)
+    libc.syscall(_SECCOMP[machine], _SET_MODE_FILTER, 0, ctypes.addressof(header))
+
+
+def program(machine: str, own_pid: int) -> bytes:
+    """The filter as classic BPF, 8 bytes an instruction, for a process that may signal only itself."""
+    nr = syscalls.checked(machine)
+    parts = [_load(_ARCH), _jump(_EQUAL, syscalls.AUDIT_ARCH[machine], 1, 0), _ret(_KILL), _load(_NR)]
+    if machine == "x86_64":
+        parts += [_jump(_AT_LEAST, _X32, 0, 1), _ret(_ABSENT)]
+    for number in syscalls.free(machine):
+        parts += [_jump(_EQUAL, number, 0, 1), _ret(_ALLOW)]
+    for name in ("clone3", "memfd_create", "openat2", "io_uring_setup"):
+        parts += [_jump(_EQUAL, nr[name], 0, 1), _ret(_ABSENT)]
+    rules = {
+        "kill": _one_of(0, (own_pid,)),
+        "tgkill": _one_of(0, (own_pid,)),
+        "prlimit64": _one_of(0, (0,)),
+        "fcntl": _one_of(1, _FCNTL),
+        "ioctl": _one_of(1, _IOCTL),
+        "prctl": _one_of(0, _PRCTL),
+        "clone": [_load(_argument(0)), _jump(_ANY_BIT, _CLONE_THREAD, 0, 1), _ret(_ALLOW)],
+        "socketpair": _local_stream_pair(),
+        "sendto": _null_address(),
+    }
+    for name, rule in rules.items():
+        parts += [_jump(_EQUAL, nr[name], 0, len(rule) + 1), *rule, _ret(_REFUSE)]
+    return b"".join([*parts, _ret(_REFUSE)])
+
+
+def _one_of(argument: int, values: tuple[int, ...]) -> list[_Instruction]:
+    parts = [_load(_argument(argument))]
+    for value in values:
+        parts += [_jump(_EQUAL, value, 0, 1), _ret(_ALLOW)]
+    return parts
+
+
+def _local_stream_pair() -> list[_Instruction]:
+    """asyncio needs AF_UNIX stream pairs; a datagram pair could be aimed at another socket."""
+    flags = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    kinds = (socket.SOCK_STREAM, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    allowed = _one_of(1, (*kinds, socket.SOCK_STREAM | flags))
+    return [_load(_argument(0)), _jump(_EQUAL, socket.AF_UNIX, 0, len(allowed)), *allowed]
+
+
+def _null_address() -> list[_Instruction]:
+    low, high = _argument(4), _argument(4) + 4
+    return [_load(low), _jump(_EQUAL, 0, 0, 3), _load(high), _jump(_EQUAL, 0, 0, 1), _ret(_ALLOW)]
+
+
+def _argument(index: int) -> int:
+    """Offset of the low half of an argument in `struct seccomp_data`; both architectures are little-endian."""
+    return 16 + 8 * index
+
+
+def _load(offset: int) -> _Instruction:
+    return struct.pack("=HBBI", _LOAD, 0, 0, offset)
+
+
+def _jump(kind: int, value: int, if_true: int, if_false: int) -> _Instruction:
+    return struct.pack("=HBBI", kind, if_true, if_false, value)
+
+
+def _ret(value: int) -> _Instruction:
+    return struct.pack("=HBBI", _RETURN, 0, 0, value)

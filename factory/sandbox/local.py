@@ -1,0 +1,204 @@
+"""Sandboxed sessions in this process's own care: one zygote, any number of sessions, as many running cells as cores.
+
+This is the whole sandbox without Ray; `pool` puts it into actors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Sequence
+from types import TracebackType
+
+from factory import recipe
+from factory.errors import FactoryError
+from factory.records import ToolCall
+from factory.sandbox import canary, scratch
+from factory.sandbox.cell import Bounds, CellRun
+from factory.sandbox.inside.privileges import LAYERS, Limits
+from factory.sandbox.launcher import Zygote, ZygoteDied
+from factory.sandbox.process import Process
+from factory.sandbox.protocol import StateLost
+
+RECYCLE_AFTER = 50_000
+"""Sessions forked from one zygote before a fresh one takes over."""
+
+
+class LocalSandbox:
+    """Opens sessions; see `factory.sandbox.protocol.Sandbox`. Starts its zygote when the first one is asked for.
+
+    `cells` is the number of cells that run at once (default: the cores this process may use). More would make wall
+    time, and with it which cell times out, depend on the load. `layers` leaves isolation layers away, for tests and
+    measurements; the canary then reports what is missing.
+    """
+
+    def __init__(
+        self, config: recipe.Sandbox | None = None, *, cells: int | None = None, layers: Sequence[str] = LAYERS
+    ) -> None:
+        self.config = config or recipe.Sandbox()
+        self.effects: list[canary.Effect] = []
+        self._layers = layers
+        self._cells = asyncio.Semaphore(cells or len(os.sched_getaffinity(0)))
+        self._starting = asyncio.Lock()
+        self._zygote: Zygote | None = None
+        self._retired: list[Zygote] = []
+        self._root: scratch.Root | None = None
+        self._sessions: set[LocalSession] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Start the zygote and probe its isolation. Raises `FactoryError` where an effect is missing and unclaimed."""
+        await self._ready_zygote()
+
+    async def open(self, *, seed: int = 0, trace: str = "") -> LocalSession:
+        """A fresh session whose random state follows from `seed`."""
+        session = LocalSession(self, seed, trace)
+        await session.renew()
+        self._sessions.add(session)
+        return session
+
+    async def close(self) -> None:
+        """End every session and the zygote, and remove every scratch folder."""
+        self._closed = True
+        await asyncio.gather(*(session.close() for session in list(self._sessions)))
+        for zygote in [*self._retired, *([self._zygote] if self._zygote else [])]:
+            zygote.close()
+        if self._root is not None:
+            await asyncio.to_thread(self._root.remove)
+            self._root = None
+
+    async def __aenter__(self) -> LocalSandbox:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def fork(self, seed: int) -> Process:
+        """A fresh process; a zygote that has died is replaced. Raises `StateLost` once the sandbox is closed."""
+        for _ in range(3):
+            zygote = await self._ready_zygote()
+            try:
+                return await zygote.open(seed)
+            except ZygoteDied:
+                continue
+        raise FactoryError("the sandbox's zygote dies again and again", remedy="look for an out-of-memory killer")
+
+    def forget(self, session: LocalSession) -> None:
+        """The session is closed."""
+        self._sessions.discard(session)
+
+    @property
+    def running(self) -> asyncio.Semaphore:
+        """Held by a session while a cell of it runs."""
+        return self._cells
+
+    async def _ready_zygote(self) -> Zygote:
+        async with self._starting:
+            if self._closed:
+                raise StateLost("the sandbox is closed")
+            zygote = self._zygote
+            if zygote is not None and zygote.alive and zygote.opened < RECYCLE_AFTER:
+                return zygote
+            if zygote is not None:
+                self._retired.append(zygote)
+            self._zygote = await self._new_zygote()
+            for old in [z for z in self._retired if not z.live]:
+                old.close()
+                self._retired.remove(old)
+            return self._zygote
+
+    async def _new_zygote(self) -> Zygote:
+        if self._root is None:
+            _raise_descriptor_limit()
+            self._root = await asyncio.to_thread(scratch.Root)
+        config = self.config
+        limits = Limits(memory_mb=config.memory_mb, scratch_mb=config.scratch_mb, cpu_s=config.cpu_s)
+        zygote = Zygote(self._root, limits, config.packages, self._layers)
+        await zygote.start()
+        try:
+            self.effects = await canary.probe(zygote, config)
+            canary.insist(self.effects, config)
+        except BaseException:
+            zygote.close()
+            raise
+        return zygote
+
+
+class LocalSession:
+    """One trace's interpreter; see `factory.sandbox.protocol.Session`.
+
+    A cell whose process ends under it, or had ended before it, comes back with `state_lost`; the cell after that runs
+    in a fresh interpreter (`epoch` counts them). Nothing is ever replayed. `StateLost` is raised only when the session
+    or its sandbox is closed.
+    """
+
+    def __init__(self, sandbox: LocalSandbox, seed: int, trace: str) -> None:
+        self.trace = trace
+        self.epoch = -1
+        self._sandbox = sandbox
+        self._seed = seed
+        self._lock = asyncio.Lock()
+        self._process: Process | None = None
+        self._number = 0
+        self._closed = False
+
+    async def renew(self) -> None:
+        """Take a fresh process."""
+        self._process = await self._sandbox.fork(self._seed)
+        self.epoch += 1
+
+    async def run(self, code: str, timeout_s: float | None = None) -> ToolCall:
+        """Run one cell; `timeout_s` defaults to the recipe's. Waits for a free core first, which does not count."""
+        config = self._sandbox.config
+        bounds = Bounds(timeout_s or config.timeout_s, config.scratch_mb, config.output_chars)
+        async with self._lock, self._sandbox.running:
+            if self._closed:
+                raise StateLost("the session is closed")
+            if self._process is None:
+                await self.renew()
+            process = self._process
+            assert process is not None
+            if not process.alive:
+                await self._drop()
+                note = "The interpreter was lost before this cell, which was not run. Variables are gone.\n"
+                return ToolCall(code=code, status="killed", stderr=note, state_lost=True)
+            self._number += 1
+            try:
+                outcome = await CellRun(process, self._number, bounds).run(code)
+            except BaseException:  # cancelled: what the process does now is unknown
+                await asyncio.shield(self._drop())
+                raise
+            if outcome.state_lost:
+                await self._drop()
+        return ToolCall(
+            code=code,
+            status=outcome.status,
+            stdout=outcome.stdout,
+            stderr=outcome.stderr,
+            state_lost=outcome.state_lost,
+            seconds=outcome.seconds,
+        )
+
+    async def close(self) -> None:
+        """End the process; a cell under way ends as killed."""
+        self._closed = True
+        self._sandbox.forget(self)
+        if self._process is not None:
+            self._process.kill()
+        async with self._lock:
+            await self._drop()
+
+    async def _drop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            await process.end()
+
+
+def _raise_descriptor_limit() -> None:
+    """Each idle session holds four descriptors here, and the usual soft limit of 1024 is meant for `select`."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

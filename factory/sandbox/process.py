@@ -1,0 +1,109 @@
+"""One session's process as the actor holds it: a socket, two pipes, a process descriptor and a scratch folder.
+
+Signals go through the process descriptor, so that they can never reach another process that took over the number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+
+from factory.sandbox import frames, scratch
+
+CONFINE_S = 20.0
+EXIT_S = 5.0
+
+
+class Process:
+    """A session process. Untrusted: what comes out of its socket and pipes is checked, never believed."""
+
+    def __init__(self, data: socket.socket, out: int, err: int, folder: str) -> None:
+        self.data, self.out, self.err, self.folder = data, out, err, folder
+        data.setblocking(False)
+        os.set_blocking(out, False)
+        os.set_blocking(err, False)
+        self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._pidfd = -1
+        self._closed = False
+
+    @property
+    def alive(self) -> bool:
+        return not self.exited.done()
+
+    @property
+    def pid(self) -> int:
+        """Its number in this process's own namespace; -1 once it is gone."""
+        try:
+            with open(f"/proc/self/fdinfo/{self._pidfd}", encoding="ascii") as file:
+                return next((int(line.split()[1]) for line in file if line.startswith("Pid:")), -1)
+        except OSError:
+            return -1
+
+    def on_start(self, _pid: int, pidfd: int) -> None:
+        """The zygote has forked it."""
+        self._pidfd = pidfd
+
+    def on_exit(self, code: int | None) -> None:
+        """It has ended: exit status, minus the number of the signal that killed it, or None where nobody knows."""
+        if not self.exited.done():
+            self.exited.set_result(code)
+
+    async def confined(self) -> str:
+        """Wait until every layer is on; the reason where one could not be put on. Raises `TimeoutError`."""
+        buffer = bytearray()
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONFINE_S):
+            while (message := frames.take(buffer)) is None:
+                part = await loop.sock_recv(self.data, 4096)
+                if not part:
+                    return "the session ended before it was confined"
+                buffer += part
+        if message.get("up"):
+            self.signal(signal.SIGSTOP)
+            return ""
+        return str(message.get("fatal"))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; nothing where it has ended."""
+        if self._pidfd < 0:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def kill(self) -> None:
+        """End it, whatever it does against that."""
+        self.signal(signal.SIGKILL)
+
+    def abandon(self) -> None:
+        """End it in the background: whoever asked for it is gone."""
+        task = asyncio.ensure_future(self.end())
+        _abandoned.add(task)
+        task.add_done_callback(_abandoned.discard)
+
+    async def end(self) -> None:
+        """Kill it, wait until it is gone, and give back its descriptors and its folder. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self.kill()
+        with contextlib.suppress(TimeoutError):  # then it is dying in the kernel, and the zygote will reap it
+            await asyncio.wait_for(asyncio.shield(self.exited), EXIT_S)
+        self.data.close()
+        for fd in (self.out, self.err, self._pidfd):
+            if fd >= 0:
+                os.close(fd)
+        self._pidfd = -1
+        await _remove(self.folder)
+
+
+_abandoned: set[asyncio.Future[None]] = set()
+
+
+async def _remove(folder: str) -> None:
+    try:
+        os.rmdir(folder)  # empty, mostly: not worth a thread
+    except OSError:
+        await asyncio.to_thread(scratch.remove, folder)
