@@ -1,14 +1,22 @@
 """Harmony, the chat format of the gpt-oss models, on token ids: prompts, Python calls, tool output, reading back.
 
 Knows records and the tokenizer protocol. The messages themselves are cut and joined in `harmony_message`, the opening
-is worded in `harmony_prompt`, messages in OpenAI form are made in `harmony_parse`.
+is worded in `harmony_prompt`, whole conversations are written by `harmony_render` and read by `harmony_parse`.
 """
 
 from __future__ import annotations
 
 from factory.dialects.harmony_message import HarmonyTokens
-from factory.dialects.harmony_parse import PYTHON, parse, read_call
-from factory.dialects.harmony_prompt import KNOWLEDGE_CUTOFF, PYTHON_TOOL, SystemContent
+from factory.dialects.harmony_parse import parse, read_call
+from factory.dialects.harmony_prompt import (
+    KNOWLEDGE_CUTOFF,
+    PYTHON,
+    PYTHON_DESCRIPTION,
+    DeveloperContent,
+    SystemContent,
+    Tool,
+)
+from factory.dialects.harmony_render import Said, render
 from factory.dialects.protocol import Parsed, Tokenizer, Turn
 from factory.dialects.shown import shown_output
 from factory.records import Mode, ToolCall
@@ -32,7 +40,7 @@ class Harmony:
         *,
         knowledge_cutoff: str = KNOWLEDGE_CUTOFF,
         current_date: str = "2025-08-05",
-        python_description: str = PYTHON_TOOL,
+        python_description: str = PYTHON_DESCRIPTION,
         tool_name: str = RELEASED_TOOL,
     ) -> None:
         self.tokenizer = tokenizer
@@ -52,12 +60,14 @@ class Harmony:
             knowledge_cutoff=self.knowledge_cutoff,
             current_date=self.current_date,
             reasoning=(mode or Mode.MEDIUM).value,
-            tools={PYTHON: self.python_description} if tool else {},
+            tools=[Tool(PYTHON, self.python_description)] if tool else [],
         )
-        ids = self._message("system", opening.render())
-        if system:
-            ids += self._message("developer", f"# Instructions\n\n{system}")
-        return ids + self._message("user", user) + self._assistant()
+        instructions = [Said(role="developer", content=DeveloperContent(instructions=system))] if system else []
+        return render(
+            self.tokens,
+            [Said(role="system", content=opening), *instructions, Said(role="user", content=user)],
+            next_role="assistant",
+        )
 
     def turn(self, generated: list[int]) -> Turn:
         """Read the last message of a turn. It is a call when `<|call|>` closed it, whoever wrote its opening header."""
@@ -71,20 +81,12 @@ class Harmony:
 
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         """The result as a message from `python` to the assistant, and the header of the assistant's next message."""
-        tokens, encode = self.tokens, self.tokenizer.encode
         text = shown_output(call)
         if calls_left is not None and calls_left <= 0:
-            text = f"{text.rstrip()}\n\nNo Python calls are left. Finish without running more code.".lstrip()
-        header = [*encode(f"{PYTHON} to=assistant"), tokens.channel, *encode("analysis")]
-        return [tokens.start, *header, tokens.message, *encode(text), tokens.end, *self._assistant()]
+            text = f"{text.rstrip()}\n\nNo Python calls are left. Finish without running more code."
+        output = Said(role=PYTHON, content=text, recipient="assistant", channel="analysis")
+        return render(self.tokens, [output], next_role="assistant")
 
     def parse(self, token_ids: list[int]) -> Parsed:
         """Messages of a whole trace in OpenAI form. Calls that `<|call|>` closed are counted, run or not."""
         return parse(self.tokens, token_ids, tool_name=self.tool_name)
-
-    def _message(self, role: str, text: str) -> list[int]:
-        tokens, encode = self.tokens, self.tokenizer.encode
-        return [tokens.start, *encode(role), tokens.message, *encode(text), tokens.end]
-
-    def _assistant(self) -> list[int]:
-        return [self.tokens.start, *self.tokenizer.encode("assistant")]

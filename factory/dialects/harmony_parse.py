@@ -10,10 +10,10 @@ import json
 from dataclasses import dataclass, field
 
 from factory.dialects.harmony_message import HarmonyMessage, HarmonyTokens, Header
+from factory.dialects.harmony_prompt import PYTHON
 from factory.dialects.protocol import Parsed, Turn
 from factory.records import FunctionCall, Message, MessageToolCall
 
-PYTHON = "python"
 _PYTHON_NAMES = {PYTHON, "stateful_python_code_exec"}
 _SPEAKERS = {"system", "developer", "user"}
 

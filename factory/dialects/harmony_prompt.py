@@ -6,12 +6,15 @@ The wording is part of the format, like a header: the weights know it, so it is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from factory.dialects.typescript import Schema, type_of
 
 IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
 KNOWLEDGE_CUTOFF = "2024-06"
 CHANNELS = ("analysis", "commentary", "final")
-PYTHON_TOOL = (
+PYTHON = "python"
+PYTHON_DESCRIPTION = (
     "Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. This tool "
     "should be used for internal reasoning, but not for code that is intended to be visible to the user (e.g. when "
     "creating plots, tables, or files).\n\n"
@@ -22,34 +25,72 @@ PYTHON_TOOL = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that the model may call; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str = ""
+    parameters: Schema | None = None
+
+    def render(self) -> str:
+        comment = "".join(f"// {line}\n" for line in self.description.splitlines())
+        arguments = f"_: {type_of(self.parameters)}" if self.parameters else ""
+        return f"{comment}type {self.name} = ({arguments}) => any;"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool's section. One without functions takes raw text and is described in prose."""
+
+    name: str
+    description: str = ""
+    functions: Sequence[Function] = ()
+
+    def render(self) -> str:
+        if not self.functions:
+            return f"## {self.name}\n\n{self.description}"
+        comment = "".join(f"// {line}\n" for line in self.description.splitlines())
+        body = "\n\n".join(f.render() for f in self.functions)
+        namespace = f"namespace {self.name} {{\n\n{body}\n\n}} // namespace {self.name}"
+        return f"## {self.name}\n\n{comment}{namespace}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemContent:
-    """What a system message says. `tools` maps a tool's name to its section's text."""
+    """What a system message says; whatever is None or empty is left out."""
 
     identity: str = IDENTITY
     knowledge_cutoff: str | None = KNOWLEDGE_CUTOFF
     current_date: str | None = None
     reasoning: str | None = "medium"
-    tools: dict[str, str] = field(default_factory=dict)
+    tools: Sequence[Tool] = ()
     channels: Sequence[str] = CHANNELS
-    functions: bool = False
-    """Whether the developer message declares functions."""
 
-    def render(self) -> str:
+    def render(self, *, calls_functions: bool = False) -> str:
+        """The message's text. `calls_functions`: a developer message of the conversation declares functions."""
         about = [self.identity]
-        if self.knowledge_cutoff:
-            about.append(f"Knowledge cutoff: {self.knowledge_cutoff}")
-        if self.current_date:
-            about.append(f"Current date: {self.current_date}")
+        about += [f"Knowledge cutoff: {self.knowledge_cutoff}"] if self.knowledge_cutoff else []
+        about += [f"Current date: {self.current_date}"] if self.current_date else []
         sections = ["\n".join(about)]
-        if self.reasoning:
-            sections.append(f"Reasoning: {self.reasoning}")
-        if self.tools:
-            sections.append("# Tools")
-            sections += [f"## {name}\n\n{text}" for name, text in self.tools.items()]
+        sections += [f"Reasoning: {self.reasoning}"] if self.reasoning else []
+        sections += ["# Tools", *(tool.render() for tool in self.tools)] if self.tools else []
         if self.channels:
             line = f"# Valid channels: {', '.join(self.channels)}. Channel must be included for every message."
-            if self.functions:
+            if calls_functions:
                 line += "\nCalls to these tools must go to the commentary channel: 'functions'."
             sections.append(line)
+        return "\n\n".join(sections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeveloperContent:
+    """What a developer message says: instructions, and the functions that the caller offers."""
+
+    instructions: str = ""
+    functions: Sequence[Function] = ()
+
+    def render(self) -> str:
+        sections = [f"# Instructions\n\n{self.instructions}"] if self.instructions else []
+        sections += ["# Tools", Tool("functions", functions=self.functions).render()] if self.functions else []
         return "\n\n".join(sections)
