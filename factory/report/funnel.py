@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from factory.store.report import PUBLISHED, PublishReport
+
+VERDICT, UNFINISHED = "verdict", "unfinished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,30 @@ class Stage:
     def missing(self) -> int:
         """Rows that entered and are neither out nor rejected: under way, or lost if the run is finished."""
         return self.rows_in - self.rows_out - self.rejected
+
+
+def funnel(read: Stage, report: PublishReport, shard_rows: int) -> list[Stage]:
+    """The stages of a run: how its inputs were read, what became of every problem, and of every trace.
+
+    `read` is the account of the ingest, `report` that of the journal, `shard_rows` what lies in the published files.
+    """
+    outcomes = report.problems
+    by_stage: dict[str, Counter[str]] = {}
+    for outcome, n in outcomes.items():
+        if outcome not in (VERDICT, UNFINISHED):
+            _kind, stage, reason = outcome.split("/", 2)
+            by_stage.setdefault(stage, Counter())[reason] += n
+    solved, verdicts = by_stage.pop("solve", Counter()), outcomes.get(VERDICT, 0)
+    stages, rows = [read], read.rows_out
+    later = sum(map(sum, (c.values() for c in by_stage.values()))) + solved.total() + verdicts
+    for name, rejects in by_stage.items():
+        later -= rejects.total()
+        stages.append(Stage(name=name, unit="problems", rows_in=rows, rows_out=later, rejects=rejects))
+        rows = later
+    stages.append(Stage(name="solve", unit="problems", rows_in=rows, rows_out=verdicts, rejects=solved))
+    dropped = {reason: n for reason, n in report.traces.items() if reason != PUBLISHED}
+    stages.append(Stage(name="publish", unit="traces", rows_in=report.generated, rows_out=shard_rows, rejects=dropped))
+    return stages
 
 
 def render(stages: Iterable[Stage]) -> str:

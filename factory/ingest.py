@@ -1,0 +1,178 @@
+"""Ingest: what the sources hold becomes the run's inputs, once, with ids that are unique and counts that add up.
+
+Each source split is read where it lies and written under `inputs/` as parts of one row kind; what comes back is only
+ids and counts. Every restart reads the parts, so that a run does not change when its source files do. Two rows with
+one id: the first in source order stays, the others become rejects.
+
+    inputs/Problem/00000-0000.parquet   inputs/Thread/...   inputs/Reject/...   inputs/manifest.json
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from factory import sources
+from factory.recipe import Source
+from factory.records import Problem, Reject, Thread, from_table, to_dict
+from factory.sources import Split
+from factory.store.fs import Store
+from factory.store.ids import Hashes, hashes_of
+from factory.store.tables import read_table, write_rows
+
+MANIFEST = "inputs/manifest.json"
+DUPLICATES = "inputs/Reject/duplicates.parquet"
+ROWS_PER_PART = 4096
+KINDS = (Problem, Thread, Reject)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The account of a finished ingest: `rows` read = `problems` + `threads` + the sum of `rejects`."""
+
+    rows: int
+    problems: int
+    threads: int
+    rejects: dict[str, int]
+    parts: list[str]
+    duplicates: dict[str, list[int]]  # part -> positions of rows whose id came before
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """One written part, and what the driver must know of its rows."""
+
+    key: str
+    kind: str
+    ids: Hashes  # (rows,) of the rows' ids; empty for rejects
+    reasons: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+
+
+def finished(store: Store) -> Inputs | None:
+    """The inputs of a run, or None where its ingest has not finished."""
+    return Inputs(**json.loads(store.read(MANIFEST))) if store.exists(MANIFEST) else None
+
+
+def work(recipe_sources: Iterable[Source]) -> list[list[Split]]:
+    """Groups of splits to read in parallel; a limited source is one group, as its limit runs over all its files."""
+    groups: list[list[Split]] = []
+    for source in recipe_sources:
+        splits = sources.splits(source)
+        groups += [splits] if source.limit else [[split] for split in splits]
+    return groups
+
+
+def ingest(store: Store, number: int, splits: list[Split]) -> list[Part]:
+    """Read one group of splits into parts, a few thousand rows in memory at a time. Run again, it writes the same."""
+    parts: list[Part] = []
+    limit = splits[0].source.limit
+    rows = _take((row for split in splits for row in sources.read(split)), limit)
+    pending: dict[type, list[Problem | Thread | Reject]] = {kind: [] for kind in KINDS}
+    for row in rows:
+        batch = pending[type(row)]
+        batch.append(row)
+        if len(batch) == ROWS_PER_PART:
+            parts.append(_write(store, number, len(parts), batch))
+            batch.clear()
+    parts += [_write(store, number, len(parts) + i, b) for i, b in enumerate(filter(None, pending.values()))]
+    return parts
+
+
+def finish(store: Store, parts: list[Part]) -> Inputs:
+    """Find ids that occur twice, write them off, and make the ingest final."""
+    parts = sorted(parts, key=lambda part: part.key.rsplit("/", 1)[1])
+    duplicates = _duplicates([part for part in parts if part.kind != Reject.__name__])
+    _write_off(store, duplicates)
+    reasons = sum((part.reasons for part in parts), Counter[str]())
+    n_duplicates = sum(map(len, duplicates.values()))
+    if n_duplicates:
+        reasons["duplicate_id"] += n_duplicates
+
+    def kept(kind: type) -> int:
+        return sum(p.rows - len(duplicates.get(p.key, [])) for p in parts if p.kind == kind.__name__)
+
+    inputs = Inputs(
+        rows=sum(part.rows for part in parts),
+        problems=kept(Problem),
+        threads=kept(Thread),
+        rejects=dict(reasons),
+        parts=[part.key for part in parts],
+        duplicates=duplicates,
+    )
+    store.create(MANIFEST, json.dumps(dataclasses.asdict(inputs), indent=1).encode())
+    final = finished(store)
+    assert final is not None  # somebody's manifest is there: ours, or that of a driver who was quicker
+    return final
+
+
+def rejects(store: Store, inputs: Inputs) -> Iterator[Reject]:
+    """Every row that did not become an input, and why."""
+    keys = [part for part in inputs.parts if part.startswith(f"inputs/{Reject.__name__}/")]
+    for key in keys + ([DUPLICATES] if inputs.duplicates else []):
+        yield from from_table(Reject, read_table(store, key))
+
+
+def rows(store: Store, inputs: Inputs, key: str) -> pa.Table:
+    """The rows of one part without those that are duplicates."""
+    table = read_table(store, key)
+    mask = np.ones(table.num_rows, dtype=bool)
+    mask[inputs.duplicates.get(key, [])] = False
+    return table.filter(pa.array(mask))
+
+
+def _take(rows: Iterator[Problem | Thread | Reject], limit: int | None) -> Iterator[Problem | Thread | Reject]:
+    for position, row in enumerate(rows):
+        if position == limit:
+            return
+        yield row
+
+
+def _write(store: Store, number: int, index: int, batch: list[Problem | Thread | Reject]) -> Part:
+    kind = type(batch[0])
+    key = f"inputs/{kind.__name__}/{number:05}-{index:04}.parquet"
+    write_rows(store, key, kind, batch)
+    if kind is Reject:
+        reasons = Counter(row.reason for row in batch if isinstance(row, Reject))
+        return Part(key=key, kind=kind.__name__, ids=np.empty(0, np.uint64), reasons=reasons, rows=len(batch))
+    return Part(key=key, kind=kind.__name__, ids=hashes_of(row.id for row in batch), rows=len(batch))
+
+
+def _duplicates(parts: list[Part]) -> dict[str, list[int]]:
+    """Positions, part by part, of rows whose id an earlier row has."""
+    if not parts:
+        return {}
+    ids = np.concatenate([part.ids for part in parts])
+    first = np.zeros(len(ids), dtype=bool)
+    first[np.unique(ids, return_index=True)[1]] = True
+    per_part = np.split(~first, np.cumsum([len(part.ids) for part in parts])[:-1])
+    found = {part.key: np.flatnonzero(later).tolist() for part, later in zip(parts, per_part, strict=True)}
+    return {key: positions for key, positions in found.items() if positions}
+
+
+def _write_off(store: Store, duplicates: dict[str, list[int]]) -> None:
+    """A reject row for each duplicate."""
+    written_off: list[Reject] = []
+    for key, positions in duplicates.items():
+        kind: type[Problem] | type[Thread] = Thread if f"/{Thread.__name__}/" in key else Problem
+        later: list[Problem | Thread] = list(from_table(kind, read_table(store, key).take(positions)))
+        for row in later:
+            written_off.append(
+                Reject(
+                    id=row.id,
+                    kind=kind.__name__.lower(),
+                    stage="read",
+                    reason="duplicate_id",
+                    detail="an earlier row has this id; give each row an id of its own",
+                    row=json.dumps(to_dict(row), ensure_ascii=False),
+                    position=row.position,
+                )
+            )
+    if written_off:
+        write_rows(store, DUPLICATES, Reject, written_off)

@@ -1,0 +1,185 @@
+"""The real context of one problem: models, sandbox and checker behind protocols, and the journal behind all of them.
+
+Each effect has a deterministic key. What the journal already holds under it is the answer; anything else is done once
+and handed to the journal before the program sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from factory.dialects.protocol import Dialect
+from factory.engines.protocol import Chunk, Engine, SamplingParams
+from factory.programs.rollout import Draw, Progress, rollout
+from factory.prompts.loader import prompt as prompt_file
+from factory.recipe import Recipe, Role
+from factory.records import Asked, FinishedTurn, Mode, Problem, SampleKey, Trace
+from factory.sandbox.protocol import Sandbox
+from factory.verify import Equivalence
+
+
+class Journal(Protocol):
+    """Takes finished effects. `put` returns once the row is taken; that it is in storage comes later."""
+
+    async def put(self, row: Trace | FinishedTurn | Asked) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A role's engine, and the chat format that its weights were trained on."""
+
+    engine: Engine
+    dialect: Dialect
+    ask_tokens: int = 4096  # budget of one `ask`
+    ask_mode: Mode = Mode.LOW  # reasoning effort of one `ask`
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What earlier attempts at this row left in the journal."""
+
+    traces: Mapping[str, Trace] = field(default_factory=dict)  # by str(SampleKey)
+    turns: Mapping[str, list[FinishedTurn]] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What all rows of a worker share."""
+
+    recipe: Recipe
+    models: Mapping[Role, Model]
+    sandbox: Sandbox | None
+    equal: Callable[[str, str], Awaitable[Equivalence]]
+    journal: Journal
+
+
+class Effects:
+    """The `Context` of one row; `owner` is the row's id, under which its questions are journaled."""
+
+    def __init__(self, owner: str, resources: Resources, recorded: Recorded | None = None) -> None:
+        self.settings = resources.recipe.solve
+        self.verification = resources.recipe.verify
+        self._owner, self._resources, self._recorded = owner, resources, recorded or Recorded()
+
+    async def samples(self, problem: Problem, mode: Mode) -> AsyncGenerator[Trace, None]:
+        drawing = [asyncio.create_task(self._draw(problem, key)) for key in self._keys(problem, mode)]
+        try:
+            for next_finished in asyncio.as_completed(drawing):
+                yield await next_finished
+        finally:
+            for task in drawing:
+                task.cancel()
+            await asyncio.gather(*drawing, return_exceptions=True)
+
+    async def sample(self, problem: Problem, mode: Mode) -> list[Trace]:
+        traces = [trace async for trace in self.samples(problem, mode)]
+        return sorted(traces, key=lambda trace: (not trace.tool, trace.sample))
+
+    async def ask(self, role: Role, prompt: str, variables: Mapping[str, str]) -> str:
+        file = prompt_file(prompt)
+        text = file.render(variables)
+        key = f"{role}/{prompt}/{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"
+        if key in self._recorded.asked:
+            return self._recorded.asked[key]
+        answer = await self._complete(self._resources.models[role], text)
+        await self._resources.journal.put(Asked(owner=self._owner, key=key, text=answer))
+        return answer
+
+    async def equal(self, gold: str, prediction: str | None) -> Equivalence:
+        if prediction is None:
+            return Equivalence(False, "no_answer")
+        return await self._resources.equal(gold, prediction)
+
+    def _keys(self, problem: Problem, mode: Mode) -> list[SampleKey]:
+        return [
+            SampleKey(problem_id=problem.id, mode=mode, tool=tool, sample=number)
+            for tool in (True, False)
+            for number in range(self.settings.samples)
+        ]
+
+    async def _draw(self, problem: Problem, key: SampleKey) -> Trace:
+        if (finished := self._recorded.traces.get(str(key))) is not None:
+            return finished
+        teacher, sampling = self._resources.models["teacher"], self.settings.sampling
+        file = prompt_file(sampling.prompt)
+        draw = Draw(
+            key=key,
+            prompt=teacher.dialect.prompt(file.render({"problem": problem.text}), mode=key.mode, tool=key.tool),
+            sampling=sampling,
+            seed=seed_of(self.settings.seed, key),
+            prompt_fingerprint=file.fingerprint,
+        )
+        turns = _Turns(key, self._resources, self._recorded.turns.get(str(key), []))
+        trace = await rollout(
+            draw,
+            engine=teacher.engine,
+            dialect=teacher.dialect,
+            sandbox=self._resources.sandbox if key.tool else None,
+            resume=turns.progress,
+            on_turn=turns.journal,
+        )
+        await self._resources.journal.put(trace)
+        return trace
+
+    async def _complete(self, model: Model, text: str) -> str:
+        prompt = model.dialect.prompt(text, mode=model.ask_mode, tool=False)
+        sampling = SamplingParams(
+            max_tokens=model.ask_tokens, temperature=0.0, stop_token_ids=model.dialect.stop_token_ids
+        )
+        stream = cast(AsyncGenerator[Chunk, None], model.engine.generate(prompt, sampling, affinity=self._owner))
+        generated = [token async for chunk in stream for token in chunk.token_ids]
+        return model.dialect.parse(prompt + generated).final_text
+
+
+class _Turns:
+    """Journals the turns of one long sample, several in one row until they hold enough tokens to be worth a row."""
+
+    def __init__(self, key: SampleKey, resources: Resources, recorded: list[FinishedTurn]) -> None:
+        self._key, self._resources = key, resources
+        self._turn = len(recorded)
+        self.progress = _replay(recorded)
+        self._saved = (len(self.progress.token_ids), len(self.progress.tool_calls)) if self.progress else (0, 0)
+
+    async def journal(self, progress: Progress) -> None:
+        n_tokens, n_calls = self._saved
+        if len(progress.token_ids) - n_tokens < self._resources.recipe.journal.turn_tokens:
+            return
+        self._saved = len(progress.token_ids), len(progress.tool_calls)
+        row = FinishedTurn(
+            problem_id=self._key.problem_id,
+            mode=self._key.mode,
+            tool=self._key.tool,
+            sample=self._key.sample,
+            turn=self._turn,
+            token_ids=progress.token_ids[n_tokens:],
+            mask=progress.mask[n_tokens:],
+            tool_calls=progress.tool_calls[n_calls:],
+            n_regenerated_tokens=progress.n_regenerated_tokens,
+            seconds=progress.seconds,
+        )
+        self._turn += 1
+        await self._resources.journal.put(row)
+
+
+def _replay(turns: list[FinishedTurn]) -> Progress | None:
+    """The safe point that journaled turns add up to; a turn that is missing ends it."""
+    known = [turn for position, turn in enumerate(turns) if turn.turn == position]
+    if not known:
+        return None
+    return Progress(
+        token_ids=[token for turn in known for token in turn.token_ids],
+        mask=[origin for turn in known for origin in turn.mask],
+        tool_calls=[call for turn in known for call in turn.tool_calls],
+        n_regenerated_tokens=known[-1].n_regenerated_tokens,
+        seconds=known[-1].seconds,
+    )
+
+
+def seed_of(base: int, key: SampleKey) -> int:
+    """The seed of one sample: 31 bits that depend on the run's seed and the sample's key alone."""
+    return int.from_bytes(hashlib.blake2b(f"{base}/{key}".encode(), digest_size=4).digest(), "big") >> 1

@@ -1,0 +1,68 @@
+"""Progress of a run as lines for a terminal or a job's log, from the ledger's sums alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+Counts = Mapping[str, Mapping[str, list[int]]]  # as `JournalIndex.counts` gives them
+
+
+class Progress:
+    """Says every `every_s` seconds how far a run is; a context manager around the long part of the work."""
+
+    def __init__(
+        self, counts: Callable[[], Counts], total: int, say: Callable[[str], None], every_s: float = 10.0
+    ) -> None:
+        self._counts, self._total, self._say, self._every_s = counts, total, say, every_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+        self._started, self._before = time.monotonic(), 0
+        self.tokens = 0  # generated since this attempt started
+
+    def __enter__(self) -> Progress:
+        self._before = generated_tokens(self._counts())
+        self._started = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if kind is None:
+            self._say(self.line())
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Generated tokens of finished samples per second of this attempt."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    def line(self) -> str:
+        counts = self._counts()
+        self.tokens = generated_tokens(counts) - self._before
+        finished = counts["finished"][""][0]
+        traces = sum(numbers[0] for numbers in counts.get("traces", {}).values())
+        share = finished / self._total if self._total else 1.0
+        problems = f"{finished:,}/{self._total:,} problems ({share:.0%})"
+        return (
+            f"[{self.seconds:6.0f} s] {problems}, {traces:,} samples journaled, {self.tokens_per_second:,.0f} tokens/s"
+        )
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_s):
+            try:
+                self._say(self.line())
+            except Exception as error:  # the ledger may be restarting; a line is not worth a run
+                self._say(f"[{self.seconds:6.0f} s] no counts just now ({type(error).__name__})")
+
+
+def generated_tokens(counts: Counts) -> int:
+    return sum(numbers[1] for numbers in counts.get("traces", {}).values())

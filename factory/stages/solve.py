@@ -1,0 +1,116 @@
+"""Solve: many programs at once in one worker, each over the effects of its own row, each ending in the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import traceback
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from factory.engines.protocol import EngineUnavailable
+from factory.errors import FactoryError
+from factory.programs.effects import Effects, Model, Resources
+from factory.programs.solve import solve
+from factory.recipe import Recipe, Role
+from factory.records import Problem, Reject, Verdict, from_table, to_dict
+from factory.sandbox.protocol import Sandbox
+from factory.stages.ledger import Attempt
+from factory.store.run import Run
+from factory.verify import Checker
+
+log = logging.getLogger(__name__)
+
+STAGE = "solve"
+SUMMARY = pa.schema([("id", pa.string()), ("outcome", pa.string())])
+UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a worker reaches over the network: models by role, Python sessions, and the ledger's `begin`."""
+
+    models: Mapping[Role, Model]
+    sandbox: Sandbox | None
+    begin: Callable[[str], Awaitable[Attempt | None]]
+
+
+class Solve:
+    """`Problem` rows in; a summary row (id, outcome) out, once the row's verdict or reject is in storage.
+
+    `connect` is awaited in the worker's own event loop, at the first batch. A program that raises makes a reject; an
+    engine that stays away leaves its row unfinished, for the next pass or the next start of the job.
+    """
+
+    def __init__(self, run: Run, recipe: Recipe, connect: Callable[[], Awaitable[Services]]) -> None:
+        self._run, self._recipe, self._connect = run, recipe, connect
+        self._slots = asyncio.Semaphore(recipe.programs.problems_in_flight)
+        self._starting = asyncio.Lock()
+        self._services: Services | None = None
+
+    async def __call__(self, batch: pa.Table) -> AsyncGenerator[pa.Table, None]:
+        problems = from_table(Problem, batch)
+        outcomes = await asyncio.gather(*map(self._row, problems))
+        yield pa.table({"id": [p.id for p in problems], "outcome": list(outcomes)}, schema=SUMMARY)
+
+    async def _row(self, problem: Problem) -> str:
+        async with self._slots:
+            services = await self._ready()
+            attempt = await services.begin(problem.id)
+            if attempt is None:
+                return "finished before"
+            try:
+                outcome = await self._outcome(problem, attempt)
+            except EngineUnavailable as error:
+                log.warning("%s is left unfinished: %s", problem.id, error)
+                return UNFINISHED
+            await self._journal.durable(await self._journal.put(outcome))
+            return "verdict" if isinstance(outcome, Verdict) else outcome.reason
+
+    async def _outcome(self, problem: Problem, attempt: Attempt) -> Verdict | Reject:
+        if attempt.number > self._recipe.programs.max_attempts:
+            detail = f"{attempt.number - 1} workers ended while they had this row"
+            return reject(problem, "crashes_worker", detail)
+        try:
+            return await solve(problem, Effects(problem.id, self._resources, attempt.recorded))
+        except (FactoryError, EngineUnavailable):
+            raise
+        except Exception as error:
+            log.exception("the program failed on %s", problem.id)
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            return reject(problem, "program_failed", f"{error!r} at {where.name}:{where.lineno}")
+
+    async def _ready(self) -> Services:
+        """Connect once; rows that come meanwhile wait."""
+        async with self._starting:
+            if self._services is None:
+                services = await self._connect()
+                verify = self._recipe.verify
+                checker = Checker(
+                    workers=verify.workers,
+                    timeout_s=verify.timeout_s,
+                    memory_mb=verify.memory_mb,
+                    policy=verify.policy,
+                )
+                self._journal = self._run.writer(f"solve-{uuid.uuid4().hex[:8]}", self._recipe)
+                self._resources = Resources(
+                    self._recipe, services.models, services.sandbox, checker.equal, self._journal
+                )
+                self._services = services
+            return self._services
+
+
+def reject(problem: Problem, reason: str, detail: str) -> Reject:
+    return Reject(
+        id=problem.id,
+        kind="problem",
+        stage=STAGE,
+        reason=reason,
+        detail=detail,
+        row=json.dumps(to_dict(problem), ensure_ascii=False),
+        position=problem.position,
+    )
