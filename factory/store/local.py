@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from factory.errors import FactoryError
 from factory.store.fs import Entry, Store, checked
@@ -62,7 +63,11 @@ class LocalStore(Store):
 
     def delete(self, key: str) -> None:
         with self._explained(key):
-            self._path(key).unlink(missing_ok=True)
+            path = self._path(key)
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # a directory that still holds something stays
+                for directory in path.parents[: len(checked(key).split("/")) - 1]:
+                    directory.rmdir()
 
     def size(self, key: str) -> int:
         with self._explained(key):
@@ -101,10 +106,9 @@ class LocalStore(Store):
     def _written(self, key: str, data: bytes) -> Iterator[Path]:
         """`data` in a file beside `key` that survives a power cut; what the block does with it is made durable too."""
         target = self._path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
         try:
-            with temporary.open("xb") as file:
+            with _opened_anew(temporary) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -134,6 +138,15 @@ def _create_exclusively(target: Path, data: bytes) -> bool:
             return True
     except FileExistsError:
         return target.read_bytes() == data
+
+
+def _opened_anew(path: Path) -> IO[bytes]:
+    """A new file in a directory that is made first; a `delete` elsewhere may just have removed it as empty."""
+    for _ in range(10):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return path.open("xb")
+    return path.open("xb")
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1,0 +1,85 @@
+"""The manifest: which files are the published dataset, with their checksums. What it does not name is not published."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from factory.errors import FactoryError
+from factory.store.fs import Store
+from factory.store.report import PublishReport
+
+DIRECTORY = "dataset/_manifest/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One published file: its key below the run's URI, its cell, and what it must contain."""
+
+    key: str
+    mode: str
+    tool: str
+    bucket: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One published version."""
+
+    version: int
+    plan: str
+    fingerprint: str
+    schema_version: int
+    settings: dict[str, Any]
+    shards: list[Shard]
+    report: PublishReport = field(default_factory=PublishReport)
+
+    @property
+    def key(self) -> str:
+        return f"{DIRECTORY}v{self.version}.json"
+
+    def to_bytes(self) -> bytes:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values["shards"] = [asdict(shard) for shard in self.shards]
+        values["report"] = self.report.to_json()
+        return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Manifest:
+        values = json.loads(data)
+        values["shards"] = [Shard(**shard) for shard in values["shards"]]
+        values["report"] = PublishReport.from_json(values["report"])
+        return Manifest(**values)
+
+
+def latest(store: Store) -> Manifest | None:
+    """The newest published version, or None."""
+    versions = [int(name) for entry in store.list(DIRECTORY + "v") if (name := _version(entry.key)).isdigit()]
+    if not versions:
+        return None
+    return Manifest.from_bytes(store.read(f"{DIRECTORY}v{max(versions)}.json"))
+
+
+def load(uri: str, *, mode: str | None = None, tool: str | None = None, bucket: str | None = None) -> list[str]:
+    """The published files below a run's URI, as paths or URIs that pyarrow, DuckDB, Polars, Ray Data and datasets open.
+
+    `tool` is "python" or "none", `bucket` a name such as "16k". Raises `FactoryError` where nothing is published.
+    """
+    store = Store.open(uri)
+    manifest = latest(store)
+    if manifest is None:
+        raise FactoryError(f"nothing is published at {uri}", remedy="let the job finish, or run `factory publish`")
+    wanted = {"mode": mode, "tool": tool, "bucket": bucket}
+    return [
+        store.url(shard.key)
+        for shard in manifest.shards
+        if all(value is None or getattr(shard, name) == value for name, value in wanted.items())
+    ]
+
+
+def _version(key: str) -> str:
+    return key.removeprefix(DIRECTORY + "v").removesuffix(".json")

@@ -1,0 +1,107 @@
+"""What becomes of each problem and each trace of a partition: published, or left out for one reason that is counted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from factory.records import Judgement, SampleKey, Verdict, to_dict
+from factory.store.report import PUBLISHED, PublishReport
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one problem ended: with a verdict, with a reject (kind, stage, reason), or not yet."""
+
+    verdict: Verdict | None = None
+    rejected: tuple[str, str, str] | None = None
+    source: str = ""
+
+    @cached_property
+    def judgements(self) -> dict[SampleKey, Judgement]:
+        if self.verdict is None:
+            return {}
+        problem_id = self.verdict.problem.id
+        return {
+            SampleKey(problem_id=problem_id, mode=j.mode, tool=j.tool, sample=j.sample): j
+            for j in self.verdict.judgements
+        }
+
+    def outcome(self, key: SampleKey, uid: str) -> str:
+        """Whether the trace `uid` at `key` is published, or why not."""
+        if self.verdict is None:
+            return f"problem_{self.rejected[2]}" if self.rejected else "unfinished"
+        judgement = self.judgements.get(key)
+        if judgement is None:
+            return "not_judged"
+        if judgement.uid != uid:
+            return "replaced"  # drawn twice by two workers; the verdict judged the other one
+        if judgement.equal:
+            return PUBLISHED
+        if judgement.answer is None:
+            return "no_answer"
+        return "undecided" if judgement.equal is None else "wrong_answer"
+
+
+UNFINISHED = Ending()
+
+
+@dataclass(slots=True)
+class Endings:
+    """The endings of a partition's problems and threads, whatever the journal holds twice or in contradiction.
+
+    Two workers may both have finished a problem, and drawn different samples. One ending counts: a verdict before a
+    reject, and among equals the one with the smallest content, so that the choice depends on the rows alone.
+    """
+
+    _verdicts: dict[str, tuple[str, Verdict]] = field(default_factory=dict)
+    _rejects: dict[str, tuple[tuple[str, str, str], str]] = field(default_factory=dict)
+
+    def add_verdict(self, verdict: Verdict) -> None:
+        content = json.dumps(to_dict(verdict), sort_keys=True).encode()
+        candidate = (hashlib.sha256(content).hexdigest(), verdict)
+        known = self._verdicts.get(verdict.problem.id)
+        if known is None or candidate[0] < known[0]:
+            self._verdicts[verdict.problem.id] = candidate
+
+    def add_reject(self, owner: str, kind: str, stage: str, reason: str, row: str) -> None:
+        candidate = ((kind, stage, reason), _source(row))
+        known = self._rejects.get(owner)
+        if known is None or candidate < known:
+            self._rejects[owner] = candidate
+
+    def of(self, problem_id: str) -> Ending:
+        if problem_id in self._verdicts:
+            verdict = self._verdicts[problem_id][1]
+            return Ending(verdict=verdict, source=verdict.problem.source)
+        if problem_id in self._rejects:
+            rejected, source = self._rejects[problem_id]
+            return Ending(rejected=rejected, source=source)
+        return UNFINISHED
+
+    def with_verdict(self) -> Iterator[Ending]:
+        return (self.of(problem_id) for problem_id in self._verdicts)
+
+    def count(self, report: PublishReport) -> None:
+        """Problems and threads by outcome, and the pass rates of those with a verdict."""
+        for _, verdict in self._verdicts.values():
+            report.count("problem", verdict.problem.source, "verdict")
+            for regime in verdict.regimes:
+                report.count("pass_rate", regime.name, f"{regime.passed}/{regime.count}")
+        for owner, (rejected, source) in self._rejects.items():
+            if owner not in self._verdicts:
+                report.count("problem", source, "/".join(rejected))
+
+
+def _source(row: str) -> str:
+    """The source that a rejected row names, where the row is kept and names one."""
+    try:
+        value: Any = json.loads(row)
+    except ValueError:
+        return ""
+    source = value.get("source") if isinstance(value, dict) else None
+    return source if isinstance(source, str) else ""

@@ -1,0 +1,188 @@
+"""Publish one partition: decide what becomes of each trace, count it, and write the published ones as sorted runs.
+
+A task of the first of two passes; any number run side by side. Only the rows that are published are held in memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from factory.records import Judgement, Mode, Reject, SampleKey, Trace, Verdict, from_table
+from factory.store import shape
+from factory.store.commit import commit, committed, new_attempt
+from factory.store.fs import Store
+from factory.store.ids import hash_of, scoped
+from factory.store.outcome import Ending, Endings
+from factory.store.plan import Partition, Plan
+from factory.store.released import released
+from factory.store.report import PUBLISHED, PublishReport
+from factory.store.shape import Cell, bucket_of
+
+RUN_LEVEL = 3  # runs are read once and thrown away
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionTask:
+    """Everything a worker needs; pickles."""
+
+    store: Store
+    plan: Plan
+    partition: Partition
+
+    @property
+    def marker(self) -> str:
+        return f"{self.plan.directory}partition-{self.partition.number:05d}.json"
+
+
+def publish_partition(task: PartitionTask) -> dict[str, Any]:
+    """The marker's record: {"runs": [{"cell", "key", "groups": [[rows, bytes], ...]}], "report": [...]}."""
+    known = committed(task.store, task.marker)
+    if known is not None:
+        return known
+    attempt = new_attempt()
+    report = PublishReport()
+    endings = _endings(task)
+    endings.count(report)
+    chosen = _Chosen(task, endings, report)
+    for table in _traces(task):
+        chosen.add(table)
+    chosen.count_lost()
+    runs = [_write_run(task, attempt, cell, pieces, endings) for cell, pieces in sorted(chosen.pieces.items())]
+    return commit(task.store, task.marker, {"runs": runs, "report": report.to_json()}, attempt)
+
+
+def _endings(task: PartitionTask) -> Endings:
+    endings = Endings()
+    for table in _tables(task, Verdict):
+        for verdict in from_table(Verdict, table):
+            if task.partition.holds(verdict.problem.id):
+                endings.add_verdict(verdict)
+    for table in _tables(task, Reject, ["id", "kind", "stage", "reason", "row"]):
+        for row in table.to_pylist():
+            owner = scoped(row["id"], row["kind"])
+            if task.partition.holds(owner):
+                endings.add_reject(owner, row["kind"], row["stage"], row["reason"], row["row"])
+    return endings
+
+
+def _traces(task: PartitionTask) -> Iterator[pa.Table]:
+    """The partition's traces, one row group after the other."""
+    for table in _tables(task, Trace):
+        mine = [task.partition.holds(owner) for owner in table["problem_id"].to_pylist()]
+        if any(mine):
+            yield table.filter(pa.array(mine))
+
+
+def _tables(task: PartitionTask, kind: type, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    for key, groups in task.partition.row_groups[kind]:
+        with task.store.parquet(key) as file:
+            for group in groups:
+                yield file.read_row_group(group, columns=columns)
+
+
+class _Chosen:
+    """The traces to be published so far, by cell, and the counts of all that were seen."""
+
+    def __init__(self, task: PartitionTask, endings: Endings, report: PublishReport) -> None:
+        self._edges, self._endings, self._report = task.plan.settings.buckets, endings, report
+        self._known: dict[str, Ending] = {}
+        self._seen: set[tuple[SampleKey, str]] = set()
+        self.pieces: dict[Cell, list[pa.Table]] = defaultdict(list)
+
+    def add(self, table: pa.Table) -> None:
+        kept: dict[Cell, list[int]] = defaultdict(list)
+        lengths = pc.list_value_length(table["token_ids"]).to_pylist()
+        identity = table.select(["problem_id", "mode", "tool", "sample", "uid"]).to_pylist()
+        for position, (row, n_tokens) in enumerate(zip(identity, lengths, strict=True)):
+            uid = row.pop("uid")
+            key = SampleKey(**{**row, "mode": Mode(row["mode"])})
+            cell = Cell(key.mode.value, "python" if key.tool else "none", bucket_of(n_tokens, self._edges))
+            if self._judge(key, uid, cell, n_tokens):
+                kept[cell].append(position)
+        for cell, positions in kept.items():
+            self.pieces[cell].append(table.take(positions))
+
+    def _judge(self, key: SampleKey, uid: str, cell: Cell, n_tokens: int) -> bool:
+        """Count one trace; whether it is published."""
+        if (key, uid) in self._seen:
+            self._report.count("copy")
+            return False
+        self._seen.add((key, uid))
+        ending = self._ending(key.problem_id)
+        outcome = ending.outcome(key, uid)
+        self._report.count("trace", cell.mode, cell.tool, ending.source, cell.bucket, outcome)
+        if outcome != PUBLISHED:
+            return False
+        assert ending.verdict is not None
+        self._report.count("tokens", cell.mode, cell.tool, n=n_tokens)
+        self._report.count("length", cell.mode, cell.tool, _edge(n_tokens))
+        self._report.count("license", ending.verdict.problem.attribution.license or "unknown")
+        return True
+
+    def _ending(self, problem_id: str) -> Ending:
+        if problem_id not in self._known:
+            ending = self._known[problem_id] = self._endings.of(problem_id)
+            if ending.verdict is None and ending.rejected is None:
+                self._report.count("problem", "", "unfinished")
+        return self._known[problem_id]
+
+    def count_lost(self) -> None:
+        """Judged traces that the journal does not hold."""
+        for ending in self._endings.with_verdict():
+            lost = sum((key, j.uid) not in self._seen for key, j in ending.judgements.items())
+            if lost:
+                self._report.count("lost", n=lost)
+
+
+def _write_run(
+    task: PartitionTask, attempt: str, cell: Cell, pieces: list[pa.Table], endings: Endings
+) -> dict[str, Any]:
+    """The partition's rows of one cell, in their final order and form."""
+    traces = _sorted(pa.concat_tables(pieces))
+    pieces.clear()
+    about = [_about(endings, row) for row in traces.select(["problem_id", "mode", "tool", "sample"]).to_pylist()]
+    key = f"{task.plan.directory}runs/{attempt}/{cell.name}.parquet"
+    groups = []
+    most = min(shape.ROW_GROUP_BYTES, task.plan.settings.shard_mb * 1_000_000 // 4)
+    with task.store.sink(key) as file, shape.writer(file, RUN_LEVEL) as writer:
+        for start, length in shape.row_groups(traces["problem_id"].to_pylist(), _row_bytes(traces), most):
+            verdicts, judged = zip(*about[start : start + length], strict=True)
+            table = released(traces.slice(start, length), list(verdicts), list(judged), task.plan.fingerprint)
+            before = file.tell()
+            writer.write_table(table, row_group_size=length)
+            groups.append([length, file.tell() - before])
+    return {"cell": [cell.mode, cell.tool, cell.bucket], "key": key, "groups": groups}
+
+
+def _about(endings: Endings, row: dict[str, Any]) -> tuple[Verdict, Judgement]:
+    ending = endings.of(row["problem_id"])
+    assert ending.verdict is not None
+    return ending.verdict, ending.judgements[SampleKey(**{**row, "mode": Mode(row["mode"])})]
+
+
+def _sorted(traces: pa.Table) -> pa.Table:
+    """Problems in the order of their hashes (a shuffle that never changes), each problem's samples together."""
+    owners = traces["problem_id"].to_pylist()
+    samples = traces["sample"].to_pylist()
+    order = sorted(range(len(owners)), key=lambda i: (hash_of(owners[i]), owners[i], samples[i]))
+    return traces.take(order)
+
+
+def _row_bytes(traces: pa.Table) -> list[int]:
+    """About how many bytes each row takes before compression: its tokens, mask and text."""
+    per_token = 9  # an id of 4 bytes, a mask of 1, and about 4 bytes of text
+    return [per_token * n for n in pc.list_value_length(traces["token_ids"]).to_pylist()]
+
+
+def _edge(n_tokens: int) -> str:
+    """The upper edge of the histogram bin of a length: powers of the root of two, rounded."""
+    step = 0
+    while round(2 ** (step / 2)) < n_tokens:
+        step += 1
+    return str(round(2 ** (step / 2)))

@@ -1,0 +1,96 @@
+"""Split a journal into partitions that can be published one by one: ranges of problem hashes, and where their rows lie.
+
+Reads only the tables of contents of the parts, so planning twenty million traces is a matter of footers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from factory.recipe import Publish
+from factory.records import SCHEMA_VERSION, Reject, Trace, Verdict
+from factory.store.fs import Store
+from factory.store.ids import hash_of
+from factory.store.parts import DIRECTORIES, PartInfo, read_info
+from factory.store.run import Run
+
+PARTITION_BYTES = 512 << 20  # of journaled rows before compression; a task holds about twice this
+LAYOUT_VERSION = 1  # raised when the same journal would be published differently
+_KINDS = (Trace, Verdict, Reject)
+_READERS = 16
+
+RowGroups = list[tuple[str, list[int]]]  # keys of parts, and the row groups to read of each
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One range of problem hashes: everything that publishing it has to read."""
+
+    number: int
+    of: int
+    row_groups: dict[type, RowGroups]
+
+    def holds(self, owner: str) -> bool:
+        return _number(hash_of(owner), self.of) == self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one state of a journal is published. Equal journals and settings have equal plans, and equal ids."""
+
+    id: str
+    fingerprint: str
+    settings: Publish
+
+    @property
+    def directory(self) -> str:
+        """Where unfinished work of this plan lies."""
+        return f"publish/{self.id}/"
+
+
+def make_plan(run: Run, settings: Publish, partition_bytes: int) -> tuple[Plan, list[Partition]]:
+    """Read the journal's tables of contents and cut it into partitions of about `partition_bytes`."""
+    infos: dict[type, list[PartInfo]] = {kind: _infos(run.store, kind, run.fingerprint) for kind in _KINDS}
+    total = sum(sum(info.group_bytes) for kind in _KINDS for info in infos[kind])
+    count = max(1, -(-total // partition_bytes))
+    row_groups: list[dict[type, RowGroups]] = [{kind: [] for kind in _KINDS} for _ in range(count)]
+    for kind in _KINDS:
+        for info in infos[kind]:
+            for number, groups in _where(info, count).items():
+                row_groups[number][kind].append((info.entry.key, groups))
+    partitions = [Partition(number, count, groups) for number, groups in enumerate(row_groups)]
+    return Plan(_identity(infos, settings, count), run.fingerprint, settings), partitions
+
+
+def _infos(store: Store, kind: type, fingerprint: str) -> list[PartInfo]:
+    entries = [entry for entry in store.list(DIRECTORIES[kind]) if entry.key.endswith(".parquet")]
+    with ThreadPoolExecutor(_READERS) as readers:
+        infos = readers.map(lambda entry: read_info(store, entry, fingerprint), entries)
+        return [info for info in infos if info is not None]
+
+
+def _where(info: PartInfo, count: int) -> dict[int, list[int]]:
+    """The row groups of a part that each partition needs."""
+    needed: dict[int, list[int]] = defaultdict(list)
+    for group, owners in enumerate(info.groups):
+        for number in sorted({_number(hash_of(owner), count) for owner in owners}):
+            needed[number].append(group)
+    return needed
+
+
+def _number(owner_hash: int, count: int) -> int:
+    return owner_hash * count >> 64
+
+
+def _identity(infos: dict[type, list[PartInfo]], settings: Publish, count: int) -> str:
+    basis = {
+        "parts": sorted((info.entry.key, info.entry.size) for kind in _KINDS for info in infos[kind]),
+        "settings": settings.model_dump(),
+        "partitions": count,
+        "versions": [SCHEMA_VERSION, LAYOUT_VERSION],
+    }
+    return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,336 @@
+"""Publishing: one row per key, every other trace counted, the same bytes every time, and files that readers open."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from factory.errors import FactoryError
+from factory.recipe import Publish
+from factory.records import Mode, Trace
+from factory.store.manifest import latest, load
+from factory.store.publish import publish
+from factory.store.released import REGIMES
+from factory.store.report import PublishReport
+from factory.store.run import Run
+from factory.store.shape import bucket_of, row_groups
+from tests.store.rows import problem, reject, trace, verdict
+from tests.store.test_run import recipe
+
+SETTINGS = Publish(buckets=[128, 256, 512], shard_mb=1)
+ANSWERS = ["7", "8", None, "7"]  # of a problem's four samples: right, wrong, none, right
+
+
+def samples(name: str, n: int = 4) -> list[Trace]:
+    return [
+        trace(name, mode, tool, s, answer=ANSWERS[s % 4], n_tokens=100 * (s % 4 + 1) + len(name), salt=hash_salt(name))
+        for mode in Mode
+        for tool in (True, False)
+        for s in range(n)
+    ]
+
+
+def hash_salt(name: str) -> int:
+    return sum(name.encode())
+
+
+def journal(run: Run, rows: list, worker: str = "w1") -> None:
+    writer = run.writer(worker, recipe())
+    for row in rows:
+        writer.append(row)
+    writer.close()
+
+
+def a_run(place: Path, problems: int = 30) -> Run:
+    """Of every ten problems one was rejected, one is unfinished, eight have a verdict."""
+    run = Run.open(str(place), recipe())
+    rows: list = []
+    for n in range(problems):
+        of, mine = problem(f"p{n}", "forum" if n % 2 else "contest"), samples(f"p{n}")
+        rows += mine
+        if n % 10 == 1:
+            rows.append(reject(of))
+        elif n % 10 != 2:
+            rows.append(verdict(of, mine))
+    rows.append(reject(problem("t1"), "no_problem", "curate", "thread"))
+    journal(run, rows)
+    return run
+
+
+def tree(run: Run) -> dict[str, str]:
+    return {e.key: hashlib.sha256(run.store.read(e.key)).hexdigest() for e in run.store.list("dataset/mode=")}
+
+
+def table(run: Run, **only: str):
+    return pq.ParquetDataset(load(run.uri, **only), partitioning=None).read()
+
+
+def test_each_trace_is_published_or_counted_with_its_reason(tmp_path):
+    run = a_run(tmp_path)
+    report = publish(run, SETTINGS).report
+    assert report.problems == {
+        "verdict": 24,
+        "problem/solve/too_easy": 3,
+        "unfinished": 3,
+        "thread/curate/no_problem": 1,
+    }
+    assert report.traces == {
+        "published": 24 * 12,
+        "wrong_answer": 24 * 6,
+        "no_answer": 24 * 6,
+        "problem_too_easy": 3 * 24,
+        "unfinished": 3 * 24,
+    }
+    assert report.generated == 30 * 24 == sum(report.traces.values())
+    assert report.lost == 0
+    assert report.by("trace", 0, 1, 4)[("high", "python", "published")] == 48
+    assert sum(report.by("trace", 2, 4)[(source, "published")] for source in ("forum", "contest")) == 24 * 12
+    assert report.table("license") == {("CC BY-SA 4.0",): 24 * 12}
+    assert report.table("pass_rate")[(("reason_low_no_tool"), "2/4")] == 24
+    rows = table(run).select(["problem_id", "reasoning_mode", "with_tool", "sample", "predicted_answer"]).to_pylist()
+    assert len(rows) == report.published
+    assert len({tuple(row.values()) for row in rows}) == len(rows)
+    assert {row["predicted_answer"] for row in rows} == {"7"}
+
+
+def test_a_row_has_the_released_fields_and_its_provenance(tmp_path):
+    run = a_run(tmp_path)
+    publish(run, SETTINGS)
+    row = next(
+        r for r in table(run, mode="high", tool="python").to_pylist() if r["problem_id"] == "p0" and r["sample"] == 3
+    )
+    original = next(t for t in samples("p0") if (t.mode, t.tool, t.sample) == (Mode.HIGH, True, 3))
+    assert row["problem"] == "What is twice p0?"
+    assert (row["expected_answer"], row["original_expected_answer"], row["changed_answer_to_majority"]) == (
+        "7",
+        "7",
+        False,
+    )
+    assert (row["data_source"], row["license"], row["user_name"]) == ("contest", "CC BY-SA 4.0", "ann")
+    assert [m["role"] for m in row["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert [t["function"]["name"] for t in row["tools"]] == ["stateful_python_code_exec"]
+    assert sorted(row["metadata"]) == sorted(REGIMES)
+    assert row["metadata"]["reason_low_no_tool"] == {"count": 4, "pass": 2, "accuracy": 0.5}
+    assert (row["token_ids"], row["mask"], row["uid"]) == (original.token_ids, original.mask, original.uid)
+    assert row["n_tokens"] == len(original.token_ids)
+    assert row["tool_call_records"][0]["code"] == "print(7)"
+    assert row["recipe_fingerprint"] == run.fingerprint
+    assert len(row["uuid"]) == 36
+    plain = table(run, mode="low", tool="none").to_pylist()[0]
+    assert plain["tools"] == []
+    assert [m["role"] for m in plain["messages"]] == ["user", "assistant"]
+
+
+def test_publishing_again_changes_nothing_and_any_split_of_the_work_gives_the_same_rows(tmp_path):
+    run = a_run(tmp_path / "a")
+    first = publish(run, SETTINGS)
+    before = tree(run)
+    assert publish(run, SETTINGS).version == first.version
+    assert tree(run) == before
+    for key in before:
+        run.store.delete(key)
+    again = publish(run, SETTINGS)
+    assert again.version == first.version + 1
+    assert tree(run) == before
+    assert list(run.store.list("publish/")) == []
+    rows = table(run).to_pylist()
+    other = a_run(tmp_path / "b")
+    publish(other, SETTINGS, partition_bytes=300_000)
+    assert table(other).to_pylist() == rows
+
+
+def test_the_manifest_names_every_file_with_its_checksum(tmp_path):
+    run = a_run(tmp_path)
+    manifest = publish(run, SETTINGS)
+    assert {shard.key: shard.sha256 for shard in manifest.shards} == tree(run)
+    for shard in manifest.shards:
+        data = run.store.read(shard.key)
+        assert len(data) == shard.bytes
+        metadata = pq.read_metadata(run.store.url(shard.key))
+        assert metadata.num_rows == shard.rows
+        assert metadata.row_group(0).column(0).compression == "ZSTD"
+        assert f"mode={shard.mode}/tool={shard.tool}/part-{shard.bucket}-" in shard.key
+    assert latest(run.store) == manifest
+    assert PublishReport.from_json(json.loads(json.dumps(manifest.report.to_json()))) == manifest.report
+
+
+def test_problems_lie_together_and_buckets_apart(tmp_path):
+    run = a_run(tmp_path)
+    publish(run, SETTINGS, partition_bytes=300_000)
+    seen: Counter = Counter()
+    for path in load(run.uri, mode="high", tool="none"):
+        part = pq.ParquetFile(path).read()
+        label = Path(path).name.split("-")[1]
+        assert {bucket_of(n, SETTINGS.buckets) for n in part["n_tokens"].to_pylist()} == {label}
+        owners = part["problem_id"].to_pylist()
+        runs = [owner for i, owner in enumerate(owners) if i == 0 or owners[i - 1] != owner]
+        assert len(runs) == len(set(runs))
+        seen.update((owner, label) for owner in set(owners))
+    assert set(seen.values()) == {1}  # not even split over two files
+
+
+def test_shards_keep_to_their_size(tmp_path):
+    run = Run.open(str(tmp_path), recipe())
+    rng = random.Random(0)
+    for n in range(24):
+        of = problem(f"p{n}")
+        tokens = [rng.randrange(200_000) for _ in range(60_000)]
+        long = replace(trace(of.id), token_ids=tokens, mask=[1] * len(tokens))
+        mine = [long, trace(of.id, sample=1)]
+        journal(run, [*mine, verdict(of, mine)], f"w{n}")
+    manifest = publish(run, Publish(shard_mb=1, buckets=[1024, 131_072]), partition_bytes=1_000_000)
+    big = [shard for shard in manifest.shards if shard.bucket == "128k"]
+    assert len(big) > 1
+    assert max(shard.bytes for shard in big) <= 1_000_000
+    assert sum(shard.rows for shard in big) == 24
+    assert [shard.rows for shard in manifest.shards if shard.bucket == "1k"] == [24]
+
+
+@pytest.mark.parametrize(
+    ("n", "label"), [(1, "16k"), (16_384, "16k"), (16_385, "32k"), (131_072, "128k"), (131_073, "over-128k")]
+)
+def test_bucket_edges_belong_to_the_bucket_below(n, label):
+    assert bucket_of(n, Publish().buckets) == label
+    assert bucket_of(n, sorted(Publish().buckets, reverse=True)) == label
+
+
+def test_row_groups_end_between_problems():
+    owners = ["a"] * 1500 + ["b"] * 1500 + ["c"] * 10
+    assert list(row_groups(owners, [1] * len(owners))) == [(0, 3000), (3000, 10)]
+    assert list(row_groups(["a", "a", "b"], [1 << 30] * 3)) == [(0, 2), (2, 1)]
+    assert list(row_groups([], [])) == []
+
+
+def test_what_the_journal_holds_twice_is_published_once(tmp_path):
+    run = Run.open(str(tmp_path), recipe())
+    of, mine = problem("p1"), samples("p1")
+    redrawn = [trace(t.problem_id, t.mode, t.tool, t.sample, answer=t.answer, salt=99) for t in mine]
+    journal(run, [*mine, verdict(of, mine)], "a")
+    journal(run, [*mine, verdict(of, mine)], "b")  # a zombie flushed the same rows again
+    journal(run, [*redrawn, verdict(of, redrawn)], "c")  # and another worker drew them anew
+    report = publish(run, SETTINGS).report
+    assert report.problems == {"verdict": 1}
+    assert report.traces == {"published": 12, "wrong_answer": 6, "no_answer": 6, "replaced": 24}
+    assert report.cells[("copy",)] == 24
+    uids = set(table(run)["uid"].to_pylist())
+    assert uids <= {t.uid for t in mine} or uids <= {t.uid for t in redrawn}
+
+
+def test_the_choice_between_two_verdicts_depends_on_the_rows_alone(tmp_path):
+    of, first = problem("p1"), samples("p1")
+    second = [trace(t.problem_id, t.mode, t.tool, t.sample, answer=t.answer, salt=99) for t in first]
+    published = []
+    for place, order in (("a", (first, second)), ("b", (second, first))):
+        run = Run.open(str(tmp_path / place), recipe())
+        for worker, mine in enumerate(order):
+            journal(run, [*mine, verdict(of, mine)], f"w{worker}")
+        journal(run, [reject(of)], "w3")  # a verdict counts before a reject
+        publish(run, SETTINGS)
+        published.append(tree(run))
+    assert published[0] == published[1]
+
+
+def test_a_judged_trace_that_the_journal_lacks_is_reported(tmp_path):
+    run = Run.open(str(tmp_path), recipe())
+    mine = samples("p1")
+    journal(run, [*mine[1:], verdict(problem("p1"), mine)])
+    report = publish(run, SETTINGS).report
+    assert report.lost == 1
+    assert report.published == 11
+
+
+def test_undecided_samples_are_not_published(tmp_path):
+    run = Run.open(str(tmp_path), recipe())
+    mine = samples("p1")
+    journal(run, [*mine, verdict(problem("p1"), mine, undecided=(mine[0].uid,))])
+    assert publish(run, SETTINGS).report.traces == {"published": 11, "wrong_answer": 6, "no_answer": 6, "undecided": 1}
+
+
+def test_an_empty_journal_publishes_an_empty_version(tmp_path):
+    run = Run.open(str(tmp_path), recipe())
+    with pytest.raises(FactoryError, match="nothing is published"):
+        load(run.uri)
+    manifest = publish(run, SETTINGS)
+    assert manifest.shards == []
+    assert load(run.uri) == []
+
+
+def test_a_new_version_replaces_the_former_files_and_the_card(tmp_path):
+    run = a_run(tmp_path)
+    card = lambda m: {"README.md": f"{m.report.published} rows".encode()}  # noqa: E731
+    publish(run, SETTINGS, card=card)
+    mine = samples("late")
+    journal(run, [*mine, verdict(problem("late"), mine)], "w2")
+    manifest = publish(run, SETTINGS, card=card)
+    assert manifest.version == 2
+    assert set(tree(run)) == {shard.key for shard in manifest.shards}
+    assert run.store.read("dataset/README.md") == b"300 rows"
+    assert table(run).num_rows == 300
+
+
+def test_readers_open_the_dataset(tmp_path):
+    run = a_run(tmp_path)
+    published = publish(run, SETTINGS).report.published
+    files = load(run.uri)
+    pattern = f"{run.uri}/dataset/**/*.parquet"
+    hub = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert hub.num_rows == published
+    assert hub[0]["messages"][0]["role"] == "user"
+    assert duckdb.sql(f"SELECT count(*) FROM read_parquet('{pattern}')").fetchall() == [(published,)]
+    by_directory = duckdb.sql(f"SELECT mode, tool, count(*) FROM read_parquet('{pattern}') GROUP BY ALL").fetchall()
+    assert len(by_directory) == 6
+    frame = pl.scan_parquet(files).select("problem", "metadata", "token_ids").collect()
+    assert frame.height == published
+    assert pl.scan_parquet(pattern).select(pl.len()).collect().item() == published
+    assert pq.read_table(f"{run.uri}/dataset").num_rows == published
+
+
+KILLED = """
+import sys
+from factory.store import publish as module, shards, partition
+from factory.store.run import Run
+from tests.store.test_publish import SETTINGS
+
+def slowly(function, tasks):
+    for n, task in enumerate(tasks):
+        print(function.__name__, n, flush=True)
+        yield function(task)
+
+module.publish(Run.attach(sys.argv[1]), SETTINGS, mapper=slowly, partition_bytes=300_000)
+"""
+
+
+def test_publishing_survives_kills(tmp_path):
+    undisturbed = a_run(tmp_path / "a")
+    publish(undisturbed, SETTINGS, partition_bytes=300_000)
+    run = a_run(tmp_path / "b")
+    root = Path(__file__).parents[2]
+    for kill_at in (b"publish_partition 2\n", b"write_shard 1\n", b"write_shard 7\n"):
+        child = subprocess.Popen(
+            [sys.executable, "-c", KILLED, run.uri],
+            stdout=subprocess.PIPE,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
+        assert child.stdout is not None
+        assert kill_at in iter(child.stdout.readline, b"")
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert latest(run.store) is None
+    publish(run, SETTINGS, partition_bytes=300_000)
+    assert table(run).to_pylist() == table(undisturbed).to_pylist()
+    assert {entry.key for entry in run.store.list("dataset/mode=")} == set(tree(run))
