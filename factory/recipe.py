@@ -112,6 +112,12 @@ class VllmEngine(Strict):
     """Least and most replicas of the autoscaled pool."""
     num_cpus: float = operational(1.0)
     num_gpus: float = operational(1.0)
+    """GPUs of one tensor-parallel rank; a replica asks one machine for this times `tensor_parallel_size`."""
+    upscale_delay_s: float = operational(10.0)
+    downscale_delay_s: float = operational(300.0)
+    """How long the load must ask for more, or fewer, replicas before the pool follows."""
+    drain_s: float = operational(120.0)
+    """How long a replica that leaves may finish its requests; what is left then goes on at another replica."""
     max_num_seqs: Positive = operational(256)
     """Sequences that one replica decodes at once."""
     chunk_tokens: Positive = operational(64)

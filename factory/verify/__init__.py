@@ -1,1 +1,28 @@
-"""Verify: answers out of text, equivalence of answers, votes, references. Knows records and recipe."""
+"""Verdicts: answer extraction, equivalence, votes, the settled reference, difficulty, the LLM judge's protocol.
+
+Knows records and recipe. Knows no engine, no Ray and no storage: whatever it must ask, it asks through a callable that
+it is given. Sympy and math-verify are imported when a comparison first needs them.
+"""
+
+from factory.verify.checker import Checker, CheckerStats
+from factory.verify.equivalence import equivalent
+from factory.verify.extract import extract_answer
+from factory.verify.reference import Settled, settle_reference
+from factory.verify.verdict import Equal, Equivalence, undecided
+from factory.verify.votes import VoteClass, Votes, cluster, is_missing
+
+__all__ = [
+    "Checker",
+    "CheckerStats",
+    "Equal",
+    "Equivalence",
+    "Settled",
+    "VoteClass",
+    "Votes",
+    "cluster",
+    "equivalent",
+    "extract_answer",
+    "is_missing",
+    "settle_reference",
+    "undecided",
+]

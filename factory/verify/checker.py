@@ -1,0 +1,198 @@
+"""A pool of killable workers that compare answers: every pair ends within its budget, whatever the answers hold.
+
+`Checker.equal` looks a pair up, decides trivial ones on the spot and sends the rest to a worker process. A worker that
+overruns the budget, the memory bound or its life is killed and replaced, and its pair is undecided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from factory.errors import FactoryError
+from factory.recipe import EquivalencePolicy
+from factory.verify.equivalence import MAX_CHARS, equivalent_at_sight, normal_pair
+from factory.verify.frames import HEADER, encode
+from factory.verify.verdict import Equivalence, undecided
+
+_START_TIMEOUT_S = 120.0
+_START_ATTEMPTS = 3
+
+
+@dataclass(slots=True)
+class CheckerStats:
+    """What a checker has done so far; `replaced` counts workers that were killed or died."""
+
+    pairs: int = 0
+    cached: int = 0
+    at_sight: int = 0
+    replaced: int = 0
+
+
+class Checker:
+    """Compares answers in `workers` processes of at most `memory_mb` MiB each; one pair gets `timeout_s` seconds.
+
+    Bound to the event loop of its first `equal`. Verdicts are cached by normalised pair (`cache_size` of them, the
+    least recently used leave first), except those that a kill cut short, which another attempt may decide.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        timeout_s: float = 5.0,
+        memory_mb: int = 2048,
+        policy: EquivalencePolicy | None = None,
+        cache_size: int = 100_000,
+    ) -> None:
+        self.stats = CheckerStats()
+        self._policy = policy or EquivalencePolicy()
+        self._timeout_s = timeout_s
+        self._cache_size = cache_size
+        self._cache: OrderedDict[tuple[str, str], Equivalence] = OrderedDict()
+        self._under_way: dict[tuple[str, str], asyncio.Future[Equivalence]] = {}
+        # the worker used last is taken first: a small load keeps to few warm processes
+        self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
+        self._workers = [_Worker(memory_mb, self._policy) for _ in range(workers)]
+        for worker in self._workers:
+            self._free.put_nowait(worker)
+        self._closed = False
+
+    async def equal(self, gold: str, prediction: str) -> Equivalence:
+        """Whether `prediction` is the answer `gold`; never raises for what the two texts hold."""
+        if self._closed:
+            raise RuntimeError("the checker is closed")
+        self.stats.pairs += 1
+        if max(len(gold), len(prediction)) > MAX_CHARS:
+            return equivalent_at_sight(gold, prediction, self._policy) or undecided("too_long")
+        pair = normal_pair(gold, prediction, self._policy)
+        if (known := self._cache.get(pair)) is not None:
+            self.stats.cached += 1
+            self._cache.move_to_end(pair)
+            return known
+        if (verdict := equivalent_at_sight(*pair, self._policy)) is not None:
+            self.stats.at_sight += 1
+            return self._remember(pair, verdict)
+        if (twin := self._under_way.get(pair)) is not None:
+            self.stats.cached += 1
+            return await asyncio.shield(twin)
+        return await self._in_worker(pair)
+
+    async def warm_up(self) -> None:
+        """Start every worker now, instead of when it is first needed."""
+        await asyncio.gather(*(worker.start() for worker in self._workers))
+
+    async def close(self) -> None:
+        """Kill the workers. Comparisons under way end as undecided."""
+        self._closed = True
+        await asyncio.gather(*(worker.kill() for worker in self._workers))
+
+    async def __aenter__(self) -> Checker:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _in_worker(self, pair: tuple[str, str]) -> Equivalence:
+        outcome: asyncio.Future[Equivalence] = asyncio.get_running_loop().create_future()
+        self._under_way[pair] = outcome
+        verdict = undecided("cancelled")
+        try:
+            worker = await self._free.get()
+            try:
+                verdict = await worker.compare(*pair, self._timeout_s)
+            finally:
+                if worker.tainted:
+                    self.stats.replaced += 1
+                    await worker.kill()
+                self._free.put_nowait(worker)
+            return self._remember(pair, verdict)
+        finally:
+            del self._under_way[pair]
+            outcome.set_result(verdict)
+
+    def _remember(self, pair: tuple[str, str], verdict: Equivalence) -> Equivalence:
+        if verdict.detail not in _TRANSIENT:
+            self._cache[pair] = verdict
+            if len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+        return verdict
+
+
+_TRANSIENT = {"timeout", "crash", "memory", "cancelled"}
+
+
+class _Worker:
+    """One process and the frames to and from it. `tainted`: it was left in the middle of a pair, or it ended."""
+
+    def __init__(self, memory_mb: int, policy: EquivalencePolicy) -> None:
+        self.tainted = False
+        self._command = [sys.executable, "-m", "factory.verify.worker", str(memory_mb), policy.model_dump_json()]
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the process and wait until sympy is warm; nothing happens where it runs already."""
+        attempts = 0
+        while self._process is None:
+            attempts += 1
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20
+            )
+            try:
+                await asyncio.wait_for(self._receive(), _START_TIMEOUT_S)
+            except (asyncio.IncompleteReadError, TimeoutError):
+                await self.kill()
+                if attempts == _START_ATTEMPTS:
+                    raise FactoryError(
+                        "no checker process starts",
+                        why=f"`{' '.join(self._command[:3])}` ended or stayed silent {attempts} times",
+                        remedy="run that command by hand, and look at verify.memory_mb",
+                    ) from None
+            except asyncio.CancelledError:
+                await self.kill()
+                raise
+
+    async def compare(self, gold: str, prediction: str, timeout_s: float) -> Equivalence:
+        """One pair; the budget starts when a warm process has it."""
+        await self.start()
+        self.tainted = True
+        try:
+            answer = await asyncio.wait_for(self._exchange(gold, prediction), timeout_s)
+        except TimeoutError:
+            return undecided("timeout")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return undecided("crash")
+        self.tainted = answer["detail"] == "memory"
+        return Equivalence(answer["equal"], answer["method"], answer["detail"])
+
+    async def kill(self) -> None:
+        self.tainted = False
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+    async def _exchange(self, gold: str, prediction: str) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(encode({"gold": gold, "prediction": prediction}))
+        await self._process.stdin.drain()
+        return await self._receive()
+
+    async def _receive(self) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        header = await self._process.stdout.readexactly(HEADER.size)
+        body = await self._process.stdout.readexactly(HEADER.unpack(header)[0])
+        answer: dict[str, Any] = json.loads(body)
+        return answer

@@ -1,0 +1,143 @@
+"""Compare two parsed answers: decide what kinds they are and ask the rule for that pair of kinds."""
+
+from __future__ import annotations
+
+from factory.recipe import EquivalencePolicy
+from factory.verify.nodes import Bracket, Constant, Matrix, Node, Relation, Words, symbols
+from factory.verify.rules.lists import compare_several, is_several
+from factory.verify.rules.matrices import as_matrix, compare_matrices
+from factory.verify.rules.names import Named, named
+from factory.verify.rules.relations import compare_relations
+from factory.verify.rules.sets import NotASet, is_inequality, is_set, pieces, same_pieces
+from factory.verify.rules.values import compare_values
+from factory.verify.verdict import Equivalence, undecided
+
+
+def compare(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
+    """Whether two trees are the same answer under a policy."""
+    if gold == prediction:
+        return Equivalence(True, "same_tree")
+    if isinstance(gold, Relation) and isinstance(prediction, Relation):
+        verdict = compare_relations(gold, prediction)
+        if verdict.equal:
+            return verdict
+    one, other = named(gold, policy), named(prediction, policy)
+    if _names_differ(one, other):
+        return Equivalence(False, "name")
+    return _compare_values_of(one.value, other.value, policy)
+
+
+def _names_differ(one: Named, other: Named) -> bool:
+    """`x = 5` is not `y = 5`; a name against none, or against a longer description, is no difference."""
+    return (
+        one.name is not None
+        and other.name is not None
+        and one.name != other.name
+        and max(len(one.name), len(other.name)) == 1
+    )
+
+
+def _compare_values_of(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
+    def again(a: Node, b: Node) -> Equivalence:
+        return compare(a, b, policy)
+
+    if gold == prediction:
+        return Equivalence(True, "same_tree")
+    sets = _sets(gold, prediction, policy)
+    if sets is not None:
+        return sets
+    if isinstance(gold, Relation) or isinstance(prediction, Relation):
+        if isinstance(gold, Relation) and isinstance(prediction, Relation):
+            return compare_relations(gold, prediction)
+        return Equivalence(False, "relation")
+    if as_matrix(gold) is not None or as_matrix(prediction) is not None:
+        return _matrices(gold, prediction, policy)
+    if is_several(gold) or is_several(prediction):
+        return compare_several(gold, prediction, policy, again)
+    if isinstance(gold, Words) or isinstance(prediction, Words):
+        return _words(gold, prediction)
+    return compare_values(gold, prediction, policy)
+
+
+def _sets(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+    """Sets of reals, where at least one side can be nothing else; None where neither can."""
+    sides = (gold, prediction)
+    if not any(is_set(side) or is_inequality(side) for side in sides):
+        return None
+    if not any(is_set(side) for side in sides) and not all(is_inequality(s) or isinstance(s, Bracket) for s in sides):
+        return None
+    shapes = _same_shape(gold, prediction, policy)
+    if shapes is not None and shapes.equal:
+        return shapes
+    if (
+        any(is_inequality(side) for side in sides)
+        and not policy.membership_prefix
+        and not all(map(is_inequality, sides))
+    ):
+        return Equivalence(False, "set")
+    if all(map(is_inequality, sides)) and _subject(gold) != _subject(prediction):
+        return None
+    try:
+        return Equivalence(same_pieces(pieces(gold), pieces(prediction)), "set")
+    except NotASet as reason:
+        if shapes is not None and not (symbols(gold) | symbols(prediction)):
+            return shapes
+        if shapes is not None and shapes.equal is False and all(isinstance(s, Bracket) for s in sides):
+            return shapes
+        if any(isinstance(s, Relation) for s in sides):
+            return undecided(str(reason))
+        return Equivalence(False, "set") if shapes is None else shapes
+
+
+def _subject(node: Node) -> frozenset[str]:
+    return symbols(node)
+
+
+def _same_shape(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+    """Two intervals end by end: also symbols and rounded decimals may stand in them."""
+    match gold, prediction:
+        case Bracket(left, (a, b), right), Bracket(left_too, (c, d), right_too) if left != "{" and left_too != "{":
+            if (left, right) != (left_too, right_too):
+                return Equivalence(False, "interval")
+            ends = [compare(a, c, policy), compare(b, d, policy)]
+            if any(end.equal is False for end in ends):
+                return Equivalence(False, "interval")
+            return Equivalence(True, "interval") if all(end.equal for end in ends) else undecided("interval")
+        case _:
+            return None
+
+
+def _matrices(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
+    """Matrices cell by cell; a single row or column also equals the tuple of its cells."""
+
+    def again(a: Node, b: Node) -> Equivalence:
+        return compare(a, b, policy)
+
+    one, other = as_matrix(gold), as_matrix(prediction)
+    if one is not None and other is not None:
+        return compare_matrices(one, other, again)
+    tuples = [_as_tuple(side) for side in (one or gold, other or prediction)]
+    if tuples[0] is not None and tuples[1] is not None:
+        return compare_several(tuples[0], tuples[1], policy, again)
+    return Equivalence(False, "matrix")
+
+
+def _as_tuple(node: Node) -> Bracket | None:
+    match node:
+        case Matrix(rows) if len(rows) == 1:
+            return Bracket("(", rows[0], ")")
+        case Matrix(rows) if all(len(row) == 1 for row in rows):
+            return Bracket("(", tuple(row[0] for row in rows), ")")
+        case Bracket(left, items, _) if left in ("(", "<") or (left == "[" and len(items) > 2):
+            return Bracket("(", items, ")")
+        case _:
+            return None
+
+
+def _words(gold: Node, prediction: Node) -> Equivalence:
+    if isinstance(gold, Words) and isinstance(prediction, Words) and gold.text == prediction.text:
+        return Equivalence(True, "words")
+    return Equivalence(False, "words")
+
+
+__all__ = ["Constant", "compare"]

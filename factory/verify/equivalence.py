@@ -1,0 +1,177 @@
+"""Is this prediction the gold answer? A ladder of rules, from identical text to symbolic algebra.
+
+Each rung decides or passes on: same normal form, same option letter, same words, same tree or value under the recipe's
+policy (own parser and evaluator), other readings of a comma, and math-verify for notation that the parser does not know.
+Pure and in process: nothing here can be interrupted. `Checker` runs it in processes that can.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from factory.recipe import EquivalencePolicy
+from factory.verify.compare import compare
+from factory.verify.extract import answer_of
+from factory.verify.lexer import Comma, Unreadable
+from factory.verify.nodes import Listing, Node, Words
+from factory.verify.normalise import clean, normal_form, plain_words
+from factory.verify.parser import parse
+from factory.verify.symbolic import compare_symbolically
+from factory.verify.verdict import Equivalence, undecided
+from factory.verify.words import is_wordy, option_and_content, option_letter, same_words
+
+MAX_CHARS = 100_000
+"""Longer texts are compared as they stand: no answer needs more, and patterns over them are not free."""
+MAX_ANSWER_CHARS = 4_000
+"""Longest answer that is parsed."""
+MAX_FORMULA_CHARS = 500
+"""Longest answer that goes to math-verify."""
+_DEFAULT = EquivalencePolicy()
+
+
+def equivalent(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> Equivalence:
+    """Whether `prediction`, an answer or running text that holds one, is the answer `gold`.
+
+    Never raises for what the texts hold; `equal` is None where no rule could decide. Time and memory are not bounded
+    here (a tower of powers is refused, an adversary may find more): use `Checker` for text that a model wrote.
+    """
+    sight = equivalent_at_sight(gold, prediction, policy)
+    if sight is not None:
+        return sight
+    if max(len(gold), len(prediction)) > MAX_CHARS:
+        return undecided("too_long")
+    try:
+        return _ladder(answer_of(gold, policy.boxes), answer_of(prediction, policy.boxes), policy)
+    except RecursionError:
+        return undecided("nested too deeply")
+
+
+def equivalent_at_sight(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> Equivalence | None:
+    """The verdicts that cost nothing: identical text, nothing predicted, two integers; None where more is needed."""
+    one, other = gold.strip(), prediction.strip()
+    if not other or not one:
+        return Equivalence(False, "missing")
+    if one == other:
+        return Equivalence(True, "identical")
+    if max(len(one), len(other)) <= MAX_CHARS and _is_integer(one) and _is_integer(other):
+        return Equivalence(_digits(one) == _digits(other), "number")
+    return None
+
+
+@lru_cache(maxsize=65_536)
+def extracted(text: str, boxes: str = "adjacent") -> str:
+    """The answer that a comparison takes from `text`, in normal form."""
+    return normal_form(answer_of(text, "last" if boxes == "last" else "adjacent"))
+
+
+def normal_pair(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> tuple[str, str]:
+    """The two answers in normal form: what a verdict may be cached by."""
+    one, other = (extracted(t, policy.boxes) if len(t) <= MAX_ANSWER_CHARS else t for t in (gold, prediction))
+    return one, other
+
+
+def warm_up() -> None:
+    """Import and initialise everything that a first comparison would pay for."""
+    equivalent("\\sum_{k=1}^{3} k", "\\int_0^1 12x\\,dx")
+    equivalent("\\sqrt{2}", "2^{1/2}")
+
+
+def _ladder(gold: str, prediction: str, policy: EquivalencePolicy) -> Equivalence:
+    if not prediction:
+        return Equivalence(False, "missing")
+    one, other = normal_form(gold), normal_form(prediction)
+    if one == other:
+        return Equivalence(bool(one), "normal_form")
+    if max(len(one), len(other)) > MAX_ANSWER_CHARS:
+        if _is_integer(one) and _is_integer(other):
+            return Equivalence(_digits(one) == _digits(other), "number")
+        return undecided("too_long")
+    options = _options(gold, prediction)
+    if options is not None:
+        return options
+    if same_words(gold, prediction):
+        return Equivalence(True, "words")
+    verdict = _parsed(clean(gold), clean(prediction), policy)
+    if verdict.decided or not verdict.detail.startswith("unreadable"):
+        return verdict
+    if max(len(one), len(other)) > MAX_FORMULA_CHARS or any(is_wordy(plain_words(side)) for side in (gold, prediction)):
+        return verdict
+    return _first_equal(compare_symbolically(clean(gold), clean(prediction)), verdict)
+
+
+def _options(gold: str, prediction: str) -> Equivalence | None:
+    """Multiple choice: equal letters, also where one side adds the option's content."""
+    letters = option_letter(gold), option_letter(prediction)
+    if letters[0] and letters[1]:
+        # a letter in brackets or words is an option in either case; a bare x and X are two variables
+        bare = [len(clean(side).strip()) == 1 for side in (gold, prediction)]
+        same = letters[0] == letters[1] if all(bare) else letters[0].upper() == letters[1].upper()
+        return Equivalence(same, "option")
+    full = option_and_content(gold), option_and_content(prediction)
+    if letters[0] and full[1]:
+        return Equivalence(letters[0].upper() == full[1][0], "option")
+    if letters[1] and full[0]:
+        return Equivalence(letters[1].upper() == full[0][0], "option")
+    return None
+
+
+def _parsed(gold: str, prediction: str, policy: EquivalencePolicy) -> Equivalence:
+    """Compare as trees; a comma that can be read in two ways is tried in the second one as well."""
+    verdict = _read(gold, prediction, policy, "thousands", "thousands")
+    if verdict.equal:
+        return verdict
+    readings: list[tuple[Comma, Comma]] = [("list", "list"), ("list", "thousands"), ("thousands", "list")]
+    if policy.decimal_comma:
+        readings += [("decimal", "thousands"), ("thousands", "decimal")]
+    for readings_of_two in readings:
+        if not all(
+            _has_reading(side, reading) for side, reading in zip((gold, prediction), readings_of_two, strict=True)
+        ):
+            continue
+        again = _read(gold, prediction, policy, *readings_of_two)
+        if again.equal:
+            return Equivalence(True, again.method, "comma read as " + "/".join(readings_of_two))
+    return verdict
+
+
+def _read(gold: str, prediction: str, policy: EquivalencePolicy, one: Comma, other: Comma) -> Equivalence:
+    sides: list[Node] = []
+    for text, comma in ((gold, one), (prediction, other)):
+        try:
+            sides.append(parse(text, comma))
+        except Unreadable as reason:
+            if is_wordy(plain_words(text)):
+                sides.append(Words(plain_words(text)))
+                continue
+            return undecided(f"unreadable: {reason}")
+    return compare(sides[0], sides[1], policy)
+
+
+def _has_reading(text: str, reading: Comma) -> bool:
+    """Whether a comma in `text` may be meant this way, so that a second reading is worth a try."""
+    import re
+
+    if reading == "thousands":
+        return True
+    if reading == "list":
+        return bool(re.search(r"\d,\d{3}(?!\d)", text))
+    # one comma between digits that cannot group thousands: "2,74", "0,5", not "1,234"
+    match = re.fullmatch(r"[^\d,]*(\d+),(\d+)[^\d,]*", text)
+    return match is not None and (len(match.group(2)) != 3 or match.group(1) == "0")
+
+
+def _first_equal(verdict: Equivalence, before: Equivalence) -> Equivalence:
+    return verdict if verdict.decided else before
+
+
+def _is_integer(text: str) -> bool:
+    return text.lstrip("-").isascii() and text.removeprefix("-").isdigit()
+
+
+def _digits(text: str) -> str:
+    sign = "-" if text.startswith("-") else ""
+    digits = text.removeprefix("-").lstrip("0")
+    return sign + digits if digits else "0"
+
+
+__all__ = ["Listing", "equivalent", "equivalent_at_sight", "extracted", "normal_pair", "warm_up"]

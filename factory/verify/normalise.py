@@ -1,0 +1,184 @@
+"""Write an answer the one way that the parser reads: LaTeX spellings, Unicode signs and decoration folded together.
+
+Knows spelling only. Nothing here may change what an answer means: two answers with one normal form are equal.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+
+def normal_form(answer: str) -> str:
+    """The key of an answer: `clean`, without the spaces that separate nothing."""
+    return _IDLE_SPACE.sub("", clean(answer))
+
+
+@lru_cache(maxsize=4096)
+def clean(answer: str) -> str:
+    """One spelling per sign: bare LaTeX without math delimiters, sizing, styling and closing punctuation."""
+    text = _repair_escapes(answer)
+    if text.count("{") == text.count("}") + 1:
+        text = _OPEN_BOX.sub("", text)
+    text = "".join(_UNICODE.get(c, c) for c in text) if not text.isascii() else text
+    text = _UNIT_POWER.sub(r" \\text{\1}\2", text)
+    text = _UNICODE_POWER.sub(lambda m: "^{" + "".join(_POWERS[c] for c in m.group()) + "}", text)
+    text = _MARKDOWN.sub(r"\1", text)
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    previous = None
+    while text != previous:
+        previous = text
+        text = _outer_braces(_TRAILING.sub("", text.strip()).strip())
+    return " ".join(text.split())
+
+
+def plain_words(answer: str) -> str:
+    """An answer as words: no LaTeX wrappers, brackets or punctuation around them, one case, single spaces."""
+    text = _TEXT_WRAPPER.sub(lambda m: f" {m.group(1)} ", clean(answer))
+    text = _WORD_HYPHEN.sub(" ", _WORD_APOSTROPHE.sub("", text))
+    return " ".join(_PUNCTUATION.sub(" ", text).casefold().split())
+
+
+_IDLE_SPACE = re.compile(
+    r"(?<!\d,)(?<![A-Za-z0-9]) | (?![A-Za-z0-9])|(?<=[A-Za-z]) (?=[0-9])"
+)  # "1, 100" is not "1,100"
+_TEXT_WRAPPER = re.compile(r"\\text\s*\{([^{}]*)\}")
+_WORD_HYPHEN = re.compile(r"(?<=[A-Za-z]{2})-(?=[A-Za-z]{2})")
+_WORD_APOSTROPHE = re.compile(r"(?<=[A-Za-z]{2})'(?=[A-Za-z])")
+_PUNCTUATION = re.compile(r"(?<=[a-zA-Z]{3})!+|!+(?=[a-zA-Z]{3})|[\"`?;]|(?<!\d)[.,:]|[.,:](?!\d)")
+_OPEN_BOX = re.compile(r"^\s*\$*\s*\\(?:boxed|fbox)\s*\{")  # cut off before its end
+_MARKDOWN = re.compile(r"\*\*([^*]+)\*\*(?![\w(])")
+_TRAILING = re.compile(r"(?:\s|(?<!\\)[.,;:]|\\+$|(?<!\\)\$|\\quad)+$")
+
+_POWERS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
+_UNICODE_POWER = re.compile("[" + "".join(_POWERS) + "]+")
+_UNIT_POWER = re.compile(r"(?<=\d)\s?([cdkm]?m|ft|in|yd|mi)([²³])")
+_UNICODE = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "∗": "*",
+    "÷": "/", "∕": "/", "⁄": "/", "√": r"\sqrt ", "∛": r"\sqrt[3]", "π": r"\pi ", "∞": r"\infty ", "°": r"^{\circ}",
+    "º": r"^{\circ}", "≤": r"\leq ", "⩽": r"\leq ", "≥": r"\geq ", "⩾": r"\geq ", "≠": r"\neq ", "≈": r"\approx ",
+    "≡": r"\equiv ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∉": r"\notin ", "∅": r"\emptyset ", "∖": r"\setminus ",
+    "±": r"\pm ", "∓": r"\mp ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}",
+    "ℂ": r"\mathbb{C}", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅓": r"\frac{1}{3}",
+    "⅔": r"\frac{2}{3}", "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
+    "γ": r"\gamma ", "δ": r"\delta ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\varphi ", "ϕ": r"\phi ", "ω": r"\omega ",
+    "ε": r"\varepsilon ", "σ": r"\sigma ", "Δ": r"\Delta ", "∧": r"\land ", "∨": r"\lor ", "→": r"\to ", "⇒": r"\Rightarrow ",
+    "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "，": ",", "；": ";", "：": ":", "（": "(", "）": ")", "％": "%", "．": ".",
+    "＝": "=", "＋": "+", "。": ".", "、": ",", "⟨": r"\langle ", "⟩": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
+    "⌈": r"\lceil ", "⌉": r"\rceil ", "…": r"\ldots ", "ℯ": "e", "₀": "_0", "₁": "_1", "₂": "_2", "₃": "_3", "₄": "_4",
+    "₅": "_5", "₆": "_6", "₇": "_7", "₈": "_8", "₉": "_9", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "\ufeff": "",
+    "£": r"\pounds ", "€": r"\euro ", "¥": r"\yen ", "￥": r"\yen ", "¢": r"\text{ cents}",
+}  # fmt: skip
+
+_TEXTS = (
+    "text|textbf|textit|textrm|textsf|texttt|textnormal|textup|mbox|hbox|emph|mathrm|mathsf|mathtt|rm|operatorname\\*?"
+)
+_FUNCTIONS = "arcsin|arccos|arctan|arccot|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc|log|ln|lg|exp|lcm|gcd|max|min|det|arg|deg|tr|rank"
+
+
+def _rewrites(pairs: list[tuple[str, str]]) -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(pattern), replacement) for pattern, replacement in pairs]
+
+
+# in this order: each rule may rely on those above it
+_REWRITES = _rewrites(
+    [
+        (r"\\begin\{(?:align|equation|gather|aligned|gathered|split|math|displaymath|center)\*?\}(?:\[\w\])?", " "),
+        (r"\\end\{(?:align|equation|gather|aligned|gathered|split|math|displaymath|center)\*?\}", " "),
+        (r"\\(?:boxed|fbox|framebox)(?![A-Za-z])", " "),
+        (
+            r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|hfill|noindent|centering|bf|it|rm|cal)(?![A-Za-z])",
+            " ",
+        ),
+        (r"\\(?:left|right|middle)(?![A-Za-z])\s*\.", " "),
+        (r"\\(?:[bB]igg?[lrm]?|left|right|middle)(?![A-Za-z])", ""),
+        (r"\\\\(?:\[[^\]]{0,8}\])?", r" \\cr "),
+        (r"\\\$", r"\\dollar "),
+        (r"\$", " "),
+        (r"\\[()]", " "),
+        (r"(?<!\\)\\[\[\]]", " "),
+        (r"(\d)(?:\\!|\\,|\{,\}|,\\!|,\s*\\!|\{,\}\\!|\\ )+(?=\d{3}(?!\d))", r"\1{,}"),
+        (r"(\d)\s*,\s*\\[!,]\s*(?=\d{3}(?!\d))", r"\1{,}"),
+        (r"\\(?:[,;:!>]|thinspace|medspace|negthinspace|enspace|hspace\{[^{}]*\}|vspace\{[^{}]*\})", " "),
+        (r"\\(?:q?quad)(?![A-Za-z])", r" \\quad "),
+        (r"\\ |~", " "),
+        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
+        (r"\\(?:" + _TEXTS + r")\s*\{\s*(" + _FUNCTIONS + r")\s*\}", r"\\\1 "),
+        (r"\\(?:" + _TEXTS + r")\s*\{\s*([A-Za-z])\s*\}", r" \1 "),
+        (r"\\(?:" + _TEXTS + r")(?=\s*\{)", r"\\text"),
+        (r"\\text\s*\{\s*\(?([A-Z])\)\s*\}", r"(\1)"),
+        (r"\\text\s*\{\s*([-+]?\d+(?:\.\d+)?)\s*\}", r"\1"),
+        (r"\\text\s*\{\s*\}", " "),
+        (r"\\(?:mathbf|boldsymbol|bm|mathit|mathcal|mathscr|mathfrak|vec|overrightarrow)\s*\{([^{}]*)\}", r"{\1}"),
+        (r"\\(?:mathbf|boldsymbol|vec|mathrm)\s*([A-Za-z])(?![A-Za-z])", r"\1"),
+        (r"\\(?:le|leqslant|leqq)(?![A-Za-z])|<=|=<|(?<![<>=!])≤", r"\\leq "),
+        (r"\\(?:ge|geqslant|geqq)(?![A-Za-z])|>=", r"\\geq "),
+        (r"\\(?:lt)(?![A-Za-z])", "<"),
+        (r"\\(?:gt)(?![A-Za-z])", ">"),
+        (r"\\(?:ne)(?![A-Za-z])|!=|\\not\s*=", r"\\neq "),
+        (r"\\(?:approxeq|simeq|thickapprox|doteq)(?![A-Za-z])", r"\\approx "),
+        (r"\\(?:varnothing|O(?![A-Za-z])|empty(?![A-Za-z]))", r"\\emptyset "),
+        (r"\\backslash(?![A-Za-z])", r"\\setminus "),
+        (r"\\(?:dots|cdots|dotsc|dotsb|ldotp)(?![A-Za-z])|\.\.\.+", r"\\ldots "),
+        (r"\\(?:lvert|rvert|vert|mid)(?![A-Za-z])", "|"),
+        (r"\\(?:lbrace)(?![A-Za-z])", r"\\{"),
+        (r"\\(?:rbrace)(?![A-Za-z])", r"\\}"),
+        (r"\\(?:lparen)(?![A-Za-z])", "("),
+        (r"\\(?:rparen)(?![A-Za-z])", ")"),
+        (r"\\(?:lbrack)(?![A-Za-z])", "["),
+        (r"\\(?:rbrack)(?![A-Za-z])", "]"),
+        (r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\(?:degree|textdegree)s?(?![A-Za-z])", r"\\degree "),
+        (r"\^\s*\{\s*\\prime\s*\}|\^\\prime(?![A-Za-z])", "'"),
+        (r"\\%|%|\b(?:percent|percentage|pct)\b|\\text\s*\{\s*(?:percent|percentage|pct)\s*\}", r"\\percent "),
+        (r"\*\*", "^"),
+        (r"\\(?:cdot|times|ast)(?![A-Za-z])|\*", r"\\cdot "),
+        (r"\\(?:div)(?![A-Za-z])", "/"),
+        (r"\+\s*/\s*-|\+-", r"\\pm "),
+        (r"\\(?:exponentialE|mathrm\{e\})(?![A-Za-z])", "e"),
+        (r"\\(?:imaginaryI|imath|mathrm\{i\})(?![A-Za-z])", "i"),
+        (r"(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
+        (r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
+        (r"(?<![A-Za-z\\])sqrt\s*\(", r"\\sqrt("),
+        (r"(?<![A-Za-z\\])sqrt(?=[\s\d{])", r"\\sqrt "),
+        (r"\\(?:operatorname)\s*", " "),
+        (r"\{\s*,\s*\}", "{,}"),
+        (r"(?<=[\d)}])\s*(or|and)\s*(?=[-A-Z(\d\\])", r"\\text{ \1 }"),
+        (r"^Eq\((.*),\s*([^,()]*)\)$", r"\1 = \2"),
+    ]
+)
+
+_DOUBLED = re.compile(r"(?<!\\)\\\\(?=[A-Za-z{}])")
+_DAMAGED = _rewrites(
+    [
+        ("\x0c(?=rac)", r"\\f"),
+        ("\x08(?=oxed|egin|inom|ar|mod)", r"\\b"),
+        ("\t(?=ext|imes|frac|an|heta|binom)", r"\\t"),
+        ("\x0b(?=ec|ert)", r"\\v"),
+        ("\x07(?=lpha|pprox|ngle)", r"\\a"),
+        ("\r(?=ight|angle|ho)", r"\\r"),
+        ("\n(?=eq[ {\\d]|abla)", r"\\n"),
+    ]
+)
+
+
+def _repair_escapes(text: str) -> str:
+    """Undo what JSON did to LaTeX on its way: commands eaten by an escape (form feed + "rac"), backslashes doubled."""
+    for pattern, replacement in _DAMAGED:
+        text = pattern.sub(replacement, text)
+    rows = "\\begin{" in text and "\\\\begin" not in text  # then a doubled backslash ends a row
+    return text if rows else _DOUBLED.sub(lambda match: "\\", text)
+
+
+def _outer_braces(text: str) -> str:
+    """`{...}` around the whole answer groups nothing."""
+    if not (text.startswith("{") and text.endswith("}") and not text.endswith("\\}")):
+        return text
+    depth = 0
+    for position, character in enumerate(text):
+        escaped = position > 0 and text[position - 1] == "\\"
+        depth += (character == "{" and not escaped) - (character == "}" and not escaped)
+        if depth == 0 and position < len(text) - 1:
+            return text
+    return text[1:-1]

@@ -1,0 +1,49 @@
+"""Settle a problem's reference answer from what the forum says and what high-effort samples answer.
+
+The rule is Nemotron-Math's: keep the forum's answer if at least one high-mode sample agrees with it, else take the
+majority of the samples. Original and change stay visible. Everything is judged again against the settled reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from factory.verify.verdict import Equal, Equivalence
+from factory.verify.votes import Votes, cluster, is_missing
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcome. `reference` is None where neither the forum nor any sample has an answer."""
+
+    reference: str | None
+    original: str | None
+    changed_to_majority: bool
+    """The reference came from the vote: the forum had no answer, or no sample agreed with it."""
+    agreeing: int
+    """Samples equal to `original`; 0 where there is none."""
+    votes: Votes
+    verdicts: tuple[Equivalence | None, ...]
+    """Each sample against `original`; None where there is no original or the sample has no answer."""
+
+
+async def settle_reference(original: str | None, answers: Sequence[str | None], equal: Equal) -> Settled:
+    """Settle the reference from the forum's answer (`original`) and the high-mode samples' answers.
+
+    * no original: the majority of the samples;
+    * an original and at least one sample that agrees: the original;
+    * an original and none that agrees: the majority, and the original where no sample has an answer at all.
+
+    The last case keeps an answer that nothing speaks against; the released recipe does the same. `equal` may ask an
+    LLM judge: what stays undecided does not count as agreeing.
+    """
+    kept = None if is_missing(original) else original
+    votes = await cluster(answers, equal)
+    if kept is None:
+        return Settled(votes.winner, None, votes.winner is not None, 0, votes, (None,) * len(answers))
+    verdicts = tuple([None if a is None or is_missing(a) else await equal(kept, a) for a in answers])
+    agreeing = sum(v is not None and v.equal is True for v in verdicts)
+    if agreeing or votes.winner is None:
+        return Settled(kept, original, False, agreeing, votes, verdicts)
+    return Settled(votes.winner, original, True, 0, votes, verdicts)

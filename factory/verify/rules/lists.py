@@ -1,0 +1,187 @@
+"""Several values: lists without brackets, tuples, sets in braces, and what a plus-minus sign stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from factory.recipe import EquivalencePolicy
+from factory.verify.nodes import Apply, Bracket, Listing, Node, Quantity, Relation
+from factory.verify.rules.names import Named, named
+from factory.verify.verdict import Equivalence, undecided
+
+Compare = Callable[[Node, Node], Equivalence]
+MAX_ITEMS = 200
+
+
+def is_several(node: Node) -> bool:
+    """Whether an expression holds more than one value."""
+    return isinstance(node, Listing | Bracket) or has_choice_of_sign(node)
+
+
+def has_choice_of_sign(node: Node) -> bool:
+    match node:
+        case Apply("pm" | "mp", _):
+            return True
+        case Apply(_, args):
+            return any(has_choice_of_sign(arg) for arg in args)
+        case Quantity(value, _):
+            return has_choice_of_sign(value)
+        case Relation(members, _):
+            return any(has_choice_of_sign(member) for member in members)
+        case _:
+            return False
+
+
+def both_signs(node: Node) -> list[Node]:
+    """The values of an expression with plus-minus signs: all upper signs, then all lower ones."""
+    if not has_choice_of_sign(node):
+        return [node]
+    return [_with_sign(node, upper) for upper in (True, False)]
+
+
+def _with_sign(node: Node, upper: bool) -> Node:
+    match node:
+        case Apply("pm" | "mp" as name, (one, other)):
+            plus = upper == (name == "pm")
+            left, right = _with_sign(one, upper), _with_sign(other, upper)
+            return Apply("+", (left, right if plus else Apply("neg", (right,))))
+        case Apply(name, args):
+            return Apply(name, tuple(_with_sign(arg, upper) for arg in args))
+        case Quantity(value, unit):
+            return Quantity(_with_sign(value, upper), unit)
+        case Relation(members, signs):
+            return Relation(tuple(_with_sign(member, upper) for member in members), signs)
+        case _:
+            return node
+
+
+def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, compare: Compare) -> Equivalence:
+    """Two answers of which at least one holds several values."""
+    one, other = _items(gold, policy), _items(prediction, policy)
+    if max(len(one), len(other)) > MAX_ITEMS:
+        return undecided("too many items")
+    kinds = {_kind(gold), _kind(prediction)}
+    if (
+        kinds == {"tuple", "set"}
+        or kinds == {"tuple", "single"}
+        or (kinds == {"tuple", "list"} and not policy.list_as_tuple)
+    ):
+        return Equivalence(False, "brackets")
+    if kinds == {"tuple"} and not _same_brackets(gold, prediction):
+        return Equivalence(False, "brackets")
+    if "set" in kinds or all(isinstance(n.value, Bracket) for n in [*one, *other]):  # solutions, each listed once
+        one, other = _distinct(one, compare), _distinct(other, compare)
+    if len(one) != len(other):
+        return Equivalence(False, "number_of_values")
+    by_name = _by_name(one, other)
+    if by_name is not None:
+        return _ordered(*by_name, compare)
+    ordered = "tuple" in kinds or (
+        "set" not in kinds and (policy.list_order == "keep" or _distinctly_named(one, other))
+    )
+    values = [n.value for n in one], [n.value for n in other]
+    return _ordered(*values, compare) if ordered else _unordered(*values, compare)
+
+
+def _items(node: Node, policy: EquivalencePolicy) -> list[Named]:
+    match node:
+        case Listing(items, _) | Bracket("{", items, _):
+            found = [
+                Named(n.name, value) for item in items for n in [named(item, policy)] for value in both_signs(n.value)
+            ]
+            return _grouped(found)
+        case Bracket(_, items, _):
+            return [named(item, policy) for item in items]
+        case _:
+            return [Named(None, value) for value in both_signs(node)]
+
+
+def _grouped(found: list[Named]) -> list[Named]:
+    """`p = 5, q = 2, p = 7, q = 2` are the two pairs (5, 2) and (7, 2)."""
+    names = [n.name for n in found]
+    cycle = next((i for i in range(1, len(names)) if names[i] == names[0]), len(names))
+    if None in names or cycle < 2 or cycle == len(names) or len(names) % cycle:
+        return found
+    if any(names[i] != names[i % cycle] for i in range(len(names))):
+        return found
+    starts = range(0, len(found), cycle)
+    return [Named(None, Bracket("(", tuple(n.value for n in found[i : i + cycle]), ")")) for i in starts]
+
+
+def _kind(node: Node) -> str:
+    match node:
+        case Bracket("{", _, _):
+            return "set"
+        case Bracket():
+            return "tuple"
+        case Listing():
+            return "list"
+        case _:
+            return "list" if has_choice_of_sign(node) else "single"
+
+
+def _same_brackets(gold: Node, prediction: Node) -> bool:
+    """Round and angle brackets both write vectors; square ones write intervals where they hold two ends."""
+    assert isinstance(gold, Bracket) and isinstance(prediction, Bracket)
+    pairs = {("<", ">"): ("(", ")")}
+    one, other = ((b.left, b.right) for b in (gold, prediction))
+    if len(gold.items) > 2:
+        pairs["[", "]"] = ("(", ")")
+    return pairs.get(one, one) == pairs.get(other, other)
+
+
+def _distinct(items: list[Named], compare: Compare) -> list[Named]:
+    kept: list[Named] = []
+    for item in items:
+        if not any(compare(item.value, other.value).equal for other in kept):
+            kept.append(item)
+    return kept
+
+
+def _by_name(one: list[Named], other: list[Named]) -> tuple[list[Node], list[Node]] | None:
+    """The values in one order of names, where both sides name each of theirs once."""
+    left, right = ({n.name: n.value for n in side} for side in (one, other))
+    if (
+        None in left
+        or None in right
+        or len(left) != len(one)
+        or len(right) != len(other)
+        or left.keys() != right.keys()
+    ):
+        return None
+    return list(left.values()), [right[name] for name in left]
+
+
+def _distinctly_named(one: list[Named], other: list[Named]) -> bool:
+    """Whether a side gives different things different names, so that their order carries meaning."""
+    return any(len({n.name for n in side if n.name}) > 1 for side in (one, other))
+
+
+def _ordered(one: Sequence[Node], other: Sequence[Node], compare: Compare) -> Equivalence:
+    verdicts = [compare(a, b) for a, b in zip(one, other, strict=True)]
+    return all_equal(verdicts, "ordered")
+
+
+def _unordered(one: Sequence[Node], other: Sequence[Node], compare: Compare) -> Equivalence:
+    """Each value needs a partner of its own."""
+    left = list(other)
+    doubtful = False
+    for value in one:
+        verdicts = [compare(value, candidate) for candidate in left]
+        partner = next((i for i, verdict in enumerate(verdicts) if verdict.equal), None)
+        if partner is not None:
+            left.pop(partner)
+            continue
+        if not any(verdict.equal is None for verdict in verdicts):
+            return Equivalence(False, "unordered")
+        doubtful = True
+    return undecided("unordered") if doubtful else Equivalence(True, "unordered")
+
+
+def all_equal(verdicts: list[Equivalence], method: str) -> Equivalence:
+    """One verdict for parts that must all be equal."""
+    if any(verdict.equal is False for verdict in verdicts):
+        return Equivalence(False, method)
+    if any(verdict.equal is None for verdict in verdicts):
+        return undecided(method)
+    return Equivalence(True, method)

@@ -1,0 +1,251 @@
+"""Single values: numbers, expressions, decimals that round, percent and degree signs, units, ratios, bases."""
+
+# ruff: noqa: SIM905 - a table of words reads better as text
+from __future__ import annotations
+
+from fractions import Fraction
+
+from factory.recipe import EquivalencePolicy
+from factory.verify.evaluate import Undefined, Unsupported, exact, same_value, value_of
+from factory.verify.nodes import (
+    Apply,
+    Based,
+    Bracket,
+    Constant,
+    Listing,
+    Node,
+    Number,
+    Quantity,
+    Relation,
+    Symbol,
+    Words,
+    symbols,
+)
+from factory.verify.units import same_words_of_unit, unit_of
+from factory.verify.verdict import Equivalence, undecided
+
+_CURRENCIES = ("money", "euro", "pounds", "yuan", "rupee", "yen")
+_DOUBLE_DIGITS = 15
+
+
+def compare_values(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
+    """Two single values; ends every comparison that no rule for a structure took."""
+    if gold == prediction:
+        return Equivalence(True, "same_tree")
+    for rule in (_based, _quantities, _percents, _degrees, _ratios):
+        if (verdict := rule(gold, prediction, policy)) is not None:
+            return verdict
+    return _numbers(gold, prediction, policy)
+
+
+def _numbers(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
+    if _is_mixture(gold) != _is_mixture(prediction):
+        return Equivalence(False, "kind")
+    infinite = [_infinity(side) for side in (gold, prediction)]
+    if any(infinite):
+        return Equivalence(infinite[0] == infinite[1], "infinity")
+    same = same_value(gold, prediction)
+    method = "expression" if symbols(gold) or symbols(prediction) else "number"
+    if same is None:
+        return undecided("no value")
+    if not same and method == "number" and (rounded := _rounds(gold, prediction, policy)):
+        return Equivalence(True, rounded)
+    return Equivalence(same, method)
+
+
+def _is_mixture(node: Node) -> bool:
+    """Whether words, brackets or matrices stand inside an expression: no single value, whatever it means."""
+    match node:
+        case Apply(_, args):
+            return any(_is_mixture(arg) for arg in args)
+        case Words() | Bracket() | Relation() | Listing():
+            return True
+        case _:
+            return False
+
+
+def _infinity(node: Node) -> int:
+    match node:
+        case Constant("oo"):
+            return 1
+        case Apply("neg", (Constant("oo"),)):
+            return -1
+        case Apply("+", (Number(value), Constant("oo"))) if value == 0:
+            return 1
+        case _:
+            return 0
+
+
+def _rounds(gold: Node, prediction: Node, policy: EquivalencePolicy) -> str | None:
+    """Whether one side is a decimal with enough digits that rounds or truncates the other side's exact value."""
+    if policy.rounded_digits is None:
+        return None
+    literals = [_decimal(gold), _decimal(prediction)]
+    for literal, other, exact_side in ((literals[0], literals[1], prediction), (literals[1], literals[0], gold)):
+        if literal is None or literal.ulp is None or literal.digits < policy.rounded_digits:
+            continue
+        if other is not None and other.ulp is not None and min(literal.digits, _DOUBLE_DIGITS) < _DOUBLE_DIGITS:
+            continue  # two decimals are both meant as written, but for the noise of binary arithmetic
+        try:
+            value = value_of(exact_side)
+        except (Undefined, Unsupported):
+            return None
+        written = value_of(literal)
+        tolerance = value_of(Number(literal.ulp))
+        if literal.digits >= _DOUBLE_DIGITS:
+            tolerance = max(tolerance, abs(written) * 4 / 10**_DOUBLE_DIGITS)
+        if abs(value - written) < tolerance:
+            return "rounded"
+    return None
+
+
+def _decimal(node: Node) -> Number | None:
+    """A decimal literal, with its sign; None for every other expression."""
+    match node:
+        case Number():
+            return node
+        case Apply("neg", (Number(value, digits, ulp),)):
+            return Number(-value, digits, ulp)
+        case Apply("*", (Number(value, digits, ulp), Apply("^", (Number(base), power)))) if base == 10 and ulp:
+            exponent = exact(power)
+            if exponent is not None and exponent.denominator == 1 and abs(exponent) < 400:
+                scale = Fraction(10) ** int(exponent)
+                return Number(value * scale, digits, ulp * scale)
+    return None
+
+
+def _based(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+    """`204_5`: equal digits in one base, or equal values in two written bases. A missing base cannot be guessed."""
+    if not (isinstance(gold, Based) or isinstance(prediction, Based)):
+        return None
+    if isinstance(gold, Based) and isinstance(prediction, Based):
+        return Equivalence(_in_base(gold) == _in_base(prediction), "base")
+    based, bare = (gold, prediction) if isinstance(gold, Based) else (prediction, gold)
+    assert isinstance(based, Based)
+    if based.base == 10 and isinstance(bare, Number):
+        return Equivalence(bare.value == _in_base(based), "base")
+    if isinstance(bare, Number) and bare.value in (_in_base(based), Fraction(int(based.digits.split(".")[0]))):
+        return undecided("one side names a base, the other does not")
+    return Equivalence(False, "base")
+
+
+def _in_base(number: Based) -> Fraction | None:
+    try:
+        return Fraction(int(number.digits, number.base))
+    except ValueError:
+        return None
+
+
+def _quantities(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+    """Values with units: converted where both sides name known ones, ignored where one side names none."""
+    gold, prediction = _letter_unit(gold, prediction), _letter_unit(prediction, gold)
+    if isinstance(gold, Quantity) and isinstance(prediction, Quantity):
+        return _two_quantities(gold, prediction, policy)
+    if not (isinstance(gold, Quantity) or isinstance(prediction, Quantity)):
+        return None
+    labelled, bare = (gold, prediction) if isinstance(gold, Quantity) else (prediction, gold)
+    assert isinstance(labelled, Quantity)
+    values = (labelled.value, bare) if labelled is gold else (bare, labelled.value)
+    verdict = compare_values(*values, policy)
+    if verdict.equal is not True:
+        return verdict
+    known = unit_of(labelled.unit)
+    is_money = known is not None and any(base in _CURRENCIES for base, _ in known[1])
+    if not (policy.missing_currency if is_money else policy.missing_unit):
+        return Equivalence(False, "missing_unit")
+    if known is None and _restricts(labelled.unit):
+        return undecided("words behind the value may change it")
+    return Equivalence(True, "missing_unit")
+
+
+def _two_quantities(gold: Quantity, prediction: Quantity, policy: EquivalencePolicy) -> Equivalence:
+    one, other = unit_of(gold.unit), unit_of(prediction.unit)
+    if same_words_of_unit(gold.unit, prediction.unit) or (one is not None and one == other):
+        verdict = compare_values(gold.value, prediction.value, policy)
+        return Equivalence(verdict.equal, "unit" if verdict.decided else verdict.method, verdict.detail)
+    if one is not None and other is not None:
+        if one[1] != other[1]:
+            return Equivalence(False, "unit")
+        scaled = [Apply("*", (side.value, Number(unit[0]))) for side, unit in ((gold, one), (prediction, other))]
+        verdict = compare_values(scaled[0], scaled[1], policy)
+        return Equivalence(verdict.equal, "unit", verdict.detail)
+    verdict = compare_values(gold.value, prediction.value, policy)
+    return undecided("equal values, different labels") if verdict.equal else verdict
+
+
+def _letter_unit(node: Node, other: Node) -> Node:
+    """`5m` is five metres where the other side writes a unit."""
+    match node, other:
+        case Apply("*", (value, Symbol(letter))), Quantity() if unit_of(letter) is not None:
+            return Quantity(value, letter)
+        case _:
+            return node
+
+
+_RESTRICTING = frozenset(
+    (
+        "or more less least most than not no if when where except but only about approximately over under per with "
+        "plus minus times mod modulo out to is are"
+    ).split()
+)
+
+
+def _restricts(label: str) -> bool:
+    return bool(_RESTRICTING & set(label.casefold().replace(",", " ").split()))
+
+
+def _percents(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+    return _signed("percent", policy.percent, "fraction", gold, prediction, policy)
+
+
+def _degrees(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+    return _signed("degree", policy.degree, "radian", gold, prediction, policy)
+
+
+def _signed(
+    sign: str, reading: str, scaled: str, gold: Node, prediction: Node, policy: EquivalencePolicy
+) -> Equivalence | None:
+    """A value under a percent or degree sign against a bare one: the number before the sign, the scaled value, or both."""
+    marked = [isinstance(side, Apply) and side.name == sign for side in (gold, prediction)]
+    if not any(marked):
+        return None
+    inner = [
+        side.args[0] if isinstance(side, Apply) and mark else side
+        for side, mark in zip((gold, prediction), marked, strict=True)
+    ]
+    if all(marked):
+        return compare_values(inner[0], inner[1], policy)
+    verdict = Equivalence(False, sign)
+    if reading in ("either", "number"):
+        verdict = compare_values(inner[0], inner[1], policy)
+    if verdict.equal is not True and reading in ("either", scaled):
+        scaled_verdict = _numbers(gold, prediction, policy)
+        verdict = scaled_verdict if scaled_verdict.equal else verdict
+    return Equivalence(verdict.equal, sign if verdict.decided else verdict.method, verdict.detail)
+
+
+def _ratios(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+    """`7 : 32` equals `14 : 64` and, with two terms, the fraction 7/32."""
+    sides = [side.args if isinstance(side, Apply) and side.name == "ratio" else None for side in (gold, prediction)]
+    if sides == [None, None]:
+        return None
+    one, other = sides
+    if one is None or other is None:
+        terms, bare = (one, prediction) if one is not None else (other, gold)
+        if terms is None or len(terms) != 2:
+            return Equivalence(False, "ratio")
+        return _relabel(_numbers(Apply("/", terms), bare, policy), "ratio")
+    if len(one) != len(other):
+        return Equivalence(False, "ratio")
+    zero = Number(Fraction(0))
+    if zero in one or zero in other:  # times of day such as 12:00 do not scale
+        return Equivalence(all(same_value(a, b) for a, b in zip(one, other, strict=True)), "ratio")
+    crossed = [
+        _numbers(Apply("*", (one[0], b)), Apply("*", (other[0], a)), policy).equal
+        for a, b in zip(one[1:], other[1:], strict=True)
+    ]
+    return Equivalence(all(crossed), "ratio") if None not in crossed else undecided("ratio")
+
+
+def _relabel(verdict: Equivalence, method: str) -> Equivalence:
+    return Equivalence(verdict.equal, method, verdict.detail) if verdict.decided else verdict

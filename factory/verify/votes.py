@@ -1,0 +1,109 @@
+"""Votes by equivalence class: samples that say the same in different words vote together.
+
+The released recipe counts exact strings (NeMo-Skills' majority fill) and names the clustering of equivalent answers as
+open work. Answers are bucketed by normal form first, so that few pairs are ever compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from factory.verify.normalise import normal_form
+from factory.verify.verdict import Equal
+
+NO_ANSWER = frozenset({"", "no_valid_answer_found", "None"})
+"""What stands for "nothing": the empty box, the sentinel of the released majority fill, a printed None."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteClass:
+    """Answers that are equal: their most frequent spelling, and the positions of the samples that gave them."""
+
+    representative: str
+    members: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """All samples of one problem, sorted into classes: the largest first, among equals the one seen first."""
+
+    classes: tuple[VoteClass, ...]
+    missing: tuple[int, ...]
+    """Positions of samples without an answer: None, empty, or a sentinel."""
+    undecided: int = 0
+    """Comparisons that ended undecided. The two answers then stand in different classes."""
+
+    @property
+    def total(self) -> int:
+        """Samples with an answer."""
+        return sum(c.count for c in self.classes)
+
+    @property
+    def winner(self) -> str | None:
+        """The majority's answer; in a tie the class seen first, as in the released recipe; None without any answer."""
+        return self.classes[0].representative if self.classes else None
+
+    @property
+    def tied(self) -> bool:
+        """Whether another class has as many votes as the winner's."""
+        return len(self.classes) > 1 and self.classes[0].count == self.classes[1].count
+
+    @property
+    def share(self) -> float:
+        """The winner's votes over all samples that have an answer, 0 without any."""
+        return self.classes[0].count / self.total if self.classes else 0.0
+
+    def counts(self) -> dict[str, int]:
+        """Representative -> votes, as `records.Verdict.votes` holds them."""
+        return {c.representative: c.count for c in self.classes}
+
+    def class_of(self, position: int) -> VoteClass | None:
+        return next((c for c in self.classes if position in c.members), None)
+
+
+def is_missing(answer: str | None) -> bool:
+    """Whether a sample gave no answer: None, blank, or a sentinel."""
+    return answer is None or answer.strip() in NO_ANSWER
+
+
+async def cluster(answers: Sequence[str | None], equal: Equal) -> Votes:
+    """Sort answers into equivalence classes.
+
+    Spellings with one normal form are one bucket; each further bucket is compared with the representative of every
+    class, in the order of first appearance, until one is equal. At most one comparison per pair of distinct normal
+    forms. Equivalence by policy need not be transitive (10, 10%, 0.1): the class that a spelling joins is then the
+    first one whose founder it equals, which keeps the result independent of chance.
+    """
+    missing = tuple(i for i, answer in enumerate(answers) if is_missing(answer))
+    buckets: dict[str, list[int]] = {}
+    for position, answer in enumerate(answers):
+        if answer is not None and not is_missing(answer):
+            buckets.setdefault(normal_form(answer), []).append(position)
+    founded: list[tuple[str, list[int]]] = []
+    undecided = 0
+    for positions in buckets.values():
+        spelling = answers[positions[0]] or ""
+        for founder, members in founded:
+            verdict = await equal(founder, spelling)
+            undecided += verdict.equal is None
+            if verdict.equal:
+                members.extend(positions)
+                break
+        else:
+            founded.append((spelling, list(positions)))
+    classes = [VoteClass(_usual_spelling(answers, members), tuple(sorted(members))) for _, members in founded]
+    classes.sort(key=lambda c: (-c.count, c.members[0]))
+    return Votes(tuple(classes), missing, undecided)
+
+
+def _usual_spelling(answers: Sequence[str | None], members: list[int]) -> str:
+    spellings: dict[str, int] = {}
+    for position in sorted(members):
+        spelling = (answers[position] or "").strip()
+        spellings[spelling] = spellings.get(spelling, 0) + 1
+    return max(spellings, key=lambda s: spellings[s])  # the first seen among equals

@@ -1,0 +1,84 @@
+"""Words that answers use, and rules for answers that are words: option letters, yes and no, names, "no solution"."""
+
+# ruff: noqa: SIM905 - a table of words reads better as text
+from __future__ import annotations
+
+import re
+
+from factory.verify.normalise import clean, plain_words
+
+NUMBER_WORDS = {
+    word: value
+    for value, word in enumerate(
+        (
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+            "seventeen eighteen nineteen twenty"
+        ).split()
+    )
+}
+
+CONJUNCTIONS = frozenset({"and", "or", "as well as", "und", "et"})
+
+WORDS = frozenset(
+    (
+        "and or no yes not all any none the for if is are when with where such that true false odd even only both "
+        "real numbers number integer integers positive negative non nonnegative than less more greater least most at "
+        "does exist exists am pm dne of in on to be either neither except"
+    ).split()
+)
+
+_SAME: tuple[frozenset[str], ...] = (
+    frozenset(
+        {
+            "no solution", "no solutions", "none", "no real solution", "no real solutions", "there is no solution",
+            "there are no solutions", "no such solution", "no solution exists", "no solutions exist", "empty set",
+            "the empty set", "\\emptyset", "{}", "\\{\\}", "has no solution", "no answer",
+        }
+    ),
+    frozenset({"dne", "does not exist", "doesnt exist", "not exist", "limit does not exist", "the limit does not exist"}),
+    frozenset({"infinitely many", "infinite", "infinitely many solutions", "there are infinitely many",
+               "infinite solutions", "infinite number of solutions", "infinite number"}),
+    frozenset(
+        {
+            "all real numbers", "all reals", "any real number", "the set of all real numbers", "\\mathbb{r}", "real numbers",
+            "(-\\infty \\infty)", "x\\in\\mathbb{r}", "x\\in \\mathbb{r}", "all x", "all real x", "(-\\infty +\\infty)",
+        }
+    ),
+)  # fmt: skip
+
+_OPTION = re.compile(
+    r"^\(?\s*(?:\\text\s*\{\s*)?(?:(?:option|choice|answer)\s*)?\(?([A-J])\)?\s*\}?\s*\)?[.:]?$", re.IGNORECASE
+)
+_OPTION_AND_CONTENT = re.compile(r"^(?:\\text\s*\{\s*)?\(?([A-J])[).:]\s*\}?\s*(?:\\quad)?\s*(\S.*)$")
+
+
+def same_words(gold: str, prediction: str) -> bool:
+    """Whether two answers are the same words, or two usual ways to say one thing."""
+    one, other = plain_words(gold), plain_words(prediction)
+    if any(one in group and other in group for group in _SAME):
+        return True
+    if not (is_wordy(one) and is_wordy(other)):
+        return False
+    return _ARTICLE.sub("", one) == _ARTICLE.sub("", other)
+
+
+def is_wordy(words: str) -> bool:
+    """Whether an answer (as `plain_words` writes it) is language: a word of three letters or more and no formula."""
+    return bool(_REAL_WORD.search(words)) and not _FORMULA.search(words)
+
+
+_REAL_WORD = re.compile(r"[a-z]{3}")
+_FORMULA = re.compile(r"[\\+*/^=<>_|!]")
+_ARTICLE = re.compile(r"^(?:the|an?|it is|it|is|there are|there is)\s+")
+
+
+def option_letter(answer: str) -> str | None:
+    """The letter of an answer that is an option of a multiple-choice problem: `(B)`, `B`, `\\text{B}`, `Option B`."""
+    match = _OPTION.match(clean(answer))
+    return match.group(1) if match else None
+
+
+def option_and_content(answer: str) -> tuple[str, str] | None:
+    """`(B) 42` as ("B", "42")."""
+    match = _OPTION_AND_CONTENT.match(clean(answer))
+    return (match.group(1), match.group(2).rstrip("} ")) if match else None
