@@ -1,1 +1,17 @@
-"""Dialects: token-level chat formats. Knows records; no engine, no network, no model file."""
+"""Dialects: token-level chat formats. Knows records; no engine, no network, no model file but its tokenizer."""
+
+from __future__ import annotations
+
+from factory.dialects.fenced import Fenced
+from factory.dialects.harmony import Harmony
+from factory.dialects.protocol import Dialect, Tokenizer
+from factory.errors import FactoryError
+
+_DIALECTS: dict[str, type[Harmony] | type[Fenced]] = {"harmony": Harmony, "fenced": Fenced}
+
+
+def dialect(name: str, tokenizer: Tokenizer) -> Dialect:
+    """The dialect of this name over `tokenizer`. A `FactoryError` names the dialects there are."""
+    if name not in _DIALECTS:
+        raise FactoryError(f"there is no dialect named {name!r}", remedy=f"choose one of {', '.join(_DIALECTS)}")
+    return _DIALECTS[name](tokenizer)

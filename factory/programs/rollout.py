@@ -187,7 +187,7 @@ class _Sample:
             async for chunk in chunks:
                 n_before, n_new = len(progress.token_ids), len(chunk.token_ids)
                 progress.extend(chunk.token_ids, Origin.GENERATED)
-                n_turn = self.dialect.end_of_turn(progress.token_ids, start=start, n_new=n_new)
+                n_turn = self._end_of_turn(start, n_new)
                 n_loop = repetition.feed(chunk.token_ids)
                 if n_loop is not None and (n_turn is None or n_before + n_loop <= n_turn):
                     progress.truncate(n_before + n_loop)
@@ -202,6 +202,12 @@ class _Sample:
                 if chunk.finish_reason == "abort":
                     raise EngineUnavailable("the engine aborted the request")
         raise EngineUnavailable("the stream ended without a finish reason")
+
+    def _end_of_turn(self, start: int, n_new: int) -> int | None:
+        """Where text alone says that a call is complete. Without calls, code is only something that the model shows."""
+        if not self.budget.max_calls:
+            return None
+        return self.dialect.end_of_turn(self.progress.token_ids, start=start, n_new=n_new)
 
     def _sampling(self, max_tokens: int) -> SamplingParams:
         """Sampling of what comes next. The seed moves with the position, or every turn would see the same dice."""
