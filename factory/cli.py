@@ -21,6 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+trace_app = typer.Typer(help="Read stored traces back.", no_args_is_help=True)
+app.add_typer(trace_app, name="trace")
+
 
 @app.callback()
 def _root() -> None:
@@ -47,6 +50,18 @@ def doctor() -> None:
     report, sound = doctor.examine()
     print(report)
     sys.exit(0 if sound else 1)
+
+
+@trace_app.command("parse")
+def trace_parse(
+    file: Annotated[str, typer.Argument(help="JSON lines with the transcript under harmony_text or text.")],
+    dialect: Annotated[str, typer.Option(help="Chat format of the transcripts: harmony or fenced.")] = "harmony",
+) -> None:
+    """Print each transcript as messages in OpenAI form, with its calls, its answer and whether it renders back."""
+    from factory.programs import trace_file
+
+    for line in trace_file.parse_file(file, dialect):
+        print(line, flush=True)
 
 
 def main() -> None:
