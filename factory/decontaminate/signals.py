@@ -1,0 +1,95 @@
+"""What can be measured on a pair of problems without a language model, as named numbers.
+
+Directions: `forward` asks how much of the benchmark problem stands in the training problem (what contamination means),
+`backward` how much of the training problem stands in the benchmark problem. Containment (shared / own) and not a
+symmetric overlap, because a training row may carry more text than the benchmark problem inside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from factory.decontaminate.text import analyse
+
+NGRAM = 3
+"""Words of an n-gram: paraphrases keep threes; 13-grams (GPT-3, appendix C) only find copies."""
+CHAR_NGRAM = 6
+NEUTRAL = 0.5
+_COMMON_NUMBERS = frozenset(("0", "1", "2"))
+
+
+def signals(train_text: str, bench_text: str, cosine: float) -> dict[str, float]:
+    """Every signal of one pair, each in [0, 1] except `cosine` in [-1, 1].
+
+    Where neither side has names or formulas at all, those signals are `NEUTRAL`. `has_numbers` is 1 where a number
+    other than 0, 1 and 2 occurs on either side: without one, numbers in common say nothing.
+    """
+    train, bench = analyse(train_text), analyse(bench_text)
+    train_chars, bench_chars = _char_ngrams(train.squeezed), _char_ngrams(bench.squeezed)
+    train_words, bench_words = _word_ngrams(train.words), _word_ngrams(bench.words)
+    train_symbols, bench_symbols = _symbol_ngrams(train.symbols), _symbol_ngrams(bench.symbols)
+    train_numbers, bench_numbers = _weighed(train.numbers), _weighed(bench.numbers)
+    return {
+        "cosine": float(cosine),
+        "equal": float(bool(bench.squeezed) and train.squeezed == bench.squeezed),
+        "ngram_forward": _containment(bench_words, train_words),
+        "ngram_backward": _containment(train_words, bench_words),
+        "chars_forward": _containment(bench_chars, train_chars),
+        "chars_backward": _containment(train_chars, bench_chars),
+        "content_forward": _containment(Counter(bench.content), Counter(train.content)),
+        "content_backward": _containment(Counter(train.content), Counter(bench.content)),
+        "numbers_forward": _containment(bench_numbers, train_numbers),
+        "numbers_backward": _containment(train_numbers, bench_numbers),
+        "numbers_evidence": 1 - math.exp(-(train_numbers & bench_numbers).total() / 40),
+        "has_numbers": float(bool((train.numbers | bench.numbers) - _COMMON_NUMBERS)),
+        "names": _agreement(train.names, bench.names),
+        "math_forward": _containment(bench_symbols, train_symbols),
+        "math_backward": _containment(train_symbols, bench_symbols),
+        "length_ratio": _ratio(len(train.squeezed), len(bench.squeezed)),
+        "same_language": float(train.language == bench.language or "math" in (train.language, bench.language)),
+    }
+
+
+def _word_ngrams(words: Sequence[str]) -> Counter[str]:
+    if len(words) < NGRAM:
+        return Counter([" ".join(words)] if words else [])
+    return Counter(" ".join(words[i : i + NGRAM]) for i in range(len(words) - NGRAM + 1))
+
+
+def _char_ngrams(squeezed: str) -> Counter[str]:
+    if len(squeezed) < CHAR_NGRAM:
+        return Counter([squeezed] if squeezed else [])
+    return Counter(squeezed[i : i + CHAR_NGRAM] for i in range(len(squeezed) - CHAR_NGRAM + 1))
+
+
+def _weighed(numbers: frozenset[str]) -> Counter[str]:
+    """Each number as often as it is rare: four times its bits, so that 2 counts 6, 10 counts 14 and 2025 counts 44."""
+    return Counter({number: _surprise(number) for number in numbers})
+
+
+def _surprise(number: str) -> int:
+    digits = number.replace(".", "").lstrip("0") or "0"
+    return round(4 * math.log2(1 + int(digits[:6]))) + 1 if digits != "0" else 2
+
+
+def _symbol_ngrams(symbols: Sequence[str]) -> Counter[str]:
+    return Counter(" ".join(symbols[i : i + NGRAM]) for i in range(len(symbols) - NGRAM + 1))
+
+
+def _containment(own: Counter[str], other: Counter[str]) -> float:
+    """Share of `own`'s occurrences that `other` holds too."""
+    total = own.total()
+    if not total:
+        return 0.0 if other else NEUTRAL
+    return (own & other).total() / total
+
+
+def _agreement(one: Iterable[str], two: Iterable[str]) -> float:
+    a, b = set(one), set(two)
+    return len(a & b) / len(a | b) if a or b else NEUTRAL
+
+
+def _ratio(one: int, two: int) -> float:
+    return min(one, two) / max(one, two, 1)
