@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from factory.dialects.protocol import Tokenizer
 from factory.engines.protocol import Chunk, EngineError, EngineLoad, EngineUnavailable, ModelIdentity, SamplingParams
+from factory.engines.text_stream import encode_with_control
 
 Script = Callable[[list[int], SamplingParams], Sequence[int]]
 """What the model would write after a prompt, without regard to budgets and stop tokens."""
@@ -125,18 +126,6 @@ def by_text(tokenizer: Tokenizer, rules: Sequence[tuple[str, str | Sequence[str]
         raise LookupError(f"no rule of the script matches the prompt that ends in {text[-200:]!r}")
 
     return script
-
-
-def encode_with_control(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Token ids of `text`, in which the spelling of a control token means the token (for scripts, never for input)."""
-    if not tokenizer.control:
-        return tokenizer.encode(text)
-    spellings = sorted(tokenizer.control, key=len, reverse=True)
-    parts = re.split("(" + "|".join(map(re.escape, spellings)) + ")", text)
-    token_ids: list[int] = []
-    for part in filter(None, parts):
-        token_ids += [tokenizer.control[part]] if part in tokenizer.control else tokenizer.encode(part)
-    return token_ids
 
 
 def _end(answer: list[int], budget: int, stop_token_ids: list[int]) -> tuple[list[int], bool]:

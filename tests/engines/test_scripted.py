@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from factory.engines.protocol import Chunk, EngineError, EngineUnavailable, SamplingParams
-from factory.engines.scripted import ScriptedEngine, by_text, encode_with_control
+from factory.engines.scripted import ScriptedEngine, by_text
+from factory.engines.text_stream import encode_with_control
 from tests.engines.helpers import collect
 
 
