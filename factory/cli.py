@@ -64,6 +64,43 @@ def trace_parse(
         print(line, flush=True)
 
 
+@app.command()
+def verify(
+    file: Annotated[str, typer.Argument(help="JSON lines: {id, gold, prediction}; a prediction may be running text.")],
+    workers: Annotated[int, typer.Option(min=1, help="Killable checker processes.")] = 1,
+    timeout_s: Annotated[
+        float, typer.Option(min=0.01, help="Budget of one pair; past it the pair is undecided.")
+    ] = 5.0,
+) -> None:
+    """Compare answers: one line {id, equal, method, extracted, seconds} per row, in order; equal is null if undecided."""
+    import asyncio
+
+    from factory.verify.batch import verify_file
+
+    async def stream() -> None:
+        async for line in verify_file(file, workers=workers, timeout_s=timeout_s):
+            print(line, flush=True)
+
+    asyncio.run(stream())
+
+
+@app.command()
+def decontaminate(
+    more_benchmarks: Annotated[list[str] | None, typer.Argument(metavar="[BENCHMARK]...", help="More of them.")] = None,
+    problems: Annotated[str | None, typer.Option(help="JSON lines: {id, problem}.")] = None,
+    benchmarks: Annotated[list[str] | None, typer.Option(help="JSON lines: {id, problem}; the stem names it.")] = None,
+    pairs: Annotated[str | None, typer.Option(help="JSON lines: {train_problem, benchmark_problem}.")] = None,
+    out: Annotated[str, typer.Option(help="Where the answers go; - is standard output.")] = "-",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="As in a recipe, e.g. threshold=0.4.")] = None,
+    report: Annotated[str | None, typer.Option(help="Folder for report.html and report.json.")] = None,
+) -> None:
+    """Find problems that stand in benchmarks: --problems A --benchmarks B C, or --pairs P; one line per row, in order."""
+    from factory.decontaminate import command
+
+    paths = [*(benchmarks or []), *(more_benchmarks or [])]
+    command.run(problems=problems, benchmarks=paths, pairs=pairs, out=out, settings=settings or [], report=report)
+
+
 def main() -> None:
     """Entry point of the console script: a `FactoryError` is three lines and status 2, never a traceback."""
     try:

@@ -5,8 +5,10 @@ it is given. Sympy and math-verify are imported when a comparison first needs th
 """
 
 from factory.verify.checker import Checker, CheckerStats
+from factory.verify.difficulty import Fate, needed, pass_rate, regimes, sealed, too_easy
 from factory.verify.equivalence import equivalent
 from factory.verify.extract import extract_answer
+from factory.verify.judge import Disagreement, Views, disagreement, parse_judgement, prefilter
 from factory.verify.reference import Settled, settle_reference
 from factory.verify.verdict import Equal, Equivalence, undecided
 from factory.verify.votes import VoteClass, Votes, cluster, is_missing
@@ -14,15 +16,26 @@ from factory.verify.votes import VoteClass, Votes, cluster, is_missing
 __all__ = [
     "Checker",
     "CheckerStats",
+    "Disagreement",
     "Equal",
     "Equivalence",
+    "Fate",
     "Settled",
+    "Views",
     "VoteClass",
     "Votes",
     "cluster",
+    "disagreement",
     "equivalent",
     "extract_answer",
     "is_missing",
+    "needed",
+    "parse_judgement",
+    "pass_rate",
+    "prefilter",
+    "regimes",
+    "sealed",
     "settle_reference",
+    "too_easy",
     "undecided",
 ]

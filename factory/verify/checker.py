@@ -18,6 +18,7 @@ from typing import Any
 from factory.errors import FactoryError
 from factory.recipe import EquivalencePolicy
 from factory.verify.equivalence import MAX_CHARS, equivalent_at_sight, normal_pair
+from factory.verify.extract import answer_of
 from factory.verify.frames import HEADER, encode
 from factory.verify.verdict import Equivalence, undecided
 
@@ -64,11 +65,13 @@ class Checker:
             self._free.put_nowait(worker)
         self._closed = False
 
-    async def equal(self, gold: str, prediction: str) -> Equivalence:
+    async def equal(self, gold: str, prediction: str | None) -> Equivalence:
         """Whether `prediction` is the answer `gold`; never raises for what the two texts hold."""
         if self._closed:
             raise RuntimeError("the checker is closed")
         self.stats.pairs += 1
+        if prediction is None:
+            return Equivalence(False, "missing")
         if max(len(gold), len(prediction)) > MAX_CHARS:
             return equivalent_at_sight(gold, prediction, self._policy) or undecided("too_long")
         pair = normal_pair(gold, prediction, self._policy)
@@ -83,6 +86,10 @@ class Checker:
             self.stats.cached += 1
             return await asyncio.shield(twin)
         return await self._in_worker(pair)
+
+    def extracted(self, text: str) -> str:
+        """The answer that `equal` takes from a text: the box, what prose states, or the text itself."""
+        return answer_of(text, self._policy.boxes) if len(text) <= MAX_CHARS else text[:MAX_CHARS]
 
     async def warm_up(self) -> None:
         """Start every worker now, instead of when it is first needed."""

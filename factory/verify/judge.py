@@ -1,0 +1,83 @@
+"""The LLM judge's protocol: what is asked without the model, how its reply is read, and where verdicts disagree.
+
+As in Nemotron-Math (appendix D) and NeMo-Skills: the judge sees problem, expected and predicted answer, reasons in a
+sentence or two and ends with a line `Judgement: Yes` or `Judgement: No`. The prompt and its examples lie in
+`factory/prompts/judge.yaml` and `judge.examples.yaml`. Asking the model is the caller's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from factory.verify.votes import is_missing
+
+_VERDICT = re.compile(r"judge?ment\s*\W*:\s*\W*(yes|no)\b", re.IGNORECASE)
+_LABEL = re.compile(r"judge?ment\s*\W*:", re.IGNORECASE)
+
+
+def prefilter(expected: str, predicted: str | None) -> bool | None:
+    """What needs no model: nothing predicted is a no, identical stripped strings are a yes; None means ask."""
+    if predicted is None or is_missing(predicted):
+        return False
+    return True if predicted.strip() == expected.strip() else None
+
+
+def parse_judgement(text: str | None) -> bool | None:
+    """The verdict behind the last "Judgement:", in any case and with any Markdown around it.
+
+    A reply without one, or whose last one is followed by neither yes nor no, is malformed and counts as a no: False.
+    None stands for a reply that is missing altogether (the request failed), which is no verdict.
+    """
+    if text is None:
+        return None
+    labels = list(_LABEL.finditer(text))
+    if not labels:
+        return False
+    verdict = _VERDICT.match(text, labels[-1].start())
+    return verdict is not None and verdict.group(1).lower() == "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Three opinions on one sample; None where one has none (undecided, not asked, no majority)."""
+
+    symbolic: bool | None
+    judge: bool | None
+    majority: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """How often the three opinions fall together: a table of (symbolic, judge, majority) -> samples."""
+
+    table: dict[tuple[bool | None, bool | None, bool | None], int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.table.values())
+
+    def between(self, one: str, other: str) -> tuple[int, int]:
+        """(samples on which `one` and `other` both have an opinion and differ, samples on which both have one)."""
+        places = {"symbolic": 0, "judge": 1, "majority": 2}
+        pairs = [(key[places[one]], key[places[other]], n) for key, n in self.table.items()]
+        both = [(a, b, n) for a, b, n in pairs if a is not None and b is not None]
+        return sum(n for a, b, n in both if a != b), sum(n for _, _, n in both)
+
+    def lines(self) -> list[str]:
+        """The table as text, the most frequent combination first, then the pairwise rates."""
+        words = {True: "yes", False: "no", None: "-"}
+        rows = [f"{'symbolic':>8}  {'judge':>5}  {'majority':>8}  samples"]
+        for (symbolic, judge, majority), n in sorted(self.table.items(), key=lambda item: -item[1]):
+            rows.append(f"{words[symbolic]:>8}  {words[judge]:>5}  {words[majority]:>8}  {n:>7}")
+        for one, other in (("symbolic", "judge"), ("symbolic", "majority"), ("judge", "majority")):
+            differ, both = self.between(one, other)
+            rows.append(f"{one} and {other} differ on {differ} of {both}")
+        return rows
+
+
+def disagreement(views: Iterable[Views]) -> Disagreement:
+    """Tabulate opinions. `majority` is whether a sample is in the winning class of its problem's vote."""
+    return Disagreement(dict(Counter((v.symbolic, v.judge, v.majority) for v in views)))
