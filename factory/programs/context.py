@@ -1,8 +1,8 @@
-"""The effects that a program may have on the world. A test gives it a scripted context; a worker gives it the real one."""
+"""The effects that a program may have on the world. A test gives it a scripted context, a worker the real one."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol
 
 from factory.recipe import Role, Solve, Verify
@@ -20,7 +20,7 @@ class Context(Protocol):
     settings: Solve
     verification: Verify
 
-    def samples(self, problem: Problem, mode: Mode) -> AsyncIterator[Trace]:
+    def samples(self, problem: Problem, mode: Mode) -> AsyncGenerator[Trace, None]:
         """All samples of one mode, with Python and without, as they finish. Closing the iterator stops the rest."""
         ...
 

@@ -10,10 +10,11 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Protocol
 
 from factory.dialects.protocol import Dialect
-from factory.engines.protocol import Chunk, Engine, SamplingParams
+from factory.engines.failover import Failover
+from factory.engines.protocol import Engine, SamplingParams
 from factory.programs.rollout import Draw, Progress, rollout
 from factory.prompts.loader import prompt as prompt_file
 from factory.recipe import Recipe, Role
@@ -131,7 +132,7 @@ class Effects:
         sampling = SamplingParams(
             max_tokens=model.ask_tokens, temperature=0.0, stop_token_ids=model.dialect.stop_token_ids
         )
-        stream = cast(AsyncGenerator[Chunk, None], model.engine.generate(prompt, sampling, affinity=self._owner))
+        stream = Failover(model.engine).generate(prompt, sampling, affinity=self._owner)
         generated = [token async for chunk in stream for token in chunk.token_ids]
         return model.dialect.parse(prompt + generated).final_text
 

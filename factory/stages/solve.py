@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import traceback
 import uuid
@@ -15,9 +14,9 @@ import pyarrow as pa
 from factory.engines.protocol import EngineUnavailable
 from factory.errors import FactoryError
 from factory.programs.effects import Effects, Model, Resources
-from factory.programs.solve import solve
+from factory.programs.solve import reject, solve
 from factory.recipe import Recipe, Role
-from factory.records import Problem, Reject, Verdict, from_table, to_dict
+from factory.records import Problem, Reject, Verdict, from_table
 from factory.sandbox.protocol import Sandbox
 from factory.stages.ledger import Attempt
 from factory.store.run import Run
@@ -25,7 +24,6 @@ from factory.verify import Checker
 
 log = logging.getLogger(__name__)
 
-STAGE = "solve"
 SUMMARY = pa.schema([("id", pa.string()), ("outcome", pa.string())])
 UNFINISHED = "unfinished"
 
@@ -102,15 +100,3 @@ class Solve:
                 )
                 self._services = services
             return self._services
-
-
-def reject(problem: Problem, reason: str, detail: str) -> Reject:
-    return Reject(
-        id=problem.id,
-        kind="problem",
-        stage=STAGE,
-        reason=reason,
-        detail=detail,
-        row=json.dumps(to_dict(problem), ensure_ascii=False),
-        position=problem.position,
-    )

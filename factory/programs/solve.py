@@ -1,0 +1,101 @@
+"""Solve: one problem in; its verdict with a settled reference out, or the reason why it left. The heart of the factory.
+
+The rules are Nemotron-Math's (arXiv 2512.15489, section 2): high-mode samples settle the reference, a problem that low
+mode mostly passes is too easy, and every sample is judged against the settled reference.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import aclosing
+
+from factory.programs.context import Context
+from factory.programs.judge import judge, judged_equal
+from factory.records import Mode, Problem, Reject, Trace, Verdict, to_dict
+from factory.verify import Equivalence, cluster, is_missing, settle_reference
+from factory.verify.difficulty import Fate, pass_rate, regimes, sealed, too_easy
+
+STAGE = "solve"
+STRONGEST_FIRST = (Mode.HIGH, Mode.MEDIUM, Mode.LOW)
+
+
+async def solve(problem: Problem, ctx: Context) -> Verdict | Reject:
+    """Draw samples, settle the reference, drop what is too easy, judge what is left."""
+    settings = ctx.settings
+    modes = [mode for mode in STRONGEST_FIRST if mode in settings.modes]
+    drawn: dict[Mode, list[Trace]] = {}
+
+    async def sample(mode: Mode) -> list[Trace]:
+        if mode not in drawn:
+            drawn[mode] = await ctx.sample(problem, mode)
+        return drawn[mode]
+
+    async def equal(gold: str, prediction: str) -> Equivalence:
+        return await judged_equal(problem, gold, prediction, ctx)
+
+    if settings.order == "cheap_first" and Mode.LOW in modes:
+        drawn[Mode.LOW], fate = await draw_until_sealed(problem, ctx)
+        if fate == "too_easy":
+            return reject(problem, "too_easy", f"sealed after {len(drawn[Mode.LOW])} low-mode samples")
+
+    candidates = await sample(modes[0])
+    settled = await settle_reference(problem.answer, [trace.answer for trace in candidates], equal)
+    if settled.reference is None:
+        return reject(problem, "no_reference", f"no answer given, and none of {len(candidates)} samples has one")
+
+    difficulty = 0.0
+    if Mode.LOW in modes:
+        low = [judgement.equal for judgement in await judge(problem, settled.reference, await sample(Mode.LOW), ctx)]
+        difficulty = pass_rate(low)
+        if too_easy(sum(verdict is True for verdict in low), len(low), settings.max_low_pass_rate):
+            return reject(problem, "too_easy", f"low-mode pass rate {difficulty:.4g} over {len(low)} samples")
+
+    traces = [trace for mode in modes for trace in await sample(mode)]
+    judgements = await judge(problem, settled.reference, traces, ctx)
+    if not any(judgement.equal for judgement in judgements):
+        return reject(problem, "unsolved", f"none of {len(judgements)} samples reaches {settled.reference!r}")
+    return Verdict(
+        problem=problem,
+        reference=settled.reference,
+        original_reference=settled.original,
+        changed_to_majority=settled.changed_to_majority,
+        votes=settled.votes.counts(),
+        regimes=regimes(judgements),
+        judgements=judgements,
+        difficulty=difficulty,
+    )
+
+
+async def draw_until_sealed(problem: Problem, ctx: Context) -> tuple[list[Trace], Fate]:
+    """Low-mode samples, until so many agree that the problem is too easy whatever the rest would say.
+
+    Rules alone compare here: the judge model could only add agreement, and what it is not asked for costs nothing.
+    """
+    traces: list[Trace] = []
+    fate: Fate = "open"
+    total = 2 * ctx.settings.samples
+    async with aclosing(ctx.samples(problem, Mode.LOW)) as samples:
+        async for trace in samples:
+            traces.append(trace)
+            votes = await cluster([t.answer for t in traces], ctx.equal)
+            largest = votes.classes[0].count if votes.classes else 0
+            agreeing = None
+            if problem.answer is not None and not is_missing(problem.answer):
+                agreeing = sum([(await ctx.equal(problem.answer, t.answer)).equal is True for t in traces])
+            fate = sealed(agreeing, largest, len(traces), total, ctx.settings.max_low_pass_rate, votes.undecided)
+            if fate == "too_easy":
+                break
+    return sorted(traces, key=lambda trace: (not trace.tool, trace.sample)), fate
+
+
+def reject(problem: Problem, reason: str, detail: str) -> Reject:
+    """A problem that leaves at this stage."""
+    return Reject(
+        id=problem.id,
+        kind="problem",
+        stage=STAGE,
+        reason=reason,
+        detail=detail,
+        row=json.dumps(to_dict(problem), ensure_ascii=False),
+        position=problem.position,
+    )
