@@ -53,8 +53,6 @@ class Source(Strict):
     """Licences whose rows are rejected, as shell patterns (`CC BY-NC*`); `unknown` stands for rows without one."""
     max_row_mb: Positive = 16
     """A longer row is rejected, so that memory stays bounded."""
-    max_discussion_tokens: Positive = 24_000
-    """Replies of an AoPS thread are kept until they exceed this (facts of the paper: section 1.2)."""
     limit: Positive | None = None
     """Read only the first rows, for a trial."""
     splits: Positive | None = operational(None)
@@ -135,6 +133,8 @@ class EndpointEngine(Strict):
     api_key_env: str | None = operational(None)
     """Name of the environment variable that holds the key; the key itself never stands in a recipe."""
     concurrency: Positive = operational(64)
+    max_model_len: Positive | None = None
+    """Context window, for servers that do not tell it (vLLM does)."""
 
 
 def _engine_kind(value: Any) -> Any:
