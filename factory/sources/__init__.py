@@ -7,11 +7,11 @@ every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from factory.recipe import Source
 from factory.records import Problem, Reject, Thread
-from factory.sources import table
+from factory.sources import dump, join, table, thread_lines
 from factory.sources.licences import refuse
 from factory.sources.split import Split
 
@@ -20,10 +20,25 @@ __all__ = ["Split", "read", "splits"]
 
 def splits(source: Source) -> list[Split]:
     """The parts of a source. Raises `FactoryError` where there is nothing to read, or nothing that can be read."""
-    return table.splits(source)
+    if source.kind == "table":
+        return table.splits(source)
+    if source.kind == "aops" or _names_thread_lines(source.path):
+        return thread_lines.splits(source)
+    return dump.splits(source)
 
 
 def read(split: Split) -> Iterator[Problem | Thread | Reject]:
     """The rows of one part. Damaged data never raises; a storage that fails does, and the part can be read again."""
-    for row in table.read(split):
+    for row in _reader(split)(split):
         yield refuse(row, split.source)
+
+
+def _names_thread_lines(path: str) -> bool:
+    """Whether a Stack Exchange source is threads as JSON lines instead of a dump."""
+    return thread_lines.is_thread_file(path.partition("?")[0] if "://" in path else path)
+
+
+def _reader(split: Split) -> Callable[[Split], Iterator[Problem | Thread | Reject]]:
+    if split.source.kind == "table":
+        return table.read
+    return thread_lines.read if thread_lines.is_thread_file(str(split.files[0].path)) else join.read

@@ -48,16 +48,26 @@ class File:
     uri: str
     label: str
     size: int
+    member: str = ""  # the file inside it that is meant, where it is an archive
+
+    @property
+    def path(self) -> PurePosixPath:
+        """The address without the options that a URI may carry."""
+        return PurePosixPath(self.uri.partition("?")[0] if "://" in self.uri else self.uri)
 
     @property
     def compression(self) -> str:
-        suffix = PurePosixPath(self.uri).suffix
-        return suffix if suffix in COMPRESSIONS else ""
+        return self.path.suffix if self.path.suffix in COMPRESSIONS else ""
 
     @property
     def format(self) -> str:
         """The extension below the compression, in lower case and with its dot: `.jsonl` for `x.jsonl.gz`."""
-        return PurePosixPath(self.uri.removesuffix(self.compression)).suffix.lower()
+        return PurePosixPath(self.path.name.removesuffix(self.compression)).suffix.lower()
+
+    @property
+    def where(self) -> str:
+        """What a person is told: the address, and the member of the archive."""
+        return f"{self.uri}/{self.member}" if self.member else self.uri
 
 
 def find(path: str, wanted: Callable[[str], bool], *, what: str, name: str | None = None) -> list[File]:
@@ -82,6 +92,15 @@ def find(path: str, wanted: Callable[[str], bool], *, what: str, name: str | Non
         File(_uri(path, info.path), prefix + _stem(PurePosixPath(info.path).relative_to(base)), info.size)
         for info in found
     ]
+
+
+def sibling(file: File, name: str) -> File | None:
+    """The file called `name` beside another one, if it is there."""
+    system, inner = locate(file.uri)
+    info = system.get_file_info(str(PurePosixPath(inner).with_name(name)))
+    if info.type != fs.FileType.File:
+        return None
+    return File(_uri(file.uri, info.path), _stem(PurePosixPath(name)), info.size)
 
 
 def locate(path: str) -> tuple[fs.FileSystem, str]:

@@ -37,15 +37,15 @@ def problem(row: Mapping[str, Any], source: Source, default_source: str, place: 
     columns = source.columns
     try:
         return Problem(
-            id=_id(_at(row, columns.id)) or place.id,
+            id=identity(at(row, columns.id)) or place.id,
             text=_text(row, columns.problem),
-            answer=answer(_at(row, columns.answer)),
-            source=_word(row, columns.source) or default_source,
+            answer=answer(at(row, columns.answer)),
+            source=word(row, columns.source) or default_source,
             attribution=Attribution(
-                license=_word(row, columns.license) or source.license,
-                url=_word(row, columns.url),
-                user_name=_word(row, columns.user_name),
-                user_url=_word(row, columns.user_url),
+                license=word(row, columns.license) or source.license,
+                url=word(row, columns.url),
+                user_name=word(row, columns.user_name),
+                user_url=word(row, columns.user_url),
             ),
             position=place.position,
         )
@@ -53,13 +53,15 @@ def problem(row: Mapping[str, Any], source: Source, default_source: str, place: 
         return rejected(row, columns.id, place, unfit)
 
 
-def rejected(row: Mapping[str, Any], id_column: str, place: Place, unfit: Unfit) -> Reject:
+def rejected(row: Mapping[str, Any], id_column: str, place: Place, unfit: Unfit, kind: str = "problem") -> Reject:
     """The reject of a row that parsed but does not fit."""
-    value = _at(row, id_column)
-    identity = str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else place.id
+    try:
+        name = identity(at(row, id_column))
+    except Unfit:
+        name = ""
     return Reject(
-        id=printable(identity),
-        kind="problem",
+        id=name or place.id,
+        kind=kind,
         stage=STAGE,
         reason=unfit.reason,
         detail=unfit.detail,
@@ -68,11 +70,17 @@ def rejected(row: Mapping[str, Any], id_column: str, place: Place, unfit: Unfit)
     )
 
 
-def unreadable(raw: bytes | str, place: Place, reason: str, detail: str, kind: str = "problem") -> Reject:
+def unreadable(raw: bytes, place: Place, reason: str, detail: str, kind: str = "problem") -> Reject:
     """The reject of bytes that are not a row; the beginning of them is kept, as a JSON string."""
-    text = raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
-    row = json.dumps(printable(text[:KEPT_CHARS]), ensure_ascii=False)
-    return Reject(id=place.id, kind=kind, stage=STAGE, reason=reason, detail=detail, row=row, position=place.position)
+    return Reject(
+        id=place.id,
+        kind=kind,
+        stage=STAGE,
+        reason=reason,
+        detail=detail,
+        row=raw_as_json(raw),
+        position=place.position,
+    )
 
 
 def answer(value: Any) -> str | None:
@@ -81,7 +89,7 @@ def answer(value: Any) -> str | None:
     A list, mapping or truth value is not an answer that could be compared, and raises `Unfit`.
     """
     if value is None or isinstance(value, str):
-        return _encodable((value or "").strip(), "bad_answer", "the answer") or None
+        return encodable((value or "").strip(), "bad_answer", "the answer") or None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise Unfit("bad_answer", f"the answer is a {type(value).__name__}, not text or a number")
     if math.isnan(value):
@@ -98,12 +106,19 @@ def as_json(value: Any) -> str:
     return printable(json.dumps(value, ensure_ascii=False, default=str))
 
 
+def raw_as_json(raw: bytes) -> str:
+    """The beginning of what cannot be parsed, as a JSON string."""
+    text = raw[: 4 * KEPT_CHARS].decode("utf-8", "backslashreplace")[:KEPT_CHARS]
+    return json.dumps(text, ensure_ascii=False)
+
+
 def printable(text: str) -> str:
     """`text` with lone surrogates spelled out, as UTF-8 cannot hold them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _id(value: Any) -> str:
+def identity(value: Any) -> str:
+    """An id as text, empty where there is none. Raises `Unfit` for what cannot name a row."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -113,30 +128,30 @@ def _id(value: Any) -> str:
         if not value.is_integer():
             raise Unfit("bad_id", f"the id is {value}")
         value = int(value)
-    return _encodable(str(value).strip(), "bad_id", "the id")
+    return encodable(str(value).strip(), "bad_id", "the id")
 
 
 def _text(row: Mapping[str, Any], columns: str | list[str]) -> str:
     names = [columns] if isinstance(columns, str) else columns
     parts = []
     for name in names:
-        value = _at(row, name)
+        value = at(row, name)
         if value is not None and not isinstance(value, str):
             raise Unfit("missing_problem", f"column {name!r} holds a {type(value).__name__}, not text")
         if value is not None and value.strip():
-            parts.append(_encodable(value, "unreadable_row", f"column {name!r}"))
+            parts.append(encodable(value, "unreadable_row", f"column {name!r}"))
     if not parts:
         raise Unfit("missing_problem", f"no text in {' or '.join(map(repr, names))}")
     return "\n\n".join(parts)
 
 
-def _word(row: Mapping[str, Any], column: str | None) -> str | None:
+def word(row: Mapping[str, Any], column: str | None) -> str | None:
     """A column of which only text counts."""
-    value = _at(row, column)
+    value = at(row, column)
     return printable(value.strip()) or None if isinstance(value, str) else None
 
 
-def _at(row: Mapping[str, Any], column: str | None) -> Any:
+def at(row: Mapping[str, Any], column: str | None) -> Any:
     """The value of a column; `a.b` steps into a mapping where no column is called so."""
     if column is None:
         return None
@@ -148,7 +163,8 @@ def _at(row: Mapping[str, Any], column: str | None) -> Any:
     return value
 
 
-def _encodable(text: str, reason: str, what: str) -> str:
+def encodable(text: str, reason: str, what: str) -> str:
+    """`text`, if UTF-8 can hold it; JSON can spell a lone surrogate, which Arrow refuses."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

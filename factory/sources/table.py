@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from factory.errors import FactoryError
 from factory.recipe import Source
@@ -16,6 +16,8 @@ from factory.sources.jsonl import Row, read_jsonl
 from factory.sources.rows import problem
 from factory.sources.split import Split
 
+Ranges = list[tuple[int, int | None]]
+
 SPLIT_BYTES = 64 << 20
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 _DELIMITED = (".csv", ".tsv")
@@ -25,11 +27,19 @@ FORMATS = (*JSON_LINES, *_DELIMITED, *_COLUMNAR)
 
 def splits(source: Source) -> list[Split]:
     """The parts of a table: byte ranges of plain JSON lines, row groups of Parquet, otherwise whole files."""
-    ranges = [(file, *bounds) for file in _files(source) for bounds in _ranges(file, source)]
-    return [
-        Split(source=source, index=index, files=(file,), start=start, stop=stop)
-        for index, (file, start, stop) in enumerate(ranges)
-    ]
+    return _splits(source, [(file, _ranges(file, source)) for file in _files(source)])
+
+
+def json_splits(source: Source, files: list[File]) -> list[Split]:
+    """The parts of JSON lines files."""
+    for file in files:
+        if file.format not in JSON_LINES:
+            raise FactoryError(
+                f"cannot read {file.uri} as JSON lines",
+                why=f"{file.format or 'no extension'!r} is not one of {', '.join(JSON_LINES)}",
+                remedy="convert the file, or choose another `kind` for this source",
+            )
+    return _splits(source, [(file, _json_ranges(file)) for file in files])
 
 
 def read(split: Split) -> Iterator[Problem | Reject]:
@@ -47,6 +57,14 @@ def _files(source: Source) -> list[File]:
     return find(path, _is_table, what=f"{', '.join(FORMATS)} file", name=source.name)
 
 
+def _splits(source: Source, ranges: list[tuple[File, Ranges]]) -> list[Split]:
+    bounds = [(file, start, stop) for file, of_file in ranges for start, stop in of_file]
+    return [
+        Split(source=source, index=index, files=(file,), start=start, stop=stop)
+        for index, (file, start, stop) in enumerate(bounds)
+    ]
+
+
 def _rows(file: File, split: Split) -> Iterator[Row | Reject]:
     max_bytes = split.source.max_row_mb << 20
     if file.format in JSON_LINES:
@@ -58,7 +76,7 @@ def _rows(file: File, split: Split) -> Iterator[Row | Reject]:
     return read_parquet(file, columns=_wanted(split.source), kind="problem", start=split.start, stop=split.stop)
 
 
-def _ranges(file: File, source: Source) -> Iterable[tuple[int, int | None]]:
+def _ranges(file: File, source: Source) -> Ranges:
     """Bounds of the splits of one file. What cannot be read now is left for its reader to reject."""
     if file.format not in FORMATS or (file.compression and file.format in _COLUMNAR):
         raise FactoryError(
@@ -69,8 +87,7 @@ def _ranges(file: File, source: Source) -> Iterable[tuple[int, int | None]]:
     max_bytes = source.max_row_mb << 20
     try:
         if file.format in JSON_LINES:
-            _refuse_array(file)
-            return [(0, None)] if file.compression else list(json_ranges(file))
+            return _json_ranges(file)
         if file.format in _DELIMITED:
             _check(file, source, header(file, max_bytes=max_bytes))
         elif file.format == ".arrow":
@@ -84,14 +101,15 @@ def _ranges(file: File, source: Source) -> Iterable[tuple[int, int | None]]:
     return [(0, None)]
 
 
-def json_ranges(file: File) -> Iterator[tuple[int, int | None]]:
-    """Byte ranges of near-equal size."""
-    count = max(1, round(file.size / SPLIT_BYTES))
+def _json_ranges(file: File) -> Ranges:
+    """Byte ranges of near-equal size; a compressed file is one."""
+    _refuse_array(file)
+    count = 1 if file.compression else max(1, round(file.size / SPLIT_BYTES))
     edges = [file.size * part // count for part in range(count)]
-    return zip(edges, [*edges[1:], None], strict=True)
+    return list(zip(edges, [*edges[1:], None], strict=True))
 
 
-def _group_ranges(sizes: list[int]) -> list[tuple[int, int | None]]:
+def _group_ranges(sizes: list[int]) -> Ranges:
     """Runs of row groups of about `SPLIT_BYTES` each."""
     edges, size = [0], 0
     for group, group_size in enumerate(sizes):

@@ -1,0 +1,132 @@
+"""Takes the formulas out of an HTML text before it is converted, and puts them back byte for byte afterwards.
+
+Formulas are found in the source text, not in the parsed tree: an unescaped `$a<b$`, which a parser takes for a tag, is
+then no danger. What counts as a formula follows MathJax: `$…$`, `$$…$$`, `\\(…\\)`, `\\[…\\]` and LaTeX environments,
+delimiters balanced with respect to braces, no tag inside but `<br>`, nothing inside `<code>` and `<pre>`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import lru_cache
+
+FAR = 10_000  # characters that are searched for the other half of something odd, so that the search stays linear
+
+_TAGS = "a|b|blockquote|br|code|dd|del|div|dl|dt|em|h[1-6]|hr|i|img|kbd|li|ol|p|pre|s|span|strike|strong|sub|sup|table"
+_TAGS += "|tbody|td|th|thead|tr|u|ul"
+_ATTRIBUTES = r"""(?:\s+[a-zA-Z-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))?)*\s*/?"""
+_TAG = rf"<(?:(?:{_TAGS}){_ATTRIBUTES}>|/(?:{_TAGS})\s*>)"
+_BREAK = re.compile(r"<br\s*/?>\n?", re.I)
+_COMPARISON = re.compile(r"<[abisu]>", re.I)
+# every branch begins with a plain character, which lets the search run from one such character to the next
+_OPEN = re.compile(
+    rf"<(?:!--|(?:pre|code)\b)|{_TAG}|\$\$?|\\(?:[\\$(\[]|begin\{{(?P<name>[^{{}}<>$]{{1,40}})\}})", re.I
+)
+_BARRIER = re.compile(_TAG, re.I)
+_CLOSE = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]", "<!--": "-->", "<pre": "</pre", "<code": "</code"}
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+
+
+class Formulas:
+    """The formulas of one text: `protect` swaps each for a token that survives conversion, `restore` swaps back."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._mark = ""
+
+    def protect(self, text: str) -> str:
+        """HTML in, the same HTML out with a token in the place of each formula."""
+        self._mark = next(mark for code in range(0xE000, 0xF900) if (mark := chr(code)) not in text)
+        parts, position = [], 0
+        for start, end in spans(text):
+            parts += [text[position:start], f"{self._mark}{len(self.found)}{self._mark}"]
+            self.found.append(unescape(_BREAK.sub("\n", text[start:end])))
+            position = end
+        return "".join([*parts, text[position:]])
+
+    def restore(self, text: str) -> str:
+        """The converted text with its formulas."""
+        if not self.found:
+            return text
+        return re.sub(f"{self._mark}([0-9]+){self._mark}", lambda match: self.found[int(match[1])], text)
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Start and end of every formula in an HTML text, delimiters included. Linear in the length of the text."""
+    found: list[tuple[int, int]] = []
+    barren: dict[str, int] = {}  # opening -> up to where it is known to have no end
+    position, barrier = 0, -1
+    while match := _OPEN.search(text, position):
+        opening, position = match[0], match.end()
+        if opening in ("\\\\", "\\$") or position <= barren.get(opening, -1):
+            continue
+        if opening.startswith("<"):
+            if opening.lower() in _CLOSE:
+                end = text.find(_CLOSE[opening.lower()], position)
+                barren[opening] = len(text) if end < 0 else -1
+                position = max(end, position)
+            continue
+        if barrier < position:
+            barrier = _next_tag(text, position)
+        end = _find_end(text, position, barrier, opening, match["name"])
+        if end < 0:
+            barren[opening] = barrier
+        else:
+            found.append((match.start(), end))
+            position = end
+    return found
+
+
+def unescape(text: str) -> str:
+    """Character references replaced; only those that end in a semicolon, as `&` alone separates columns in LaTeX."""
+    return _ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
+
+
+def _next_tag(text: str, start: int) -> int:
+    """Where the next tag begins that no formula may hold, or the end of the text."""
+    for match in _BARRIER.finditer(text, start):
+        if _BREAK.match(match[0]):
+            continue
+        # in `$a<b>c$` a letter without attributes that is never closed is a comparison
+        end = match.end()
+        if _COMPARISON.fullmatch(match[0]) and text.find(f"</{match[0][1:]}", end, end + FAR) < 0:
+            continue
+        return match.start()
+    return len(text)
+
+
+def _find_end(text: str, start: int, stop: int, opening: str, name: str | None) -> int:
+    """The end of a formula whose content begins at `start`, or -1 where it has none before `stop`."""
+    closing = f"\\end{{{name}}}" if name else _CLOSE[opening]
+    first = text.find(closing, start, stop)
+    if first < 0:
+        return -1
+    content = text[start:first]
+    if content.count("{") == content.count("}") and opening not in content and not content.endswith("\\"):
+        return first + len(closing)
+    loose, depth, nesting = -1, 0, 0
+    for match in _tokens(opening, closing).finditer(text, start, stop):
+        token = match[0]
+        if 0 <= loose < match.start() - FAR:
+            break
+        if token == "{":
+            depth += 1
+        elif token == "}":
+            depth -= 1
+        elif token == opening != closing:
+            nesting += 1
+        elif token == closing and nesting:
+            nesting -= 1
+        elif token == closing and depth <= 0:
+            return match.end()
+        elif token == closing and loose < 0:
+            loose = match.end()
+    # braces that never balance: the first delimiter ends it after all
+    return loose
+
+
+@lru_cache(256)
+def _tokens(opening: str, closing: str) -> re.Pattern[str]:
+    nested = f"|{re.escape(opening)}" if opening.startswith("\\begin") else ""
+    return re.compile(rf"{re.escape(closing)}{nested}|\\[\s\S]|[{{}}]")
