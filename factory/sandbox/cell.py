@@ -16,7 +16,7 @@ from factory.records import CellStatus
 from factory.sandbox import frames, scratch
 from factory.sandbox.inside.repl import INTERRUPT
 from factory.sandbox.output import Output
-from factory.sandbox.process import Process
+from factory.sandbox.process import EXIT_S, Process
 
 GRACE_S = 1.0
 """After the soft interrupt a cell has this long to unwind; then its process is killed."""
@@ -109,7 +109,7 @@ class CellRun:
         """The process is gone, or has to go: find out why."""
         self._process.kill()
         try:
-            code = await asyncio.wait_for(asyncio.shield(self._process.exited), 5.0)
+            code = await asyncio.wait_for(asyncio.shield(self._process.exited), EXIT_S)
         except TimeoutError:
             code = None
         status, why = self._killed or self._cause(code)

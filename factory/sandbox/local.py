@@ -88,8 +88,11 @@ class LocalSandbox:
         raise FactoryError("the sandbox's zygote dies again and again", remedy="look for an out-of-memory killer")
 
     def forget(self, session: LocalSession) -> None:
-        """The session is closed."""
+        """The session is closed. A retired zygote ends with its last session."""
         self._sessions.discard(session)
+        for old in [zygote for zygote in self._retired if not zygote.live]:
+            old.close()
+            self._retired.remove(old)
 
     @property
     def running(self) -> asyncio.Semaphore:
@@ -106,9 +109,6 @@ class LocalSandbox:
             if zygote is not None:
                 self._retired.append(zygote)
             self._zygote = await self._new_zygote()
-            for old in [z for z in self._retired if not z.live]:
-                old.close()
-                self._retired.remove(old)
             return self._zygote
 
     async def _new_zygote(self) -> Zygote:
@@ -186,11 +186,11 @@ class LocalSession:
     async def close(self) -> None:
         """End the process; a cell under way ends as killed."""
         self._closed = True
-        self._sandbox.forget(self)
         if self._process is not None:
             self._process.kill()
         async with self._lock:
             await self._drop()
+        self._sandbox.forget(self)
 
     async def _drop(self) -> None:
         process, self._process = self._process, None

@@ -25,7 +25,7 @@ def echo(value: Any, depth: int = 0, open_ids: frozenset[int] = frozenset()) -> 
     if show is None:
         return _leaf(value, depth)
     if id(value) in open_ids or depth > MAX_DEPTH:
-        return own.join("..") if own in ("()", "[]", "{}") else f"{kind.__name__}(...)"
+        return f"{own[0]}...{own[1]}" if own else f"{kind.__name__}(...)"
 
     def inner(item: Any, deeper: int = 1) -> str:
         return echo(item, depth + deeper, open_ids | {id(value)})
@@ -140,7 +140,7 @@ def _function(value: Any, _inner: Callable[..., str]) -> str:
 
 
 def _object(value: Any, _inner: Callable[..., str]) -> str:
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+    return f"<{_qualified(type(value))}>"
 
 
 _PRINTERS: dict[type, tuple[Show, str]] = {

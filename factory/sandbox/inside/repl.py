@@ -59,6 +59,8 @@ class Repl:
                 self._running = True
                 self._execute(code, f"<cell {number}>")
             finally:
+                sys.settrace(None)
+                sys.setprofile(None)
                 self._running = False
         except BaseException as error:
             self._running = False
@@ -85,8 +87,6 @@ class Repl:
     def _repair(self) -> None:
         """First thing after a cell: give the runner its own tools back. The first line needs no builtin."""
         vars_of_builtins.update(self._builtins)
-        sys.settrace(None)
-        sys.setprofile(None)
         threading.settrace(None)  # type: ignore[arg-type,unused-ignore]
         if sys.getrecursionlimit() < 1000:
             sys.setrecursionlimit(1000)

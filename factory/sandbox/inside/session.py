@@ -47,7 +47,7 @@ def _become_session(order: Order, options: privileges.Options, zygote: int) -> N
     os.environ["HOME"] = os.environ["TMPDIR"] = order["scratch"]
     preload.reseed(order["seed"])
     importing.hide_the_project(options["packages"])
-    sys.argv = [""]
+    sys.argv = sys.orig_argv = [""]
     sys.dont_write_bytecode = True
     privileges.give_up(options["limits"], options["trees"], order["scratch"], options["layers"])
     if os.getppid() != zygote:

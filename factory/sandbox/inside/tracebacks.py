@@ -16,7 +16,7 @@ def short(error: BaseException) -> str:
         _trim(report, MAX_CAUSES)
         text = "".join(report.format())
     except Exception:
-        text = f"{type(error).__name__}\n"  # an error whose own methods fail
+        text = _plain(error)  # the cell has broken what tracebacks are made with
     if len(text) > MAX_CHARS:
         half = MAX_CHARS // 2
         text = f"{text[:half]}\n... [{len(text) - 2 * half} characters cut] ...\n{text[-half:]}"
@@ -30,6 +30,13 @@ def shorten_path(path: str) -> str:
             return path.rpartition(marker)[2]
     head, found, tail = path.rpartition("/lib/python3.")
     return tail.partition("/")[2] if found and head else path
+
+
+def _plain(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}\n"
+    except Exception:
+        return f"{type(error).__name__}\n"
 
 
 def _trim(report: traceback.TracebackException, causes: int) -> None:

@@ -79,7 +79,10 @@ def _fork(control: socket.socket, wake: int, order: session.Order, options: Opti
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         control.close()
         os.close(wake)
-        session.live(order, options, fds, zygote)
+        try:
+            session.live(order, options, fds, zygote)
+        finally:
+            os._exit(71)  # whatever a cell has broken, a session never goes on as a zygote
     pidfd = os.pidfd_open(pid)
     _say(control, {"opened": order["id"], "pid": pid}, pidfd)
     os.close(pidfd)
