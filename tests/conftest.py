@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+from tests.s3.fixtures import s3_bucket, s3_server  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("FACTORY_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+hypothesis.settings.register_profile("factory", deadline=None)  # how long a test takes says nothing of the code
+hypothesis.settings.load_profile("factory")
 
 
 @pytest.fixture
@@ -22,3 +28,22 @@ def shared_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def ray_local():
+    """A Ray cluster of this session's own: four logical CPUs whatever the machine has, no dashboard, no tokens."""
+    os.environ["RAY_AUTH_MODE"] = "disabled"  # or the cluster leaves a token that shuts later ones off
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=4,
+        include_dashboard=False,
+        object_store_memory=200 * 2**20,
+        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
+        log_to_driver=False,
+    )
+    yield ray
+    ray.shutdown()

@@ -123,6 +123,14 @@ class Store(ABC):
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield Spooled(self, path, file)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise FactoryError(
+                f"cannot write {near}",
+                why=f"{error.strerror or error} (through {path.parent})",
+                remedy="make room on that file system, or point TMPDIR at one that has it",
+            ) from error
         finally:
             path.unlink(missing_ok=True)
 

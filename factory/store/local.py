@@ -72,7 +72,7 @@ class LocalStore(Store):
     def size(self, key: str) -> int:
         with self._explained(key):
             path = self._path(key)
-            if path.is_dir():
+            if not path.is_file():
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
             return path.stat().st_size
 

@@ -54,11 +54,8 @@ class Encoded:
 
     owner: str
     batch: pa.RecordBatch
+    nbytes: int
     tally: tuple[str, tuple[int, ...]]  # a heading, and numbers to be summed under it
-
-    @property
-    def nbytes(self) -> int:
-        return int(self.batch.nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ def encode_row(row: Row) -> Encoded:
     """One row, ready to be put into a part."""
     kind: type = type(row)
     batch = pa.RecordBatch.from_pylist([to_dict(row)], schema=schema(kind))
-    return Encoded(owner_of(row), batch, _tally(row))
+    return Encoded(owner_of(row), batch, batch.nbytes, _tally(row))
 
 
 def encode_part(kind: type, rows: list[Encoded], fingerprint: str) -> pa.Buffer:

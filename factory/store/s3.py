@@ -139,6 +139,8 @@ class S3Store(Store):
         """`action` with retries; what remains is a missing key or an error that says what to do."""
         try:
             return persist(action, transient=s3_errors.is_transient, patience_s=self._patience_s)
+        except ValueError:
+            raise  # a wrong key: the caller's mistake
         except Exception as error:
             if s3_errors.is_missing_key(error):
                 raise FileNotFoundError(f"{self.uri}/{key}") from None

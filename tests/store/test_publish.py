@@ -55,7 +55,7 @@ def journal(run: Run, rows: list, worker: str = "w1") -> None:
     writer.close()
 
 
-def a_run(place: Path, problems: int = 30) -> Run:
+def a_run(place: Path | str, problems: int = 30) -> Run:
     """Of every ten problems one was rejected, one is unfinished, eight have a verdict."""
     run = Run.open(str(place), recipe())
     rows: list = []
