@@ -2,8 +2,8 @@
 
 No control token marks a call, so the text is watched for a closing fence. The chat around it is ChatML where the
 tokenizer has its tokens (Qwen, OpenMath-Nemotron), else plain text under headings. Effort and tool are told in words,
-because these models have no switch for them. After each result a short note says how many calls are left, as in
-OpenMathReasoning (arXiv 2504.16891, section 5.5 of its tool-integrated data).
+because these models have no switch for them. After each result a short note says how many calls are left, as the
+data of OpenMathReasoning does (arXiv 2504.16891).
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class Fenced:
         if not self._holds_call(token_ids[start:]):
             return None
         first = max(start, len(token_ids) - n_new) + 1
-        return next(n for n in range(first, len(token_ids) + 1) if self._holds_call(token_ids[start:n]))
+        candidates = range(first, len(token_ids) + 1)
+        return next((n for n in candidates if self._holds_call(token_ids[start:n])), len(token_ids))
 
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         """The result as an ```output block, and a note of the calls that are left where that is known."""

@@ -1,7 +1,6 @@
 """Goes on at another replica when one dies: prompt + tokens so far, with what is left of the budget.
 
-For callers that keep no record of a request themselves (a judge's verdict, a rewritten problem). A rollout keeps one
-(its tokens, its journal, its clock) and goes on from there by itself; both lose one prefill and at most one chunk.
+What is lost is one prefill and at most one chunk, for a rollout's turn as for a judge's verdict.
 """
 
 from __future__ import annotations

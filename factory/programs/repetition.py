@@ -47,17 +47,19 @@ def loops(tail: Tokens, min_tokens: int) -> bool:
     """Whether the end of `tail` is a loop of at least `min_tokens` tokens."""
     if len(tail) < max(min_tokens, _REPEATS):
         return False
+    # in a loop of n tokens and period p, n - p >= 3/4 n tokens equal the one p before
+    probe = min(_PROBE, 3 * min_tokens // 4)
     return any(
-        _periodic_span(tail, period) >= max(min_tokens, _REPEATS * period) for period in _candidate_periods(tail)
+        _periodic_span(tail, period) >= max(min_tokens, _REPEATS * period) for period in _candidate_periods(tail, probe)
     )
 
 
-def _candidate_periods(tail: Tokens) -> list[int]:
-    """Distances at which the last few tokens occur before, nearest first. Text that does not loop has hardly any."""
+def _candidate_periods(tail: Tokens, probe: int) -> list[int]:
+    """Distances at which the last `probe` tokens occur before. Text that does not loop has hardly any."""
     n = len(tail)
     longest = min(_MAX_PERIOD, n // _REPEATS)
     periods = np.arange(1, longest + 1)
-    for back in range(min(_PROBE, n - longest)):
+    for back in range(probe):
         periods = periods[tail[n - 1 - back - periods] == tail[n - 1 - back]]
         if not len(periods):
             break

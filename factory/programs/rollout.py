@@ -16,8 +16,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from factory.dialects.protocol import Dialect
+from factory.engines.failover import Failover
 from factory.engines.protocol import Engine, EngineError, EngineUnavailable, ModelIdentity, SamplingParams
-from factory.programs.budget import Budget
+from factory.programs.budget import Budget, Room
 from factory.programs.interpreter import Interpreter
 from factory.programs.repetition import Repetition
 from factory.programs.traces import final_answer
@@ -66,18 +67,6 @@ class Progress:
         del self.mask[n_tokens:]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
-    """How often and how patiently to go on after `EngineUnavailable`; any new token starts the count again."""
-
-    limit: int = 8
-    first_s: float = 0.5
-    longest_s: float = 60.0
-
-    def delay(self, failures: int) -> float:
-        return float(min(self.first_s * 2**failures, self.longest_s))
-
-
 async def rollout(
     draw: Draw,
     *,
@@ -86,13 +75,14 @@ async def rollout(
     sandbox: Sandbox | None = None,
     resume: Progress | None = None,
     on_turn: Callable[[Progress], Awaitable[None]] | None = None,
-    retry: Retry = Retry(),
+    failover: Callable[[Engine], Failover] = Failover,
     clock: Callable[[], float] = time.monotonic,
 ) -> Trace:
     """Draw one sample to its end.
 
     `resume` goes on from a safe point that `on_turn` was given earlier; the Python state of that attempt is gone, and
     the model is told at its next call. Without a sandbox, or with a key that asks for no tool, no call is run.
+    `failover` wraps the engine so that a turn goes on at another replica when one dies.
     """
     progress = _begin(draw, resume)
     identity = await engine.identity()
@@ -106,7 +96,7 @@ async def rollout(
         clock=clock,
     )
     interpreter = Interpreter(sandbox, seed=draw.seed, trace=str(draw.key), history=progress.tool_calls)
-    sample = _Sample(draw, engine, dialect, interpreter, budget, progress, retry, on_turn)
+    sample = _Sample(draw, failover(engine), dialect, interpreter, budget, progress, on_turn)
     try:
         async with asyncio.timeout(budget.seconds_left) as limit:
             reason = await sample.run()
@@ -119,19 +109,17 @@ async def rollout(
         reason = "error"
     finally:
         await interpreter.close()
-    progress.seconds = budget.seconds
-    return _trace(draw, progress, reason, dialect, identity)
+    return _trace(draw, sample.safe_point(), reason, dialect, identity)
 
 
 @dataclass(slots=True)
 class _Sample:
     draw: Draw
-    engine: Engine
+    engine: Failover
     dialect: Dialect
     interpreter: Interpreter
     budget: Budget
     progress: Progress
-    retry: Retry
     on_turn: Callable[[Progress], Awaitable[None]] | None
 
     async def run(self) -> str:
@@ -155,34 +143,23 @@ class _Sample:
                 return room.reason
             progress.extend(output, Origin.TOOL)
             if self.on_turn is not None:
-                progress.seconds = self.budget.seconds
-                await self.on_turn(progress.copy())
+                await self.on_turn(self.safe_point())
+
+    def safe_point(self) -> Progress:
+        """All there is so far, as it may be journaled."""
+        progress = self.progress.copy()
+        progress.seconds = self.budget.seconds
+        progress.n_regenerated_tokens += self.engine.regenerated_tokens
+        return progress
 
     async def _speak(self, start: int) -> str:
-        """Let the model write one turn, on as many engines as it takes. The engine is free again when this returns."""
-        repetition = Repetition(self.draw.sampling.repetition_tokens)
-        failures = 0
-        while True:
-            n_before = len(self.progress.token_ids)
-            try:
-                return await self._stream(start, repetition)
-            except EngineUnavailable as error:
-                self.progress.n_regenerated_tokens += error.lost_tokens
-                failures = failures + 1 if len(self.progress.token_ids) == n_before else 0
-                if failures > self.retry.limit:
-                    raise
-                log.info("%s: going on at another engine after %s", self.draw.key, error)
-            await asyncio.sleep(self.retry.delay(failures))
-
-    async def _stream(self, start: int, repetition: Repetition) -> str:
-        """Take what one engine writes, chunk by chunk, until it says why it ends."""
+        """Let the model write one turn, chunk by chunk. The engine is free again when this returns."""
         progress = self.progress
-        room = self.budget.room(len(progress.token_ids))
+        room = self.budget.room(start)
         if room.tokens <= 0:
             return room.reason
-        stream = self.engine.generate(
-            list(progress.token_ids), self._sampling(room.tokens), affinity=str(self.draw.key)
-        )
+        repetition = Repetition(self.draw.sampling.repetition_tokens)
+        stream = self.engine.generate(list(progress.token_ids), self._sampling(room), affinity=str(self.draw.key))
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
                 n_before, n_new = len(progress.token_ids), len(chunk.token_ids)
@@ -195,12 +172,8 @@ class _Sample:
                 if n_turn is not None:
                     progress.truncate(n_turn)
                     return "stop"
-                if chunk.finish_reason == "stop":
-                    return "stop"
-                if chunk.finish_reason == "length":
-                    return room.reason
-                if chunk.finish_reason == "abort":
-                    raise EngineUnavailable("the engine aborted the request")
+                if chunk.finish_reason is not None:
+                    return room.reason if chunk.finish_reason == "length" else "stop"
         raise EngineUnavailable("the stream ended without a finish reason")
 
     def _end_of_turn(self, start: int, n_new: int) -> int | None:
@@ -209,11 +182,11 @@ class _Sample:
             return None
         return self.dialect.end_of_turn(self.progress.token_ids, start=start, n_new=n_new)
 
-    def _sampling(self, max_tokens: int) -> SamplingParams:
-        """Sampling of what comes next. The seed moves with the position, or every turn would see the same dice."""
+    def _sampling(self, room: Room) -> SamplingParams:
+        """Sampling of what comes next. The seed moves with the position, or every turn would throw the same dice."""
         n_after_prompt = len(self.progress.token_ids) - len(self.draw.prompt)
         return SamplingParams(
-            max_tokens=max_tokens,
+            max_tokens=room.tokens,
             temperature=self.draw.sampling.temperature,
             top_p=self.draw.sampling.top_p,
             seed=(self.draw.seed + 1_000_003 * n_after_prompt) % 2**31,

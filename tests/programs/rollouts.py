@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from factory.dialects.harmony import Harmony
 from factory.dialects.protocol import Dialect
 from factory.dialects.tokenizer import encode_markup
+from factory.engines.failover import Failover
 from factory.engines.protocol import SamplingParams
 from factory.engines.scripted import Script, ScriptedEngine
-from factory.programs.rollout import Draw, Retry, rollout
+from factory.programs.rollout import Draw, rollout
 from factory.recipe import Sampling
 from factory.records import Mode, Origin, SampleKey, ToolCall, Trace
 from factory.sandbox.protocol import StateLost
@@ -21,7 +23,7 @@ from tests.dialects.support import harmony_bytes
 
 TOKENIZER = harmony_bytes()
 HARMONY = Harmony(TOKENIZER)
-AT_ONCE = Retry(limit=3, first_s=0.0)
+AT_ONCE = partial(Failover, tries=4, first_pause_s=0.0)
 
 FINAL = "<|channel|>final<|message|>\\boxed{4}<|return|>"
 
@@ -98,7 +100,7 @@ async def run(
     """One rollout whose trace has been checked for what holds in every trace."""
     engine = script if isinstance(script, ScriptedEngine) else ScriptedEngine(script)
     order = order or draw()
-    options = {"dialect": HARMONY, "retry": AT_ONCE} | options
+    options = {"dialect": HARMONY, "failover": AT_ONCE} | options
     trace = await rollout(order, engine=engine, sandbox=sandbox, **options)
     check(trace, order)
     return trace

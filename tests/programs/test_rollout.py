@@ -6,10 +6,13 @@ import asyncio
 
 import pytest
 
-from factory.engines.protocol import EngineUnavailable
+from factory.dialects.fenced import Fenced
+from factory.dialects.tokenizer import ByteTokenizer
+from factory.engines.protocol import Chunk, EngineUnavailable
 from factory.engines.scripted import ScriptedEngine
 from factory.programs.rollout import Progress
 from factory.records import Origin
+from tests.dialects.support import FENCED_CONTROL
 from tests.programs.rollouts import (
     FINAL,
     HARMONY,
@@ -217,6 +220,18 @@ async def test_a_dead_engine_costs_no_token(deaths, chunk_tokens):
     assert trace.n_regenerated_tokens == 0
 
 
+async def test_a_turn_that_was_complete_when_its_engine_died_is_not_gone_on_with():
+    class DiesAtTheEnd(ScriptedEngine):
+        async def generate(self, prompt_token_ids, sampling, *, affinity=""):
+            async for chunk in super().generate(prompt_token_ids, sampling, affinity=affinity):
+                yield Chunk(chunk.token_ids)
+            raise EngineUnavailable("dead before the finish reason")
+
+    engine = DiesAtTheEnd(turns(call("print(1)"), FINAL))
+    trace = await run(engine, Python())
+    assert (trace.finish_reason, trace.answer, len(engine.requests)) == ("stop", "4", 2)
+
+
 async def test_the_budget_goes_on_after_a_death():
     engine = ScriptedEngine(turns(thought("word " * 100)), deaths=(30,), chunk_tokens=10)
     trace = await run(engine, order=draw(max_tokens=50))
@@ -228,7 +243,7 @@ async def test_an_engine_that_stays_away_is_raised_after_bounded_retries():
     engine = ScriptedEngine(turns(FINAL), deaths=(0,) * 10)
     with pytest.raises(EngineUnavailable):
         await run(engine)
-    assert len(engine.requests) == 4
+    assert len(engine.requests) == 5
 
 
 async def test_lost_tokens_are_counted_where_the_engine_knows_them():
@@ -343,3 +358,27 @@ async def test_a_truncated_final_message_still_gives_its_answer():
     trace = await run(turns(text), order=order)
     assert (trace.finish_reason, trace.answer) == ("length", "12")
     assert TOKENIZER.decode(trace.token_ids).startswith("<|start|>system")
+
+
+# --- a dialect whose calls no control token ends
+
+
+FENCES = Fenced(ByteTokenizer(FENCED_CONTROL))
+RUNS_ON = "I run it.\n```python\nprint(6 * 7)\n```\n```output\n41\n```\nSo \\boxed{41}<|im_end|>"
+
+
+@pytest.mark.parametrize("chunk_tokens", [1, 5, 16, 200])
+async def test_a_model_that_goes_on_to_invent_the_output_is_cut_off_at_its_call(chunk_tokens):
+    script = turns(RUNS_ON, "So \\boxed{42}<|im_end|>", dialect=FENCES, tokenizer=FENCES.tokenizer)
+    engine = ScriptedEngine(script, chunk_tokens=chunk_tokens)
+    trace = await run(engine, Python(), order=draw(dialect=FENCES), dialect=FENCES)
+    assert (trace.finish_reason, trace.answer) == ("stop", "42")
+    assert [c.stdout for c in trace.tool_calls] == ["42\n"]
+    assert "41" not in FENCES.tokenizer.decode(trace.token_ids)
+    assert engine._running == 0
+
+
+async def test_code_that_is_only_shown_ends_nothing():
+    script = turns(RUNS_ON, dialect=FENCES, tokenizer=FENCES.tokenizer)
+    trace = await run(script, Python(), order=draw(dialect=FENCES, tool=False), dialect=FENCES)
+    assert (trace.finish_reason, trace.answer, trace.tool_calls) == ("stop", "41", [])
