@@ -86,19 +86,30 @@ def verify(
 
 @app.command()
 def decontaminate(
+    *,
     more_benchmarks: Annotated[list[str] | None, typer.Argument(metavar="[BENCHMARK]...", help="More of them.")] = None,
     problems: Annotated[str | None, typer.Option(help="JSON lines: {id, problem}.")] = None,
-    benchmarks: Annotated[list[str] | None, typer.Option(help="JSON lines: {id, problem}; the stem names it.")] = None,
+    benchmarks: Annotated[list[str] | None, typer.Option(help="JSON lines: {id, problem}, one or more.")] = None,
     pairs: Annotated[str | None, typer.Option(help="JSON lines: {train_problem, benchmark_problem}.")] = None,
     out: Annotated[str, typer.Option(help="Where the answers go; - is standard output.")] = "-",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="As in a recipe, e.g. threshold=0.4.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. threshold=0.4.")] = None,
     report: Annotated[str | None, typer.Option(help="Folder for report.html and report.json.")] = None,
 ) -> None:
-    """Find problems that stand in benchmarks: --problems A --benchmarks B C, or --pairs P; one line per row, in order."""
+    """Find problems that benchmarks hold: --problems A --benchmarks B C, or --pairs P; one line per row, in order."""
     from factory.decontaminate import command
+    from factory.report.decontamination import DecontaminationReport
 
-    paths = [*(benchmarks or []), *(more_benchmarks or [])]
-    command.run(problems=problems, benchmarks=paths, pairs=pairs, out=out, settings=settings or [], report=report)
+    summary = DecontaminationReport() if report else None
+    command.run(
+        problems=problems,
+        benchmarks=[*(benchmarks or []), *(more_benchmarks or [])],
+        pairs=pairs,
+        out=out,
+        overrides=overrides or [],
+        observe=summary.add if summary else None,
+    )
+    if summary and report:
+        summary.write(report)
 
 
 def main() -> None:

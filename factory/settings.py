@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,9 +52,14 @@ def load(model: type[Model], path: str | Path, overrides: list[str] | None = Non
         values = {}
     if not isinstance(values, dict):
         raise FactoryError(f"{path} holds a {type(values).__name__}, not a mapping of keys to values")
-    for override in overrides or []:
-        _apply(values, override)
-    return validate(model, values, str(path))
+    return validate(model, override(values, overrides or []), str(path))
+
+
+def override(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Put `a.b=c` overrides on top of `values`, in place; c is read as YAML."""
+    for text in overrides:
+        _apply(values, text)
+    return values
 
 
 def validate(model: type[Model], values: dict[str, Any], origin: str) -> Model:

@@ -22,12 +22,13 @@ CONTAMINATED, UNDECIDED, CLEAN = "contaminated", "undecided", "clean"
 class Checked:
     """A problem with its nearest benchmark problems, and the decision on it.
 
-    `benchmark`, `benchmark_id` and `reason` name the pair that decided: the one with the highest score.
+    `benchmark`, `benchmark_id`, `rule` and `reason` name the pair that decided: the one with the highest score.
     """
 
     problem: Problem
     contaminated: bool
     score: float
+    rule: str
     reason: str
     benchmark: str
     benchmark_id: str
@@ -59,7 +60,23 @@ def settle(checked: Checked, answers: Mapping[Place, bool | None], config: Decon
     """The decision once a judge has answered for undecided neighbours; None (no usable answer) keeps the score."""
     config = config or Decontaminate()
     neighbours = [_answered(n, answers.get(Place(n.benchmark, n.id))) for n in checked.problem.neighbours]
-    return _decide(dataclasses.replace(checked.problem, neighbours=neighbours), config)
+    return decide(dataclasses.replace(checked.problem, neighbours=neighbours), config)
+
+
+def decide(problem: Problem, config: Decontaminate) -> Checked:
+    """The decision from the neighbours on a row, as stored: any contaminated pair decides; where there is none, the
+    highest score in the band against the threshold."""
+    if not problem.neighbours:
+        return Checked(problem, False, 0.0, "different", "no benchmark problem to compare with", "", "")
+    rank = {CONTAMINATED: 2, UNDECIDED: 1, CLEAN: 0}
+    worst = max(problem.neighbours, key=lambda n: (rank[n.verdict], n.signals["score"]))
+    score = worst.signals["score"]
+    above = worst.verdict == UNDECIDED and score >= config.threshold
+    verdict = judge_pair(worst.signals, model=config.embedding.model, band=config.band)
+    rule, reason = verdict.rule, verdict.reason
+    if "judge" in worst.signals:
+        rule, reason = "judge", f"the judge says {'the same problem' if worst.signals['judge'] else 'another problem'}"
+    return Checked(problem, worst.verdict == CONTAMINATED or above, score, rule, reason, worst.benchmark, worst.id)
 
 
 def _check_one(
@@ -78,22 +95,7 @@ def _check_one(
             Neighbour(benchmark=p.benchmark, id=p.id, cosine=cosine, verdict=_word(verdict), signals=measured)
             for p in entry.places
         ]
-    return _decide(dataclasses.replace(problem, neighbours=neighbours), config)
-
-
-def _decide(problem: Problem, config: Decontaminate) -> Checked:
-    """Any contaminated pair decides; where there is none, the highest score in the band against the threshold."""
-    if not problem.neighbours:
-        return Checked(problem, False, 0.0, "no benchmark problem to compare with", "", "")
-    rank = {CONTAMINATED: 2, UNDECIDED: 1, CLEAN: 0}
-    worst = max(problem.neighbours, key=lambda n: (rank[n.verdict], n.signals["score"]))
-    score = worst.signals["score"]
-    above = worst.verdict == UNDECIDED and score >= config.threshold
-    if "judge" in worst.signals:
-        reason = "the judge says the same problem" if worst.signals["judge"] else "the judge says different problems"
-    else:
-        reason = judge_pair(worst.signals, model=config.embedding.model, band=config.band).reason
-    return Checked(problem, worst.verdict == CONTAMINATED or above, score, reason, worst.benchmark, worst.id)
+    return decide(dataclasses.replace(problem, neighbours=neighbours), config)
 
 
 def _answered(neighbour: Neighbour, answer: bool | None) -> Neighbour:

@@ -56,7 +56,7 @@ class Embedder:
         # By length in characters first, so that a batch holds texts of one length and little is padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         encoded = model.encode(
-            [self.config.prompt + texts[i] for i in order],
+            [self.config.prompt + _encodable(texts[i]) for i in order],
             batch_size=self.config.batch_size,
             convert_to_numpy=True,
             show_progress_bar=False,
@@ -69,6 +69,11 @@ class Embedder:
         if self._model is None:
             self._model = _load_model(self._path, self.config)
         return self._model
+
+
+def _encodable(text: str) -> str:
+    """Lone surrogates, which JSON can carry and tokenizers refuse, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def embedding_key(config: Embedding) -> str:
@@ -94,7 +99,9 @@ def locate(model: str) -> str:
 def _load_model(path: str, config: Embedding) -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer, models
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     local = Path(path).is_dir()
     offline = local or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
     options: dict[str, Any] = {

@@ -23,10 +23,14 @@ VARIANT_SCORE = 0.4
 
 @dataclass(frozen=True, slots=True)
 class PairVerdict:
-    """`score` in [0, 1]; `contaminated` is None inside the band where rules alone should not decide."""
+    """`score` in [0, 1]; `contaminated` is None inside the band where rules alone should not decide.
+
+    `rule` names what spoke: identical, contains, same_numbers, variant, rewording, translation or different.
+    """
 
     contaminated: bool | None
     score: float
+    rule: str
     reason: str
 
     def decide(self, threshold: float = 0.5) -> bool:
@@ -40,10 +44,11 @@ def judge_pair(
     """Judge one pair by its signals. `model` embedded the pair: a cosine means what its model makes it mean, so the
     weight on it is used for the calibrated models only, and for any other the verdict comes from the text alone."""
     if signals["equal"]:
-        return PairVerdict(True, 1.0, "identical after normalisation")
+        return PairVerdict(True, 1.0, "identical", "identical after normalisation")
     if signals["same_language"]:
         if signals["chars_forward"] >= COPY and signals["numbers_forward"] >= SAME_NUMBERS:
-            return PairVerdict(True, 0.5 + 0.5 * signals["chars_forward"], "holds nearly all of the benchmark problem")
+            score = 0.5 + 0.5 * signals["chars_forward"]
+            return PairVerdict(True, score, "contains", "holds nearly all of the benchmark problem")
         if min(signals["chars_forward"], signals["chars_backward"]) >= COPY - 0.15:
             return _copy_with_changes(signals, band)
     name = "rewording" if signals["same_language"] else "translation"
@@ -51,18 +56,19 @@ def judge_pair(
     score = _logistic(weights, signals)
     strongest = _strongest(weights, signals)
     if score >= band[1]:
-        return PairVerdict(True, score, f"{name}: {strongest}")
+        return PairVerdict(True, score, name, f"{name}: {strongest}")
     if score <= band[0]:
-        return PairVerdict(False, score, "different problem")
-    return PairVerdict(None, score, f"possible {name}: {strongest}")
+        return PairVerdict(False, score, "different", "different problem")
+    return PairVerdict(None, score, name, f"possible {name}: {strongest}")
 
 
 def _copy_with_changes(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
     """Nearly the same text: the same problem where the numbers are, a variant of it where they are not."""
     if min(signals["numbers_forward"], signals["numbers_backward"]) >= SAME_NUMBERS:
         score = 0.5 + 0.5 * min(signals["chars_forward"], signals["chars_backward"])
-        return PairVerdict(True if score >= band[1] else None, score, "nearly the same text with the same numbers")
-    return PairVerdict(None, VARIANT_SCORE, "nearly the same text with other numbers")
+        sure = True if score >= band[1] else None
+        return PairVerdict(sure, score, "same_numbers", "nearly the same text with the same numbers")
+    return PairVerdict(None, VARIANT_SCORE, "variant", "nearly the same text with other numbers")
 
 
 def _logistic(weights: dict[str, float], signals: dict[str, float]) -> float:
