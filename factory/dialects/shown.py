@@ -16,8 +16,13 @@ _STATE_LOST = "The Python session was restarted: earlier variables and imports a
 
 
 def shown_output(call: ToolCall) -> str:
-    """Text of a result. A cell that ran to its end and printed something gets no words of ours."""
-    parts = [call.stdout, call.stderr, _PLAIN.get(call.status, ""), _STATE_LOST if call.state_lost else ""]
+    """Text of a result. A cell that ran to its end and printed something gets no words of ours.
+
+    What stopped a cell is for the sandbox to say, at the end of stderr; words are found here for one that is silent.
+    """
+    parts = [call.stdout, call.stderr]
+    if call.status == "malformed" or not call.stderr:
+        parts += [_PLAIN.get(call.status, ""), _STATE_LOST if call.state_lost else ""]
     text = ""
     for part in filter(None, parts):
         text += "\n" if text and not text.endswith("\n") else ""

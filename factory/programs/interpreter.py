@@ -60,7 +60,8 @@ class Interpreter:
 
 
 def _lost(code: str) -> ToolCall:
-    return ToolCall(code=code, status="killed", state_lost=True)
+    note = "The interpreter was lost before this cell was answered. Variables and imports are gone.\n"
+    return ToolCall(code=code, status="killed", stderr=note, state_lost=True)
 
 
 def _leaves_state(history: list[ToolCall]) -> bool:

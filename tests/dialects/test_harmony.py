@@ -161,6 +161,7 @@ def test_a_result_is_stdout_then_stderr_and_opens_the_next_turn():
         (ToolCall(code="", status="memory"), "out of memory"),
         (ToolCall(code="", status="disk"), "out of disk"),
         (ToolCall(code="", status="killed", state_lost=True), "earlier variables and imports are gone"),
+        (ToolCall(code="", status="timeout", stderr="Stopped after 3 s.\n"), "<|message|>Stopped after 3 s.\n<|end|>"),
         (ToolCall(code="", status="malformed", stderr="no code"), "no code\nThe code was not run."),
         (ToolCall(code="", status="ok"), "no output"),
     ],

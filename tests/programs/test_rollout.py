@@ -280,7 +280,7 @@ async def test_a_lost_session_is_told_and_never_replayed():
     script = turns(call("x = 1"), call("print(x)"), call("print(x)"), FINAL)
     trace = await run(script, python)
     assert [(c.status, c.state_lost) for c in trace.tool_calls] == [("ok", False), ("killed", True), ("error", False)]
-    assert "variables and imports are gone" in text_of(trace, Origin.TOOL)
+    assert "Variables and imports are gone" in text_of(trace, Origin.TOOL)
     assert "NameError" in trace.tool_calls[2].stderr, "the old cell was not run again behind the model's back"
     assert (python.n_opened, python.n_closed) == (2, 2)
 
