@@ -20,7 +20,8 @@ _PYTHON = (
     "You can run Python. Write the code between a line ```python and a line ```, then stop: its result follows in a "
     "block that begins with ```output. Variables stay from one block to the next."
 )
-_END_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>")
+_BEGIN_OF_TEXT = ("<|begin_of_text|>", "<s>", "<bos>")
+_END_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>")
 _PARTS = ("Instructions", "Problem", "Solution")
 _LOOK_BACK = 16
 
@@ -44,6 +45,7 @@ class Fenced:
         self._is_chat = self._start is not None and self._end is not None
         ends = ["<|im_end|>", *_END_OF_TEXT] if self._is_chat else _END_OF_TEXT
         self.stop_token_ids = [control[spelling] for spelling in ends if spelling in control]
+        self._begin = [control[spelling] for spelling in _BEGIN_OF_TEXT if spelling in control][:1]
 
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
         """A system message of `system`, effort and tool in words; the user's message; the assistant's header."""
@@ -52,7 +54,7 @@ class Fenced:
         if self._is_chat:
             opening = self._message("system", instructions) if instructions else []
             return [*opening, *self._message("user", user), *self._open("assistant")]
-        return self.tokenizer.encode(_plain(instructions, user))
+        return [*self._begin, *self.tokenizer.encode(_plain(instructions, user))]
 
     def turn(self, generated: list[int]) -> Turn:
         """The code of a block that closes the turn. A model that ends its message after a block wants nothing run."""
@@ -120,8 +122,9 @@ class Fenced:
 
     def _parse_plain(self, token_ids: list[int]) -> Parsed:
         reader = Reader(self.tool_name)
+        begin = len(self._begin) if token_ids[:1] == self._begin else 0
         end = next((n for n, i in enumerate(token_ids) if i in self.stop_token_ids), len(token_ids))
-        parts = _plain_parts(self.tokenizer.decode(token_ids[:end]))
+        parts = _plain_parts(self.tokenizer.decode(token_ids[begin:end]))
         for role, part in (("system", "Instructions"), ("user", "Problem")):
             if part in parts:
                 reader.messages.append(Message(role=role, content=parts[part]))

@@ -17,7 +17,7 @@ from factory.records import Mode, ToolCall
 from tests.dialects.support import FENCED_CONTROL, harmony_bytes
 
 CHAT = Fenced(ByteTokenizer(FENCED_CONTROL))
-PLAIN = Fenced(ByteTokenizer(["</s>"]))
+PLAIN = Fenced(ByteTokenizer(["<s>", "</s>"]))
 BOTH = pytest.mark.parametrize("fences", [CHAT, PLAIN], ids=["chat", "plain"])
 
 CALL = "I compute.\n```python\nprint(2 + 2)\n```\n"
@@ -79,7 +79,7 @@ def test_a_chat_prompt_without_anything_to_say_has_no_system_message():
 
 def test_a_plain_prompt():
     text = PLAIN.tokenizer.decode(PLAIN.prompt("2 + 2?", mode=Mode.HIGH, tool=False))
-    assert text == "### Instructions\n\nReasoning effort: high.\n\n### Problem\n\n2 + 2?\n\n### Solution\n\n"
+    assert text == "<s>### Instructions\n\nReasoning effort: high.\n\n### Problem\n\n2 + 2?\n\n### Solution\n\n"
 
 
 @BOTH
@@ -213,7 +213,7 @@ def test_any_ids_at_all_are_parsed(ids, text):
         CHAT.parse(tokens)
         CHAT.turn(tokens)
         CHAT.end_of_turn(tokens, start=0, n_new=min(5, len(tokens)))
-    PLAIN.parse([i for i in ids if i < 257])
+    PLAIN.parse([i for i in ids if i < 258])
 
 
 # --- real traces
