@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from factory.recipe import EquivalencePolicy
-from factory.verify.nodes import Bracket, Constant, Matrix, Node, Relation, Words, symbols
+from factory.verify.nodes import Apply, Bracket, Listing, Matrix, Node, Relation, Words, symbols
 from factory.verify.rules.lists import compare_several, is_several
 from factory.verify.rules.matrices import as_matrix, compare_matrices
 from factory.verify.rules.names import Named, named
@@ -41,6 +43,7 @@ def _compare_values_of(gold: Node, prediction: Node, policy: EquivalencePolicy) 
     def again(a: Node, b: Node) -> Equivalence:
         return compare(a, b, policy)
 
+    gold, prediction = _as_set(gold), _as_set(prediction)
     if gold == prediction:
         return Equivalence(True, "same_tree")
     sets = _sets(gold, prediction, policy)
@@ -84,9 +87,21 @@ def _sets(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalenc
             return shapes
         if shapes is not None and shapes.equal is False and all(isinstance(s, Bracket) for s in sides):
             return shapes
+        if isinstance(gold, Relation) and isinstance(prediction, Relation):
+            return None
         if any(isinstance(s, Relation) for s in sides):
-            return undecided(str(reason))
+            return undecided(f"relation: {reason}")
         return Equivalence(False, "set") if shapes is None else shapes
+
+
+def _as_set(node: Node) -> Node:
+    """`x < 1 or x > 2` as a union, `x > 1 and x < 2` as an intersection."""
+    if not isinstance(node, Listing) or node.separator not in ("or", "and"):
+        return node
+    items = [named(item, EquivalencePolicy()).value for item in node.items]
+    if not all(is_inequality(item) or is_set(item) for item in items):
+        return node
+    return reduce(lambda a, b: Apply("union" if node.separator == "or" else "intersection", (a, b)), items)
 
 
 def _subject(node: Node) -> frozenset[str]:
@@ -140,4 +155,3 @@ def _words(gold: Node, prediction: Node) -> Equivalence:
     return Equivalence(False, "words")
 
 
-__all__ = ["Constant", "compare"]

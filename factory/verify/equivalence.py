@@ -14,7 +14,7 @@ from factory.verify.compare import compare
 from factory.verify.extract import answer_of
 from factory.verify.lexer import Comma, Unreadable
 from factory.verify.nodes import Listing, Node, Words
-from factory.verify.normalise import clean, normal_form, plain_words
+from factory.verify.normalise import clean, normal_form, plain_words, unwrapped
 from factory.verify.parser import parse
 from factory.verify.symbolic import compare_symbolically
 from factory.verify.verdict import Equivalence, undecided
@@ -89,10 +89,10 @@ def _ladder(gold: str, prediction: str, policy: EquivalencePolicy) -> Equivalenc
     options = _options(gold, prediction)
     if options is not None:
         return options
-    if same_words(gold, prediction):
+    if same_words(gold, prediction) or unwrapped(one) == unwrapped(other):
         return Equivalence(True, "words")
     verdict = _parsed(clean(gold), clean(prediction), policy)
-    if verdict.decided or not verdict.detail.startswith("unreadable"):
+    if verdict.decided or not verdict.detail.startswith(("unreadable", "relation")):
         return verdict
     if max(len(one), len(other)) > MAX_FORMULA_CHARS or any(is_wordy(plain_words(side)) for side in (gold, prediction)):
         return verdict
@@ -154,9 +154,9 @@ def _has_reading(text: str, reading: Comma) -> bool:
     if reading == "thousands":
         return True
     if reading == "list":
-        return bool(re.search(r"\d,\d{3}(?!\d)", text))
+        return bool(re.search(r"(?<!\d)\d{3}(?:,\d{3})+(?!\d)", text))  # 100,200,300, but not 1,234
     # one comma between digits that cannot group thousands: "2,74", "0,5", not "1,234"
-    match = re.fullmatch(r"[^\d,]*(\d+),(\d+)[^\d,]*", text)
+    match = re.fullmatch(r"[^\d,(\[]*(\d+),(\d+)[^\d,)\]]*", text)
     return match is not None and (len(match.group(2)) != 3 or match.group(1) == "0")
 
 

@@ -73,7 +73,7 @@ def constant_ratio(over: Node, under: Node) -> Any:
     names = sorted(symbols(over) | symbols(under))
     ratios = []
     for point in _REAL_POINTS:
-        values = {name: _coordinate(name, point) for name in names}
+        values = {name: coordinate(name, point) for name in names}
         try:
             ratios.append(value_of(over, values, real=True) / value_of(under, values, real=True))
         except (Undefined, ZeroDivisionError):
@@ -107,7 +107,7 @@ def _same_constant(gold: Node, prediction: Node) -> bool | None:
 def _same_at(gold: Node, prediction: Node, names: list[str], points: range, *, real: bool) -> bool | None:
     agreed = 0
     for point in points:
-        values = {name: _coordinate(name, point) for name in names}
+        values = {name: coordinate(name, point) for name in names}
         try:
             if not _agree(gold, prediction, values, real=real):
                 return False
@@ -145,7 +145,7 @@ _INTEGER_NAMES = frozenset("jklmnpqNMK")
 
 
 @lru_cache(maxsize=4096)
-def _coordinate(name: str, point: int) -> Fraction:
+def coordinate(name: str, point: int) -> Fraction:
     """A fixed pseudo-random value: three points above 1, three between 0 and 1, three of any sign; integers from 100."""
     draw = int.from_bytes(hashlib.blake2b(f"{name}@{point}".encode(), digest_size=7).digest(), "big")
     unit = Fraction(draw, 1 << 56)
@@ -289,7 +289,7 @@ class _Evaluation:
         """An arbitrary but fixed smooth function, so that f(2) and f(4)/2 differ and f(x+1) equals f(1+x)."""
         total = self.mp.mpf(1)
         for place, value in enumerate(values):
-            a, b = _coordinate(name, 3 * place), _coordinate(name, 3 * place + 1)
+            a, b = coordinate(name, 3 * place), coordinate(name, 3 * place + 1)
             angle = value * a.numerator / a.denominator + self.mp.mpf(b.numerator) / b.denominator
             total += self.mp.sin(angle) * (place + 1)
         return total

@@ -88,19 +88,26 @@ def running_answer(text: str) -> str:
     if statements:
         stated = _sentence(text[statements[-1].end() :])
         return _stated(stated) if stated else text
-    is_long = len(text.split()) >= 12
-    if _CONDITION.search(text) and not is_long:
+    sentences = _sentences(text)
+    is_long = len(text.split()) >= 12 and (len(sentences) > 1 or not _is_conditional(text))
+    if _is_conditional(text) and not is_long:
         return text
-    for sentence in reversed(_sentences(text)):
+    for sentence in reversed(sentences):
         if (found := _last_value(sentence, any_number=is_long)) is not None:
             return found
     return text
 
 
+def _is_conditional(text: str) -> bool:
+    """Whether a condition follows a value: "3 if n is odd"."""
+    values = [match.start() for pattern in (_NUMBER, _MATH) if (match := pattern.search(text))]
+    return bool(values) and _CONDITION.search(text, min(values)) is not None
+
+
 def _stated(sentence: str) -> str:
     """What a sentence after "answer is" holds: the value its own words lead to, or all of it."""
     outside = _WORD.findall(_MATH.sub(" ", _TEXT_COMMAND.sub(" ", sentence)))
-    if len(outside) < 2 or _CONDITION.search(sentence):
+    if len(outside) < 2 or _is_conditional(sentence):
         return sentence
     if len(outside) < 4 and not _VERB.search(_MATH.sub(" ", sentence)):
         return sentence  # a value with its unit
@@ -121,7 +128,7 @@ def _sentences(text: str) -> list[str]:
     formulas = [match.span() for match in _MATH.finditer(text)]
     cuts = [0]
     for end in _FULL_STOP.finditer(text):
-        if not any(start < end.start() < stop for start, stop in formulas):
+        if not any(start < end.end() < stop for start, stop in formulas):
             cuts.append(end.end())
     return [text[a:b] for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]
 

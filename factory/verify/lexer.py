@@ -36,7 +36,7 @@ FUNCTION_NAMES = (
     "lg exp lcm gcd max min det floor ceil abs sgn cbrt sqrt"
 ).split()
 
-_GROUPED = r"[1-9]\d{0,2}(?:\{,\}\d{3})+|[1-9]\d{0,2}(?:,\d{3})+(?![\d,])"
+_GROUPED = r"[1-9]\d{0,2}(?:\{,\}\d{3})+|[1-9]\d{0,2}(?:,\d{3})+(?!\d|,\d)"
 _SPACED = r"[1-9]\d{0,2}(?: \d{3})+(?![\d ]*\d)"
 _PLAIN = r"\d+"
 _FRACTION_PART = r"(?:\.(?:\d+|(?=\D|$)))"
@@ -91,6 +91,10 @@ def tokens(text: str, comma: Comma = "thousands") -> list[Token]:
         else:
             raise Unreadable(f"character {text[position]!r}")
     return [*found, Token("end", "")]
+
+
+# "2sinx" without a backslash: one function between names of variables
+_FUSED = re.compile(r"([xyztabnk]?)(sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt)([xyztabnk]{1,2})")
 
 
 def _depth(text: str) -> int:
@@ -153,6 +157,9 @@ def _letters(run: str, spaced: bool) -> list[Token]:
         return [Token("command", run, spaced)]
     if lower in NUMBER_WORDS:
         return [Token("number", run, spaced, Number(Fraction(NUMBER_WORDS[lower])))]
+    if parts := _FUSED.fullmatch(run):
+        before, function, after = parts.groups()
+        return [*_letters(before, spaced), Token("command", function, spaced), *_letters(after, False)]
     if len(run) > 1 and (lower in WORDS or run in UNITS or lower in UNITS or len(run) >= 4):
         return [Token("text", run, spaced)]
     return [Token("letter", letter, spaced and i == 0) for i, letter in enumerate(run)]

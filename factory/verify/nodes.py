@@ -76,10 +76,10 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Items without brackets around them. `groups` says that semicolons separate lists of their own."""
+    """Items without brackets around them. With ";" every item is a list of its own."""
 
     items: tuple[Node, ...]
-    separator: Literal[",", ";"] = ","
+    separator: Literal[",", ";", "or", "and"] = ","
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ def plain_words(answer: str) -> str:
     return " ".join(_PUNCTUATION.sub(" ", text).casefold().split())
 
 
+def unwrapped(form: str) -> str:
+    """A normal form without the commands that only set text upright: `5\\text{m}` as `5m`."""
+    return _TEXT_WRAPPER.sub(lambda m: m.group(1), form).replace(" ", "") if "\\text" in form else form
+
+
 _IDLE_SPACE = re.compile(
     r"(?<!\d,)(?<![A-Za-z0-9]) | (?![A-Za-z0-9])|(?<=[A-Za-z]) (?=[0-9])"
 )  # "1, 100" is not "1,100"
@@ -106,7 +111,8 @@ _REWRITES = _rewrites(
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
         (r"\\(?:" + _TEXTS + r")\s*\{\s*(" + _FUNCTIONS + r")\s*\}", r"\\\1 "),
-        (r"\\(?:" + _TEXTS + r")\s*\{\s*([A-Za-z])\s*\}", r" \1 "),
+        (r"\\(?:" + _TEXTS + r")\s*\{\s*([ei])\s*\}", r" \1 "),
+        (r"(?:(?<=^)|(?<=[^\d\s})~]))(\s*)\\(?:" + _TEXTS + r")\s*\{\s*([A-Za-z])\s*\}", r"\1 \2 "),
         (r"\\(?:" + _TEXTS + r")(?=\s*\{)", r"\\text"),
         (r"\\text\s*\{\s*\(?([A-Z])\)\s*\}", r"(\1)"),
         (r"\\text\s*\{\s*([-+]?\d+(?:\.\d+)?)\s*\}", r"\1"),
@@ -144,6 +150,13 @@ _REWRITES = _rewrites(
         (r"(?<![A-Za-z\\])sqrt(?=[\s\d{])", r"\\sqrt "),
         (r"\\(?:operatorname)\s*", " "),
         (r"\{\s*,\s*\}", "{,}"),
+        (
+            r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*(?:\\text\s*\{([^{}]*)\}|([A-Za-z]))\s*\}",
+            r"\\text{\1/\2\3}",
+        ),
+        (r"\((\d[\dA-F]*)\)\s*_", r"\1_"),
+        (r"(?<=\d)\s*\^?\s*\{?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?<=\d)(?:st|nd|rd|th)(?![A-Za-z]))\s*\}?", ""),
+        (r"(?<=\d)\s*\b([ap])\.\s?m\b\.?", r" \1m"),
         (r"(?<=[\d)}])\s*(or|and)\s*(?=[-A-Z(\d\\])", r"\\text{ \1 }"),
         (r"^Eq\((.*),\s*([^,()]*)\)$", r"\1 = \2"),
     ]

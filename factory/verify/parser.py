@@ -29,7 +29,7 @@ from factory.verify.nodes import (
     Words,
 )
 from factory.verify.normalise import plain_words
-from factory.verify.words import CONJUNCTIONS
+from factory.verify.words import CONJUNCTIONS, NUMBER_WORDS, SCALES
 
 MAX_DEPTH = 60
 MAX_TOKENS = 3000
@@ -75,6 +75,7 @@ class _Parser:
         self.tokens = found
         self.position = 0
         self.depth = 0
+        self.open: list[str] = []  # brackets around the current position
         self.bars = 0  # open absolute values: inside one, the next bar closes it
 
     @property
@@ -114,41 +115,42 @@ class _Parser:
     def listing(self, stop: tuple[str, ...]) -> Node:
         """Items up to a closing bracket or the end; one item is itself."""
         groups: list[list[Node]] = [[]]
+        separators: set[str] = set()
         while True:
             groups[-1].append(self.relation())
-            if not self._separator(groups, stop):
+            if not self._separator(groups, stop, separators):
                 break
         if len(groups) > 1:
-            return Listing(tuple(_one_or_list(group) for group in groups), ";")
-        return _one_or_list(groups[0])
+            return Listing(tuple(_one_or_list(group, set()) for group in groups), ";")
+        return _one_or_list(groups[0], separators)
 
-    def _separator(self, groups: list[list[Node]], stop: tuple[str, ...]) -> bool:
+    def _separator(self, groups: list[list[Node]], stop: tuple[str, ...], separators: set[str]) -> bool:
         """Take what separates two items; False at the end."""
         seen = False
         while self.peek.kind != "end" and self.sign not in stop:
             if self.accept(";"):
                 groups.append([])
-            elif not (self.accept(",", "\\quad", "\\land", "\\lor", "&") or self._conjunction()):
+            elif self._is_conjunction():
+                separators.add(CONJUNCTIONS[_word(self.next())])
+            elif self.sign in ("\\land", "\\lor"):
+                separators.add("or" if self.next_sign() == "\\lor" else "and")
+            elif not self.accept(",", "\\quad", "&"):
                 if seen:
                     break
                 raise Unreadable(f"a stray {self.peek.text!r}")
             seen = True
         return seen and self.peek.kind != "end" and self.sign not in stop
 
-    def _conjunction(self) -> bool:
-        if self.peek.kind == "text" and self.peek.text.lower().strip(" ,.") in CONJUNCTIONS:
-            self.position += 1
-            return True
-        return False
-
     def relation(self) -> Node:
-        members, signs = [self.set_operation()], []
+        members, signs = [self.set_operation()], list[str]()
         while (relation := _RELATIONS.get(self.sign)) is not None:
             self.next()
             signs.append(relation)
             members.append(self.set_operation())
         if len(members) == 1:
             return members[0]
+        if signs[-1] == "==" and isinstance(last := members[-1], Apply) and last.name == "mod":
+            members[-1] = Apply("pmod", last.args)
         return Relation(tuple(members), tuple(signs))
 
     def set_operation(self) -> Node:
@@ -162,7 +164,11 @@ class _Parser:
         terms = [self.sum()]
         while self.accept(":", "\\colon"):
             terms.append(self.sum())
-        return terms[0] if len(terms) == 1 else Apply("ratio", tuple(terms))
+        if len(terms) == 1:
+            return terms[0]
+        if isinstance(last := terms[-1], Quantity):  # 3:30 pm
+            return Quantity(Apply("ratio", (*terms[:-1], last.value)), last.unit)
+        return Apply("ratio", tuple(terms))
 
     # arithmetic
 
@@ -203,11 +209,13 @@ class _Parser:
             elif self.sign == "\\pmod":
                 self.next()
                 node = Apply("pmod", (node, self.atom()))
+            elif self.peek.kind == "text" and _word(self.peek) in SCALES:
+                node = Apply("*", (node, Number(Fraction(SCALES[_word(self.next())]))))
             elif self._starts_unit(node):
                 return self.unit(node)
             elif self._starts_factor():
                 mixed = self._mixed(node)
-                node = mixed or Apply("*", (node, self.power()))
+                node = self.postfix(mixed) if mixed else Apply("*", (node, self.power()))
             else:
                 return node
 
@@ -270,7 +278,7 @@ class _Parser:
             elif self.accept("\\percent"):
                 node = Apply("percent", (node,))
             elif self.accept("\\degree"):
-                if self.peek.kind == "letter" and self.peek.text in "CF" and not self.peek.spaced:
+                if self.peek.kind == "letter" and self.peek.text in "CF":
                     node = Quantity(node, "celsius" if self.next().text == "C" else "fahrenheit")
                 else:
                     node = Apply("degree", (node,))
@@ -290,7 +298,7 @@ class _Parser:
         return not isinstance(node, Words)
 
     def _is_conjunction(self) -> bool:
-        return self.peek.kind == "text" and self.peek.text.lower().strip(" ,.") in CONJUNCTIONS
+        return self.peek.kind == "text" and _word(self.peek) in CONJUNCTIONS
 
     def unit(self, node: Node) -> Node:
         """Words behind a value, with the exponents and slashes of a unit."""
@@ -329,6 +337,8 @@ class _Parser:
             return (known and self.sign not in _CURRENCY_SIGNS) or token.text in ("{", "langle")
         if token.kind != "sign":
             return False
+        if token.text == "[" and self.open and self.open[-1] in ("[", "]"):
+            return False  # `]0, 1[`: a bracket that closes
         return token.text in ("(", "{", "[") or (token.text == "|" and not self.bars)
 
     def atom(self) -> Node:
@@ -341,6 +351,8 @@ class _Parser:
             return self._symbol(token.text)
         if token.kind == "text":
             self.next()
+            if _word(token) in NUMBER_WORDS:
+                return Number(Fraction(NUMBER_WORDS[_word(token)]))
             return Words(plain_words(token.text))
         if token.kind == "command":
             return self._command()
@@ -425,9 +437,11 @@ class _Parser:
         if self.accept("-"):
             return Apply("neg", (self._argument(),))
         node = self.power()
-        while self.peek.kind in ("number", "letter") or self.sign in ("\\pi", "\\theta", "\\alpha", "\\degree"):
+        in_pi = node == Constant("pi")
+        while self.peek.kind in ("number", "letter") or self.sign in ("\\pi", "\\theta", "\\alpha"):
+            in_pi = in_pi or self.sign == "\\pi"
             node = Apply("*", (node, self.power()))
-        if self.sign == "/" and self.tokens[self.position + 1].kind == "number":
+        if in_pi and self.sign == "/" and self.tokens[self.position + 1].kind == "number":
             self.next()
             node = Apply("/", (node, self.power()))
         return node
@@ -465,11 +479,15 @@ class _Parser:
     def _bracket(self, left: str) -> Node:
         self.next()
         closers = _CLOSING[left]
+        if left == "\\{" and (members := self._set_builder()) is not None:
+            return members
         if self.accept(*closers):
             if left == "\\{":
                 return Constant("emptyset")
             raise Unreadable("empty brackets")
+        self.open.append(left)
         inner = self.listing(stop=closers)
+        self.open.pop()
         right = self.sign
         if not self.accept(*closers):
             raise Unreadable(f"{left} is not closed")
@@ -479,6 +497,25 @@ class _Parser:
                 raise Unreadable("brackets that do not match")
             return items[0]
         return Bracket(left.strip("\\").replace("langle", "<"), items, right.strip("\\").replace("rangle", ">"))
+
+    def _set_builder(self) -> Node | None:
+        """`{x | x > 3}` and `{x in R : x != 1}` as the condition itself; None for a set that lists its members."""
+        start = self.position
+        if self.peek.kind != "letter":
+            return None
+        self.next()
+        if self.accept("\\in") and not (self.accept("\\mathbb") and self._raw_name() == "R"):
+            self.position = start
+            return None
+        if not self.accept("|", ":"):
+            self.position = start
+            return None
+        condition = self.listing(stop=("\\}",))
+        self.expect("\\}")
+        return condition
+
+    def _raw_name(self) -> str:
+        return self._raw_group() if self.sign == "{" else self.next().text
 
     def _absolute(self) -> Node:
         closer = self.next_sign()
@@ -528,12 +565,12 @@ class _Parser:
         return Quantity(value, unit)
 
     def _blackboard(self) -> Node:
-        group = self._raw_group() if self.sign == "{" else self.next().text
-        if group not in ("R", "Z", "N", "Q", "C"):
-            raise Unreadable(f"\\mathbb{{{group}}}")
-        if self.sign in ("^", "_"):
-            raise Unreadable("a decorated number set")
-        return Constant(group)
+        name = self._raw_name()
+        if name not in ("R", "Z", "N", "Q", "C"):
+            raise Unreadable(f"\\mathbb{{{name}}}")
+        while self.sign in ("^", "_"):
+            name += self.next_sign() + self._raw_name()
+        return Constant(name)
 
     def _decorated(self) -> Node:
         r"""`\overline{AB}` is the segment AB, `\angle ABC` an angle: names, where they are anything."""
@@ -546,7 +583,7 @@ class _Parser:
 
     def _environment(self) -> Node:
         name = self._raw_group()
-        if name not in _MATRICES:
+        if name not in _MATRICES and name not in ("cases", "dcases"):
             raise Unreadable(f"environment {name}")
         if name == "array" and self.sign == "{":
             self._raw_group()
@@ -554,6 +591,7 @@ class _Parser:
         row: list[Node] = []
         while True:
             row.append(self.relation())
+            self.accept(",")
             if self.accept("&"):
                 continue
             rows.append(tuple(row))
@@ -564,6 +602,8 @@ class _Parser:
                 break
         if self._raw_group() != name or len({len(r) for r in rows}) != 1:
             raise Unreadable("a matrix with rows of different lengths")
+        if "cases" in name:
+            return Listing(tuple(row[0] if len(row) == 1 else Bracket("(", row, ")") for row in rows))
         matrix = Matrix(tuple(rows))
         return Apply("determinant", (matrix,)) if name == "vmatrix" else matrix
 
@@ -592,8 +632,16 @@ _ATOM_COMMANDS: dict[str, Callable[[_Parser], Node]] = {
 }
 
 
-def _one_or_list(items: list[Node]) -> Node:
-    return items[0] if len(items) == 1 else Listing(tuple(items))
+def _one_or_list(items: list[Node], separators: set[str]) -> Node:
+    if len(items) == 1:
+        return items[0]
+    if separators == {"or"}:
+        return Listing(tuple(items), "or")
+    return Listing(tuple(items), "and" if separators == {"and"} else ",")
+
+
+def _word(token: Token) -> str:
+    return token.text.lower().strip(" ,.:")
 
 
 def _last_factor(node: Node) -> Node:

@@ -117,6 +117,8 @@ def _table() -> dict[str, tuple[F, Dimension]]:
     speed: Dimension = (("length", 1), ("time", -1))
     table["mph"] = (F(1609344, 3600000), speed)
     table["kph"] = table["kmph"] = table["kmh"] = (F(1000, 3600), speed)
+    for half in ("am", "pm"):
+        table[half] = (F(1), ((half, 1),))
     return table
 
 

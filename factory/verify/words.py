@@ -17,13 +17,19 @@ NUMBER_WORDS = {
     )
 }
 
-CONJUNCTIONS = frozenset({"and", "or", "as well as", "und", "et"})
+SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+
+CONJUNCTIONS = {
+    "and": "and", "or": "or", "as well as": "and", "where": "and", "for": "and", "with": "and", "for all": "and",
+    "for any": "and", "for some": "and", "when": "and", "if": "and", "respectively": "and",
+}  # fmt: skip
+"""Words that separate items, and whether all of them hold or one of them."""
 
 WORDS = frozenset(
     (
         "and or no yes not all any none the for if is are when with where such that true false odd even only both "
         "real numbers number integer integers positive negative non nonnegative than less more greater least most at "
-        "does exist exists am pm dne of in on to be either neither except"
+        "does exist exists am pm dne of in on to be either neither except per"
     ).split()
 )
 

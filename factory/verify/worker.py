@@ -37,6 +37,8 @@ def main() -> None:
             verdict = equivalent(frame["gold"], frame["prediction"], policy)
         except MemoryError:
             verdict = undecided("memory")
+        except Exception as error:  # a rule that fails on one pair must not take the next ones with it
+            verdict = undecided(f"{type(error).__name__}: {error}"[:200])
         write_frame(frames_out, {"equal": verdict.equal, "method": verdict.method, "detail": verdict.detail})
         if verdict.detail == "memory":
             return  # a process that ran out of memory once is not trusted again

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from factory.verify.evaluate import constant_ratio, same_value
-from factory.verify.nodes import Apply, Node, Relation, symbols
+from factory.verify.nodes import Apply, Node, Number, Relation, symbols
+from factory.verify.rules.solutions import same_signs, same_zeros
 from factory.verify.verdict import Equivalence, undecided
 
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
@@ -12,14 +15,16 @@ _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 def compare_relations(gold: Relation, prediction: Relation) -> Equivalence:
     """Two relations: the same chain of values, or (with one sign each) one a multiple of the other.
 
-    `a < b` and `c < d` are the same condition where (a - b) / (c - d) is a positive constant; a negative constant turns
-    the sign around, and for an equation any constant but zero does.
+    `a < b` and `c < d` are the same condition where (a - b) / (c - d) is a positive constant; for an equation any constant
+    but zero does. Where there is none, points decide at which one relation holds and the other does not.
     """
     one, other = _upward(gold), _upward(prediction)
     if one.signs == other.signs and len(one.members) == len(other.members):
         same = [same_value(a, b) for a, b in zip(one.members, other.members, strict=True)]
         if all(same):
             return Equivalence(True, "relation")
+    if one.signs == other.signs == ("==",):
+        return _congruences(one, other)
     if one.signs == ("=",) and other.signs == ("=",) and set(map(_key, one.members)) == set(map(_key, other.members)):
         return Equivalence(True, "relation")
     if len(one.signs) == 1 and len(other.signs) == 1:
@@ -27,6 +32,19 @@ def compare_relations(gold: Relation, prediction: Relation) -> Equivalence:
     if len(one.signs) != len(other.signs):
         return undecided("relations of different length")
     return Equivalence(False, "relation")
+
+
+def _congruences(one: Relation, other: Relation) -> Equivalence:
+    """`x == 8 (mod 5)` and `x == 3 (mod 5)`: one unknown, one modulus, residues that it does not tell apart."""
+    match one.members[1], other.members[1]:
+        case Apply("pmod", (a, m)), Apply("pmod", (b, n)) if one.members[0] == other.members[0]:
+            if not same_value(m, n):
+                return Equivalence(False, "congruence")
+            difference = Apply("mod", (Apply("+", (a, Apply("neg", (b,)))), m))
+            same = same_value(difference, Number(Fraction(0)))
+            return Equivalence(same, "congruence") if same is not None else undecided("congruence")
+        case _:
+            return undecided("congruence")
 
 
 def _key(node: Node) -> str:
@@ -51,10 +69,10 @@ def _proportional(one: Relation, other: Relation) -> Equivalence:
     if symbols(left) != symbols(right):
         return Equivalence(False, "relation") if symbols(left) and symbols(right) else undecided("relation")
     factor = _constant_factor(left, right)
-    if factor is None:
-        # two equations of one variable can have the same solutions without being multiples of each other
-        return undecided("relations that are no multiples of each other")
-    return Equivalence(factor > 0 or sign in ("=", "!="), "relation")
+    if factor is not None:
+        return Equivalence(factor > 0 or sign in ("=", "!="), "relation")
+    same = same_zeros(left, right) if sign in ("=", "!=") else same_signs(left, right)
+    return Equivalence(same, "solutions") if same is not None else undecided("relations that are no multiples")
 
 
 def _difference(node: Relation) -> Node:

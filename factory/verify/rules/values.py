@@ -90,11 +90,11 @@ def _rounds(gold: Node, prediction: Node, policy: EquivalencePolicy) -> str | No
             value = value_of(exact_side)
         except (Undefined, Unsupported):
             return None
-        written = value_of(literal)
-        tolerance = value_of(Number(literal.ulp))
-        if literal.digits >= _DOUBLE_DIGITS:
-            tolerance = max(tolerance, abs(written) * 4 / 10**_DOUBLE_DIGITS)
-        if abs(value - written) < tolerance:
+        written, ulp = value_of(literal), value_of(Number(literal.ulp))
+        difference = abs(value - written)
+        is_truncated = difference < ulp and abs(written) <= abs(value)
+        is_noise = literal.digits >= _DOUBLE_DIGITS and difference <= abs(written) * 4 / 10**_DOUBLE_DIGITS
+        if difference * 2 <= ulp or is_truncated or is_noise:
             return "rounded"
     return None
 
@@ -138,6 +138,8 @@ def _in_base(number: Based) -> Fraction | None:
 
 def _quantities(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
     """Values with units: converted where both sides name known ones, ignored where one side names none."""
+    if (_is_degree(gold) and _in_radians(prediction)) or (_in_radians(gold) and _is_degree(prediction)):
+        return _numbers(*(side.value if isinstance(side, Quantity) else side for side in (gold, prediction)), policy)
     gold, prediction = _letter_unit(gold, prediction), _letter_unit(prediction, gold)
     if isinstance(gold, Quantity) and isinstance(prediction, Quantity):
         return _two_quantities(gold, prediction, policy)
@@ -156,6 +158,14 @@ def _quantities(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equi
     if known is None and _restricts(labelled.unit):
         return undecided("words behind the value may change it")
     return Equivalence(True, "missing_unit")
+
+
+def _is_degree(node: Node) -> bool:
+    return isinstance(node, Apply) and node.name == "degree"
+
+
+def _in_radians(node: Node) -> bool:
+    return isinstance(node, Quantity) and (unit := unit_of(node.unit)) is not None and unit[1] == (("radian", 1),)
 
 
 def _two_quantities(gold: Quantity, prediction: Quantity, policy: EquivalencePolicy) -> Equivalence:

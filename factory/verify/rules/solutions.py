@@ -1,0 +1,97 @@
+"""Tell two equations or inequalities apart, or find them the same, by where they hold: numeric, at chosen points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from typing import Any
+
+from factory.verify.evaluate import Undefined, Unsupported, coordinate, value_of
+from factory.verify.nodes import Node, symbols
+
+_GRID = [Fraction(k, 4) + Fraction(1, 97) for k in range(-26, 27)]
+_SCALES = (Fraction(1), Fraction(1, 8), Fraction(6), Fraction(40))
+_TRIALS = 6
+_WANTED = 4
+_DIGITS = 30
+
+
+def same_zeros(one: Node, other: Node) -> bool | None:
+    """Whether two expressions in two or more unknowns vanish at the same points.
+
+    False is proof: a zero of one at which the other is far from zero. True means that several zeros of each, on
+    different lines through the plane, are zeros of the other. None where no zeros were found, or with one unknown,
+    where a few zeros prove nothing.
+    """
+    names = sorted(symbols(one) | symbols(other))
+    if not names or len(names) > 4:
+        return None
+    checked = []
+    for left, right in ((one, other), (other, one)):
+        verdicts = [_vanishes(right, zero) for zero in islice(_zeros(left, names), _WANTED)]
+        if False in verdicts:
+            return False
+        checked.append(len([v for v in verdicts if v]))
+    return True if len(names) > 1 and min(checked) >= _WANTED - 1 else None
+
+
+def same_signs(one: Node, other: Node) -> bool | None:
+    """False where two expressions have different signs at some point; None where no such point was found."""
+    names = sorted(symbols(one) | symbols(other))
+    for trial in range(9):
+        for scale in _SCALES:
+            at = {name: coordinate(name, trial) * scale for name in names}
+            try:
+                values = [value_of(side, at, digits=_DIGITS, real=True) for side in (one, other)]
+            except (Undefined, Unsupported):
+                continue
+            if values[0] * values[1] < 0:
+                return False
+    return None
+
+
+def _zeros(node: Node, names: list[str]) -> Iterator[dict[str, Any]]:
+    """Points where an expression changes sign through zero, along lines parallel to the axes."""
+    for trial in range(_TRIALS):
+        unknown = names[trial % len(names)]
+        at: dict[str, Any] = {name: coordinate(name, trial) for name in names}
+        previous: tuple[Any, Any] | None = None
+        for place in _GRID:
+            value = _value(node, {**at, unknown: place})
+            if value is None:
+                previous = None
+                continue
+            if previous is not None and previous[1] * value < 0:
+                zero = _bisect(node, at, unknown, previous[0], place)
+                if zero is not None:
+                    yield zero
+                    break
+            previous = (place, value)
+
+
+def _bisect(node: Node, at: dict[str, Any], unknown: str, low: Fraction, high: Fraction) -> dict[str, Any] | None:
+    left = _value(node, {**at, unknown: low})
+    for _ in range(70):
+        middle = (low + high) / 2
+        value = _value(node, {**at, unknown: middle})
+        if value is None:
+            return None
+        if left * value <= 0:
+            high = middle
+        else:
+            low, left = middle, value
+    point = {**at, unknown: (low + high) / 2}
+    return point if _vanishes(node, point) else None  # else a pole, not a zero
+
+
+def _vanishes(node: Node, at: dict[str, Any]) -> bool | None:
+    value = _value(node, at)
+    return None if value is None else bool(abs(value) < 1e-9)
+
+
+def _value(node: Node, at: dict[str, Any]) -> Any:
+    try:
+        return value_of(node, at, digits=_DIGITS, real=True)
+    except (Undefined, Unsupported):
+        return None
