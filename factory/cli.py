@@ -64,6 +64,29 @@ def trace_parse(
         print(line, flush=True)
 
 
+@trace_app.command("replay")
+def trace_replay(
+    file: Annotated[str, typer.Argument(help="Stored traces: Parquet (journal or dataset) or JSON lines.")],
+    uid: Annotated[str | None, typer.Option(help="Only the trace with this uid.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many traces.")] = 1,
+    recipe: Annotated[str | None, typer.Option(help="Recipe whose teacher answers; else the trace's model.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="A recipe setting.")] = None,
+) -> None:
+    """Regenerate stored traces at temperature 0, after exactly the tokens they saw; say whether they are identical."""
+    import asyncio
+
+    from factory.engines import replay
+    from factory.recipe import load
+
+    teacher = load(recipe, overrides).teacher if recipe else None
+
+    async def stream() -> None:
+        async for line in replay.replay_file(file, uid, limit, teacher):
+            print(line, flush=True)
+
+    asyncio.run(stream())
+
+
 @app.command()
 def verify(
     file: Annotated[str, typer.Argument(help="JSON lines: {id, gold, prediction}; a prediction may be running text.")],

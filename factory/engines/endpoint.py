@@ -58,6 +58,7 @@ class EndpointEngine:
         self._running = self._waiting = 0
         self._client: httpx.AsyncClient | None = None
         self._identity: ModelIdentity | None = None
+        self._asking = asyncio.Lock()
         self._offers_token_ids = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -65,8 +66,9 @@ class EndpointEngine:
 
     async def identity(self) -> ModelIdentity:
         """Ask the server which models it offers: finds a wrong address, key or model before any row does."""
-        if self._identity is None:
-            self._identity = await self._ask_identity()
+        async with self._asking:
+            if self._identity is None:
+                self._identity = await self._ask_identity()
         return self._identity
 
     async def generate(

@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from factory.dialects.protocol import Tokenizer
+from factory.dialects.tokenizer import encode_markup
 from factory.engines.protocol import Chunk, EngineError, EngineLoad, EngineUnavailable, ModelIdentity, SamplingParams
-from factory.engines.text_stream import encode_with_control
 
 Script = Callable[[list[int], SamplingParams], Sequence[int]]
 """What the model would write after a prompt, without regard to budgets and stop tokens."""
@@ -122,7 +122,7 @@ def by_text(tokenizer: Tokenizer, rules: Sequence[tuple[str, str | Sequence[str]
         text = tokenizer.decode(prompt)
         for pattern, replies in compiled:
             if pattern.search(text):
-                return encode_with_control(tokenizer, replies[(sampling.seed or 0) % len(replies)])
+                return encode_markup(tokenizer, replies[(sampling.seed or 0) % len(replies)])
         raise LookupError(f"no rule of the script matches the prompt that ends in {text[-200:]!r}")
 
     return script

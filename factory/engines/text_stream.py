@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from factory.dialects.protocol import Tokenizer
+from factory.dialects.tokenizer import encode_markup
 from factory.engines.protocol import EngineError, FinishReason
 
 
@@ -29,7 +28,7 @@ class TextStream:
     def so_far(self) -> list[int]:
         """Token ids of what has come, for a stream that broke."""
         text = "".join(self._parts)
-        return encode_with_control(self._tokenizer, text) if text and self._tokenizer is not None else []
+        return encode_markup(self._tokenizer, text) if text and self._tokenizer is not None else []
 
     def end(self, reason: FinishReason, stop_reason: int | str | None) -> list[int]:
         """Token ids of the whole text; the stop token is added where the server cut it off."""
@@ -50,18 +49,3 @@ class TextStream:
                 f"{len(self._stop)} it was; use a server that offers `return_token_ids` (vLLM)"
             )
         return list(self._stop) if stop_reason is None else []
-
-
-def encode_with_control(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Token ids of a model's output given as text, in which the spelling of a control token means the token.
-
-    Never for input: there a spelling is just text, or a problem could inject structure.
-    """
-    if not tokenizer.control:
-        return tokenizer.encode(text)
-    spellings = sorted(tokenizer.control, key=len, reverse=True)
-    parts = re.split("(" + "|".join(map(re.escape, spellings)) + ")", text)
-    token_ids: list[int] = []
-    for part in filter(None, parts):
-        token_ids += [tokenizer.control[part]] if part in tokenizer.control else tokenizer.encode(part)
-    return token_ids

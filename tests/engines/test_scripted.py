@@ -8,7 +8,6 @@ import pytest
 
 from factory.engines.protocol import Chunk, EngineError, EngineUnavailable, SamplingParams
 from factory.engines.scripted import ScriptedEngine, by_text
-from factory.engines.text_stream import encode_with_control
 from tests.engines.helpers import collect
 
 
@@ -97,7 +96,6 @@ async def test_text_rules_deal_replies_by_seed():
     for seed, text in ((0, "2<|end|>"), (1, "two<|end|>"), (2, "2<|end|>")):
         tokens, _ = await collect(engine, ask, SamplingParams(max_tokens=9, seed=seed, stop_token_ids=[7]))
         assert Letters().decode(tokens) == text
-    assert encode_with_control(Letters(), "a<|end|>b") == [97, 7, 98]
 
 
 async def test_a_prompt_without_a_rule_is_loud():

@@ -1,0 +1,109 @@
+"""A stored trace is said again, stretch by stretch."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from factory.engines.protocol import SamplingParams
+from factory.engines.replay import Recorded, read, replay
+from factory.engines.scripted import ScriptedEngine
+from factory.errors import FactoryError
+from factory.records import Mode, Origin, Trace, to_dict, to_table
+from tests.engines.helpers import collect
+
+P, G, T = Origin.PROMPT, Origin.GENERATED, Origin.TOOL
+
+
+def successor(prompt, sampling):
+    """A model that counts on from the last token."""
+    return range(prompt[-1] + 1, 10_000)
+
+
+def recorded(token_ids, mask, **values):
+    defaults = {"uid": "u", "temperature": 0.0, "model": "scripted", "model_revision": "0"}
+    return Recorded(token_ids=token_ids, mask=mask, **defaults | values)
+
+
+async def test_each_stretch_is_asked_for_after_the_tokens_before_it():
+    engine = ScriptedEngine(successor)
+    result = await replay(recorded([1, 2, 3, 4, 50, 51, 52], [P, P, G, G, T, G, G]), engine)
+    assert (result.identical, result.n_generated_tokens, result.n_equal_tokens) == (True, 4, 4)
+    assert (result.first_difference, result.same_model) == (None, True)
+    assert [r.prompt_token_ids for r in engine.requests] == [[1, 2], [1, 2, 3, 4, 50]]
+    assert [r.sampling.max_tokens for r in engine.requests] == [2, 2]
+    assert {r.sampling.temperature for r in engine.requests} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("token_ids", "first", "n_equal"),
+    [([1, 2, 9, 4, 50, 51, 52], 2, 3), ([1, 2, 3, 4, 50, 51, 99], 6, 3), ([1, 2, 9, 9, 50, 9, 9], 2, 0)],
+)
+async def test_the_first_difference_is_located(token_ids, first, n_equal):
+    result = await replay(recorded(token_ids, [P, P, G, G, T, G, G]), ScriptedEngine(successor))
+    assert (result.identical, result.first_difference, result.n_equal_tokens) == (False, first, n_equal)
+
+
+async def test_an_answer_that_ends_early_is_a_difference():
+    engine = ScriptedEngine(lambda prompt, sampling: [2])
+    result = await replay(recorded([1, 2, 3], [P, G, G]), engine)
+    assert (result.identical, result.first_difference) == (False, 2)
+
+
+async def test_another_model_is_noticed():
+    result = await replay(recorded([1, 2], [P, G], model_revision="other"), ScriptedEngine(successor))
+    assert (result.identical, result.same_model) == (True, False)
+
+
+@pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_greedy_trace_of_a_real_engine_repeats(engine):
+    tokens, _ = await collect(engine, [1, 2, 3], SamplingParams(max_tokens=150, temperature=0.0))
+    more, _ = await collect(engine, [1, 2, 3, *tokens, 9, 9], SamplingParams(max_tokens=150, temperature=0.0))
+    mask = [P] * 3 + [G] * len(tokens) + [T] * 2 + [G] * len(more)
+    identity = await engine.identity()
+    trace = recorded([1, 2, 3, *tokens, 9, 9, *more], mask, model_revision=identity.revision)
+    assert (await replay(trace, engine)).identical
+    sampled, _ = await collect(engine, [1, 2, 3], SamplingParams(max_tokens=150, temperature=1.0, seed=1))
+    assert not (await replay(recorded([1, 2, 3, *sampled], [P] * 3 + [G] * len(sampled)), engine)).identical
+
+
+class TestRead:
+    @pytest.fixture
+    def trace(self):
+        return Trace(
+            problem_id="p", mode=Mode.LOW, tool=False, sample=0, uid="u1", token_ids=[1, 2], mask=[P, G], messages=[],
+            answer=None, finish_reason="stop", model="m", model_revision="r",
+        )  # fmt: skip
+
+    def test_parquet_and_json_lines(self, trace, tmp_path):
+        pq.write_table(to_table(Trace, [trace]), tmp_path / "part.parquet")
+        (tmp_path / "part.jsonl").write_text(json.dumps(to_dict(trace)) + "\n\n")
+        for name in ("part.parquet", "part.jsonl"):
+            (found,) = read(str(tmp_path / name))
+            assert (found.uid, found.token_ids, found.mask, found.model) == ("u1", [1, 2], [P, G], "m")
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            ("{", "x.jsonl:1 is not JSON"),
+            ("[]", "x.jsonl:1 is not a trace"),
+            ('{"uid": "u"}', "it has no token_ids"),
+        ],
+    )
+    def test_what_is_no_trace_is_named_with_its_line(self, line, message, tmp_path):
+        (tmp_path / "x.jsonl").write_text(line)
+        with pytest.raises(FactoryError, match=message):
+            list(read(str(tmp_path / "x.jsonl")))
+
+    def test_missing_files_and_uids(self, trace, tmp_path):
+        with pytest.raises(FactoryError, match="cannot read"):
+            list(read(str(tmp_path / "absent.parquet")))
+        (tmp_path / "x.parquet").write_text("not parquet")
+        with pytest.raises(FactoryError, match="cannot read"):
+            list(read(str(tmp_path / "x.parquet")))
+        (tmp_path / "x.jsonl").write_text(json.dumps(to_dict(trace)))
+        with pytest.raises(FactoryError, match="no trace with the uid u2"):
+            list(read(str(tmp_path / "x.jsonl"), "u2"))
