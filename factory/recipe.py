@@ -252,12 +252,15 @@ class Sandbox(Strict):
     """CPU seconds of one session over all of its cells."""
     output_chars: Positive = 10_000
     """Characters shown of each stream of a cell; head and tail are kept."""
-    packages: list[str] = ["numpy", "scipy", "sympy", "mpmath", "networkx", "pandas"]
+    packages: tuple[str, ...] = ("numpy", "scipy", "sympy", "mpmath", "networkx", "pandas")
     """Distributions that a session can import (with what they require), where they are installed."""
     if_missing: Literal["refuse", "external"] = operational("refuse")
     external_claim: str | None = operational(None)
     """What stands in for a missing isolation effect, in words; written into the run's manifest."""
     actors: tuple[int, int] = operational((1, 4))
+    """Least and most sandbox actors of the pool."""
+    num_cpus: float = operational(1.0)
+    """Logical CPUs of one actor; it runs as many cells at once (at least one)."""
 
     @model_validator(mode="after")
     def _claim(self) -> Sandbox:
@@ -276,11 +279,12 @@ class Journal(Strict):
 
 
 class Publish(Strict):
-    """The shape of the published dataset."""
+    """The shape of the published files. The same journal may be published again in another shape."""
 
-    shard_mb: Positive = 256
-    buckets: tuple[Positive, ...] = (16_384, 32_768, 65_536, 131_072)
-    """Upper edges of the token-length buckets."""
+    shard_mb: Positive = operational(256)
+    """Most megabytes of one file."""
+    buckets: tuple[Positive, ...] = operational((16_384, 32_768, 65_536, 131_072))
+    """Upper edges of the token-length buckets, in tokens of the whole trace."""
 
 
 class Programs(Strict):

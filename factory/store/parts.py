@@ -84,13 +84,17 @@ def encode_part(kind: type, rows: list[Encoded], fingerprint: str) -> pa.Buffer:
         "group_bytes": [sum(row.nbytes for row in group) for group in groups],
         "tally": _sums(row.tally for row in rows),
     }
+    return assemble(kind, [pa.Table.from_batches([row.batch for row in group]) for group in groups], contents)
+
+
+def assemble(kind: type, groups: list[pa.Table], contents: dict[str, Any]) -> pa.Buffer:
+    """Row groups and their table of contents as the bytes of a part."""
     metadata = {**schema(kind).metadata, "factory": json.dumps(contents, ensure_ascii=False)}
+    full = schema(kind).with_metadata(metadata)
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(
-        sink, schema(kind).with_metadata(metadata), use_dictionary=["problem_id", "owner"], **WRITER_SETTINGS
-    ) as writer:
+    with pq.ParquetWriter(sink, full, use_dictionary=["problem_id", "owner"], **WRITER_SETTINGS) as writer:
         for group in groups:
-            writer.write_table(pa.Table.from_batches([row.batch for row in group]).combine_chunks())
+            writer.write_table(group.combine_chunks())
     return sink.getvalue()
 
 

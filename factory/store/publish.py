@@ -94,7 +94,7 @@ def _commit(store: Store, plan: Plan, shards: list[Shard], report: PublishReport
         plan=plan.id,
         fingerprint=plan.fingerprint,
         schema_version=SCHEMA_VERSION,
-        settings=plan.settings.model_dump(),
+        settings=plan.settings.model_dump(mode="json"),
         shards=shards,
         report=report,
     )

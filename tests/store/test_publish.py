@@ -31,7 +31,7 @@ from factory.store.shape import bucket_of, row_groups
 from tests.store.rows import problem, reject, trace, verdict
 from tests.store.test_run import recipe
 
-SETTINGS = Publish(buckets=[128, 256, 512], shard_mb=1)
+SETTINGS = Publish(buckets=(128, 256, 512), shard_mb=1)
 ANSWERS = ["7", "8", None, "7"]  # of a problem's four samples: right, wrong, none, right
 
 
@@ -192,7 +192,7 @@ def test_shards_keep_to_their_size(tmp_path):
         long = replace(trace(of.id), token_ids=tokens, mask=[1] * len(tokens))
         mine = [long, trace(of.id, sample=1)]
         journal(run, [*mine, verdict(of, mine)], f"w{n}")
-    manifest = publish(run, Publish(shard_mb=1, buckets=[1024, 131_072]), partition_bytes=1_000_000)
+    manifest = publish(run, Publish(shard_mb=1, buckets=(1024, 131_072)), partition_bytes=1_000_000)
     big = [shard for shard in manifest.shards if shard.bucket == "128k"]
     assert len(big) > 1
     assert max(shard.bytes for shard in big) <= 1_000_000
