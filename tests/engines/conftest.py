@@ -17,7 +17,13 @@ def tiny_model_dir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_config():
     return recipe.VllmEngine(
-        dtype="float32", max_model_len=1024, max_num_seqs=16, chunk_tokens=16, num_cpus=0.5, num_gpus=0
+        dtype="float32",
+        max_model_len=1024,
+        max_num_seqs=16,
+        chunk_tokens=16,
+        num_cpus=0.5,
+        num_gpus=0,
+        extra={"kv_cache_memory_bytes": 2**27},
     )
 
 

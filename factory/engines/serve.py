@@ -1,0 +1,190 @@
+"""Pools of vLLM replicas on Ray Serve: placed, autoscaled, health-checked, drained. Client side: `serve_pool`.
+
+A replica holds no state that matters: it may be killed at any time, and a request goes on at another one. A trace's
+turns go to the replica that holds their prefix by consistent hashing of the trace's name over the replicas (Serve's
+own router), so that no table has to be kept, and a replica that comes or goes moves only its own share of the traces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import math
+import os
+import re
+import sys
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import serve
+from ray.serve.config import AutoscalingConfig, ProxyLocation, RequestRouterConfig
+from ray.serve.schema import ApplicationStatus, LoggingConfig
+
+from factory import recipe
+from factory.engines import model_files
+from factory.engines.protocol import (
+    EngineError,
+    EngineUnavailable,
+    ModelIdentity,
+    SamplingParams,
+)
+from factory.engines.serve_pool import Report, ServePool
+
+log = logging.getLogger(__name__)
+
+_ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
+_ALIVE = {ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY}
+
+
+def deploy(run: str, teacher: recipe.Teacher) -> ServePool:
+    """Start the pool of a model for a run, or find it where the run already has it, and return without waiting.
+
+    Roles with the same model, revision and engine settings get the same pool. `ServePool.identity` waits for the
+    first replica. Needs a Ray that is already initialised; raises `FactoryError` for a model directory that is here
+    and incomplete.
+    """
+    engine = teacher.engine
+    if not isinstance(engine, recipe.VllmEngine):
+        raise TypeError(f"only vLLM engines are deployed here, not {engine.kind}")
+    model = _locate(teacher.model, teacher.revision)
+    name = pool_name(run, teacher)
+    serve.start(proxy_location=ProxyLocation.Disabled)
+    status = serve.status().applications.get(name)
+    if status is not None and status.status in _ALIVE:
+        log.info("engine pool %s is there already (%s)", name, status.status)
+        return ServePool(serve.get_app_handle(name), name, engine)
+    application = _deployment(engine).bind(model, engine.model_dump(mode="json"), teacher.revision)
+    target = serve.RunTarget(target=application, name=name, route_prefix=None, logging_config=_quiet())
+    (handle,) = serve.run_many([target], wait_for_applications_running=False)
+    return ServePool(handle, name, engine)
+
+
+def shutdown(run: str, keep: Iterable[ServePool] = ()) -> None:
+    """End the pools of a run, except those to keep; with `keep` it retires what an earlier recipe left behind."""
+    if not ray.is_initialized():
+        return
+    kept = {pool.name for pool in keep}
+    for name in serve.status().applications:
+        if name.endswith(_suffix(run)) and name not in kept:
+            serve.delete(name)
+
+
+def pool_name(run: str, teacher: recipe.Teacher) -> str:
+    """The Serve application of a pool: readable, and equal exactly for equal runs, models and engine settings."""
+    settings = f"{teacher.model}\0{teacher.revision}\0{teacher.engine.model_dump_json()}"
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    return f"{_slug(Path(teacher.model).name)}-{digest}{_suffix(run)}"
+
+
+class Replica:
+    """One `VllmEngine` in a Serve replica. Leaves at once when its engine core dies, so that Serve replaces it."""
+
+    def __init__(self, model: str, config: dict[str, Any], revision: str | None) -> None:
+        model_files.resolve(model, revision)  # fails in a second where importing vllm would take ten
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        # Imported here, so that neither the driver nor the Serve controller loads vllm.
+        from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
+
+        from factory.engines.vllm_engine import VllmEngine
+
+        self._name = serve.get_replica_context().replica_id.unique_id
+        engine_config = recipe.VllmEngine.model_validate(config)
+        self._engine = VllmEngine(model, engine_config, revision=revision, stat_loggers=(RayPrometheusStatLogger,))
+        self._watch = asyncio.create_task(self._leave_when_dead())  # Serve runs constructors inside its event loop
+
+    async def identity(self) -> ModelIdentity:
+        return await self._engine.identity()
+
+    async def generate(
+        self, prompt_token_ids: list[int], sampling: SamplingParams
+    ) -> AsyncGenerator[Report | EngineError | EngineUnavailable, None]:
+        """Chunks with this replica's load, or an error as the last item.
+
+        A raised error would land in Serve's log with its whole stack. The load rides on the chunks because asking
+        each replica from each process would be a crowd of calls.
+        """
+        try:
+            async with aclosing(self._engine.generate(prompt_token_ids, sampling)) as chunks:
+                async for chunk in chunks:
+                    yield Report(chunk, self._name, await self._engine.load())
+        except (EngineError, EngineUnavailable) as error:
+            yield error
+
+    async def whereabouts(self) -> dict[str, Any]:
+        """Which replica this is, on which node, in which process: for people and tests that look for it."""
+        return {
+            "replica": self._name,
+            "node": ray.util.get_node_ip_address(),
+            "pid": os.getpid(),
+        }
+
+    async def check_health(self) -> None:
+        """Called by Serve every few seconds."""
+        if self._engine.dead:
+            raise EngineUnavailable("the engine core died")
+
+    async def _leave_when_dead(self) -> None:
+        """A dead engine in a live actor would be retried for ever; a dead actor is replaced at the next check."""
+        while not self._engine.dead:  # noqa: ASYNC110 (vLLM has a flag to look at, no event to wait for)
+            await asyncio.sleep(0.2)
+        print("the vLLM engine core died; this replica leaves", file=sys.stderr, flush=True)
+        await asyncio.sleep(0.5)  # for the errors of the requests under way to reach their callers
+        os._exit(1)
+
+
+def _deployment(engine: recipe.VllmEngine) -> Any:
+    """The Serve deployment of a pool.
+
+    It aims at half-full replicas: a pool that programs keep full then doubles at each step until its upper bound, and
+    reaches 64 replicas after six starts of an engine (minutes each) rather than after twenty.
+    """
+    least, most = engine.replicas
+    return serve.deployment(
+        Replica,
+        name="replica",
+        max_ongoing_requests=math.ceil(1.5 * engine.max_num_seqs),
+        autoscaling_config=AutoscalingConfig(
+            min_replicas=least,
+            max_replicas=max(most, 1),
+            target_ongoing_requests=max(1.0, engine.max_num_seqs / 2),
+            upscale_delay_s=engine.upscale_delay_s,
+            downscale_delay_s=engine.downscale_delay_s,
+            look_back_period_s=max(15.0, min(30.0, engine.upscale_delay_s)),
+        ),
+        ray_actor_options={"num_cpus": engine.num_cpus, "num_gpus": engine.num_gpus * engine.tensor_parallel_size},
+        request_router_config=RequestRouterConfig(request_router_class=_ROUTER),
+        health_check_period_s=2.0,
+        health_check_timeout_s=60.0,
+        graceful_shutdown_timeout_s=engine.drain_s,
+        graceful_shutdown_wait_loop_s=1.0,
+        max_constructor_retry_count=3,
+    )
+
+
+def _locate(model: str, revision: str | None) -> str:
+    """The model as replicas should look for it.
+
+    A directory that is here is checked here, which costs a second instead of a replica's start. Its path becomes
+    absolute, except where the job ships its working directory and replicas run in a copy of it.
+    """
+    if not Path(model).expanduser().is_dir():
+        return model
+    files = model_files.resolve(model, revision)
+    shipped = (ray.get_runtime_context().runtime_env or {}).get("working_dir")
+    return model if shipped and not Path(model).is_absolute() else str(files.directory)
+
+
+def _quiet() -> LoggingConfig:
+    return LoggingConfig(enable_access_log=False, log_level="WARNING")
+
+
+def _suffix(run: str) -> str:
+    return f"@{_slug(run)}"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)

@@ -1,0 +1,166 @@
+"""The client side of a pool of replicas on Ray Serve: an `Engine` that any process of the cluster can hold."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, NoReturn, cast
+
+import ray
+from ray import serve
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import ApplicationStatus, ReplicaState
+
+from factory import recipe
+from factory.engines.protocol import (
+    Chunk,
+    EngineError,
+    EngineLoad,
+    EngineUnavailable,
+    ModelIdentity,
+    SamplingParams,
+)
+from factory.errors import FactoryError
+
+log = logging.getLogger(__name__)
+
+_LOAD_AGE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replica streams: a chunk, and how it is doing."""
+
+    chunk: Chunk
+    replica: str
+    load: EngineLoad
+
+
+class ServePool:
+    """All replicas of one model, as one `Engine`. Picklable: give it to actors, each of them routes for itself.
+
+    Requests wait while there is no replica, or none with room. `identity` waits for the first replica to be up, says
+    in the log what it waits for, and raises `FactoryError` where the deployment failed for good.
+    """
+
+    def __init__(self, handle: DeploymentHandle[Any], name: str, config: recipe.VllmEngine) -> None:
+        self.name = name
+        self._handle, self._config = handle, config
+        self._identity: ModelIdentity | None = None
+        self._asking = asyncio.Lock()
+        self._in_flight = 0
+        self._loads: dict[str, tuple[float, EngineLoad]] = {}  # of each replica that was heard: when, and its load
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ServePool, (self._handle, self.name, self._config)
+
+    async def identity(self) -> ModelIdentity:
+        async with self._asking:
+            if self._identity is None:
+                self._identity = await self._first_answer()
+        return self._identity
+
+    async def generate(
+        self, prompt_token_ids: list[int], sampling: SamplingParams, *, affinity: str = ""
+    ) -> AsyncGenerator[Chunk, None]:
+        handle = self._handle.options(method_name="generate", stream=True, session_id=affinity)
+        response = handle.remote(prompt_token_ids, sampling)
+        finished = False
+        self._in_flight += 1
+        try:
+            async for item in response:
+                if isinstance(item, EngineError | EngineUnavailable):
+                    finished = True
+                    raise item
+                self._loads[item.replica] = (time.monotonic(), item.load)
+                finished = item.chunk.finish_reason is not None
+                yield item.chunk
+        except (RayError, RayServeException) as error:
+            finished = True
+            _translate(error, self._config.chunk_tokens)
+        finally:
+            self._in_flight -= 1
+            if not finished:
+                response.cancel()
+
+    async def load(self) -> EngineLoad:
+        """The sum over the replicas that this process heard of in the last 30 seconds; capacity 0 if of none.
+
+        Requests of this process that no replica has accepted yet count as waiting.
+        """
+        now = time.monotonic()
+        self._loads = {name: heard for name, heard in self._loads.items() if now - heard[0] < _LOAD_AGE_S}
+        loads = [load for _, load in self._loads.values()]
+        running = sum(load.running for load in loads)
+        waiting = max(sum(load.waiting for load in loads), self._in_flight - running)
+        return EngineLoad(running=running, waiting=waiting, capacity=sum(load.capacity for load in loads))
+
+    async def replicas(self) -> int:
+        """How many replicas are up now."""
+        status = (await asyncio.to_thread(serve.status)).applications.get(self.name)
+        if status is None:
+            return 0
+        return sum(d.replica_states.get(ReplicaState.RUNNING, 0) for d in status.deployments.values())
+
+    async def close(self) -> None:
+        """Nothing to free here: the pool belongs to the run (`serve.shutdown`)."""
+
+    async def _first_answer(self) -> ModelIdentity:
+        answer = asyncio.ensure_future(self._ask_identity())
+        started = time.monotonic()
+        try:
+            while not (await asyncio.wait({answer}, timeout=5.0))[0]:
+                await asyncio.to_thread(self._report_start, time.monotonic() - started)
+            return answer.result()
+        except (RayError, RayServeException) as error:
+            _translate(error, 0)
+        finally:
+            answer.cancel()
+
+    async def _ask_identity(self) -> ModelIdentity:
+        return cast(ModelIdentity, await self._handle.identity.remote())
+
+    def _report_start(self, seconds: float) -> None:
+        """Say what the first replica is waiting for; raise `FactoryError` if it will never come."""
+        status = serve.status().applications.get(self.name)
+        if status is None or status.status in {ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING}:
+            raise FactoryError(
+                f"the engine pool {self.name} failed to start",
+                why=_last_line(_messages(status)) if status else "it was shut down",
+                remedy="see the replica's log (ray logs, or the dashboard) for the whole story",
+            )
+        if int(seconds) % 30 < 5:
+            log.warning("engine pool %s: no replica after %.0f s; %s", self.name, seconds, self._missing(status))
+
+    def _missing(self, status: Any) -> str:
+        need = self._config.num_gpus * self._config.tensor_parallel_size
+        there = ray.cluster_resources().get("GPU", 0.0)
+        if need > there:
+            return f"a replica needs {need:g} GPUs, the cluster has {there:g} so far"
+        return _last_line(_messages(status)) or "the engine is starting"
+
+
+def _translate(error: Exception, chunk_tokens: int) -> NoReturn:
+    """Ray's errors in the words of the protocol. Of a lost chunk, no more was generated than fits into it."""
+    if isinstance(error, RayTaskError):
+        raise EngineError(f"the replica failed: {_last_line(str(error))}") from None
+    raise EngineUnavailable(
+        f"the replica is gone: {type(error).__name__}: {_first_line(str(error))}", lost_tokens=chunk_tokens
+    ) from None
+
+
+def _messages(status: Any) -> str:
+    return "\n".join([status.message, *(deployment.message for deployment in status.deployments.values())])
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _last_line(text: str) -> str:
+    return _first_line("\n".join(reversed(text.splitlines())))

@@ -1,0 +1,199 @@
+"""A pool of real vLLM replicas on a real Ray: growth, stickiness, kills and drain, in the order of a pool's life.
+
+The tests of this file share one pool and build on each other: an engine takes long to start on a small machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+import time
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from factory import recipe
+from factory.engines import serve
+from factory.engines.failover import Failover
+from factory.engines.protocol import EngineError, EngineUnavailable, SamplingParams
+from factory.errors import FactoryError
+from tests.engines.helpers import collect
+
+pytestmark = [pytest.mark.ray, pytest.mark.engine, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+
+GREEDY = SamplingParams(max_tokens=600, temperature=0.0)
+PROMPTS = [[i, 100 + i, 7] for i in range(20)]
+CAPACITY = 16  # of one replica
+
+
+@pytest.fixture(scope="session")
+def teacher(tiny_model_dir, tiny_config):
+    values = tiny_config.model_dump() | {"replicas": (1, 2), "upscale_delay_s": 1.0, "downscale_delay_s": 5.0}
+    return recipe.Teacher(model=str(tiny_model_dir), engine=recipe.VllmEngine.model_validate(values))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def pool(ray_local, teacher):
+    pool = serve.deploy("test run", teacher)
+    yield pool
+    serve.shutdown("test run")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def undisturbed(engine):
+    """What the same model says in this process, where nobody kills it."""
+    return [await collect(engine, prompt, GREEDY) for prompt in PROMPTS]
+
+
+async def test_roles_with_the_same_model_and_engine_share_a_pool(pool, teacher):
+    assert serve.deploy("test run", teacher).name == pool.name
+    assert serve.pool_name("test run", teacher) == pool.name
+    other = teacher.model_copy(update={"engine": recipe.VllmEngine(dtype="bfloat16")})
+    assert serve.pool_name("test run", other) != pool.name
+    assert serve.pool_name("another run", teacher) != pool.name
+
+
+async def test_a_replica_says_what_the_engine_in_process_says(pool, undisturbed, engine):
+    assert await pool.identity() == await engine.identity()
+    elsewhere = pickle.loads(pickle.dumps(pool))  # as an actor would get it
+    assert await collect(elsewhere, PROMPTS[0], GREEDY) == undisturbed[0]
+
+
+async def test_errors_keep_their_kind(pool):
+    with pytest.raises(EngineError, match="1024"):
+        await collect(pool, [1] * 1024, GREEDY)
+
+
+async def test_closing_early_frees_the_replica(pool):
+    stream = pool.generate([3, 1], SamplingParams(max_tokens=1000, temperature=0.0))
+    await anext(stream)
+    await stream.aclose()
+    await _until(lambda: _load_after_a_request(pool), lambda load: load.running <= 1)
+
+
+async def test_the_pool_grows_under_load(pool, undisturbed):
+    assert await pool.replicas() == 1
+    async with _Traffic(pool, n=20, expected=undisturbed):
+        await _until(pool.replicas, lambda n: n == 2)
+        full = await _until(pool.load, lambda load: load.capacity == 2 * CAPACITY)
+        assert 0 < full.running <= 20
+
+
+async def test_a_trace_stays_with_its_replica_and_traces_spread(pool):
+    homes = [await _whereabouts(pool, f"trace-{i}") for i in range(12)]
+    again = [await _whereabouts(pool, f"trace-{i}") for i in range(12)]
+    assert homes == again
+    assert len({home["replica"] for home in homes}) == 2
+
+
+async def test_a_shrinking_pool_drains(pool, undisturbed):
+    async with _Traffic(pool, n=3, expected=undisturbed):  # no failover: a broken stream would fail the test
+        await _until(pool.replicas, lambda n: n == 1)
+
+
+async def test_a_dead_engine_core_costs_no_trace_and_its_replica_is_replaced(pool, undisturbed):
+    """Also the only replica may die: its requests wait for the next one."""
+    before = await _whereabouts(pool, "")
+    core = _engine_processes(before["pid"])[0]
+    guarded = Failover(pool)
+    async with _Traffic(guarded, n=6, expected=undisturbed):
+        core.send_signal(signal.SIGKILL)
+        await _gone([psutil.Process(before["pid"])])
+    assert guarded.failovers >= 1
+    assert (await _whereabouts(pool, ""))["replica"] != before["replica"]
+
+
+async def test_a_killed_replica_leaves_no_process_and_costs_no_trace(pool, undisturbed):
+    before = await _whereabouts(pool, "")
+    family = [psutil.Process(before["pid"]), *_engine_processes(before["pid"])]
+    assert len(family) >= 3
+    guarded = Failover(pool)
+    stream = pool.generate([3, 1], SamplingParams(max_tokens=1000, temperature=0.0))
+    await anext(stream)
+    async with _Traffic(guarded, n=6, expected=undisturbed):
+        os.kill(before["pid"], signal.SIGKILL)
+        await _gone(family)
+    assert guarded.failovers >= 1
+    with pytest.raises(EngineUnavailable, match="gone") as broken:
+        _ = [chunk async for chunk in stream]
+    assert broken.value.lost_tokens == 16
+
+
+async def test_a_model_that_is_incomplete_is_refused_before_anything_starts(ray_local, teacher, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(FactoryError, match="not a complete model"):
+        serve.deploy("broken", teacher.model_copy(update={"model": str(tmp_path)}))
+
+
+async def test_a_pool_that_failed_for_good_says_why(ray_local, teacher):
+    pool = serve.deploy("broken", teacher.model_copy(update={"model": "not-on-any-machine"}))
+    with pytest.raises(FactoryError, match="there is no model directory not-on-any-machine"):
+        await pool.identity()
+    serve.shutdown("broken")
+
+
+async def test_waiting_for_a_gpu_is_said_and_is_no_error(ray_local, teacher, caplog):
+    waiting = teacher.model_copy(update={"engine": recipe.VllmEngine(tensor_parallel_size=2)})
+    pool = serve.deploy("gpu", waiting)
+    identity = asyncio.create_task(pool.identity())
+    await _until(lambda: asyncio.sleep(0, caplog.text), lambda text: "needs 2 GPUs, the cluster has 0" in text)
+    assert not identity.done()
+    identity.cancel()
+    serve.shutdown("gpu")
+
+
+class _Traffic:
+    """Greedy requests, n at a time without a pause, each held against what an undisturbed engine says."""
+
+    def __init__(self, engine, n, expected):
+        self._engine, self._n, self._expected = engine, n, expected
+
+    async def __aenter__(self):
+        self._open = True
+        self._clients = [asyncio.create_task(self._client(i)) for i in range(self._n)]
+        await asyncio.sleep(0.3)  # so that requests are under way
+
+    async def __aexit__(self, *error):
+        self._open = False
+        assert sum(await asyncio.gather(*self._clients)) >= self._n
+
+    async def _client(self, i):
+        n_done = 0
+        while self._open:
+            assert await collect(self._engine, PROMPTS[i], GREEDY, affinity=f"t{i}") == self._expected[i]
+            n_done += 1
+        return n_done
+
+
+async def _whereabouts(pool, affinity):
+    return await pool._handle.options(method_name="whereabouts", session_id=affinity).remote()
+
+
+def _engine_processes(pid):
+    """The engine core of a replica, and its workers after it."""
+    children = psutil.Process(pid).children(recursive=True)
+    engine = [p for p in children if "VLLM" in " ".join(p.cmdline())]
+    return sorted(engine, key=lambda p: "EngineCore" not in " ".join(p.cmdline()))
+
+
+async def _load_after_a_request(pool):
+    """The load that a replica reports with the answer to a short request."""
+    await collect(pool, [1], SamplingParams(max_tokens=1))
+    return await pool.load()
+
+
+async def _until(measure, wanted, limit_s=300.0):
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        value = await measure()
+        if wanted(value):
+            return value
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"waited {limit_s} s, the last value is {value}")
+
+
+async def _gone(processes):
+    await _until(lambda: asyncio.to_thread(psutil.wait_procs, processes, 1), lambda result: not result[1], 60.0)
