@@ -14,6 +14,9 @@ class FactoryError(Exception):
         super().__init__(what, why, remedy)
         self.what, self.why, self.remedy = what, why, remedy
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self.what, self.why, self.remedy)
+
     def __str__(self) -> str:
         parts = [self.what]
         if self.why:
@@ -21,3 +24,8 @@ class FactoryError(Exception):
         if self.remedy:
             parts.append(f"  do:  {self.remedy}")
         return "\n".join(parts)
+
+
+def _rebuild(what: str, why: str, remedy: str) -> FactoryError:
+    """Unpickle: an error may come from another process."""
+    return FactoryError(what, why=why, remedy=remedy)

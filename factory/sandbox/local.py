@@ -20,6 +20,7 @@ from factory.sandbox.inside.privileges import LAYERS, Limits
 from factory.sandbox.launcher import Zygote, ZygoteDied
 from factory.sandbox.process import Process
 from factory.sandbox.protocol import StateLost
+from factory.sandbox.slots import Load, Slots
 
 RECYCLE_AFTER = 50_000
 """Sessions forked from one zygote before a fresh one takes over."""
@@ -39,7 +40,7 @@ class LocalSandbox:
         self.config = config or recipe.Sandbox()
         self.effects: list[canary.Effect] = []
         self._layers = layers
-        self._cells = asyncio.Semaphore(cells or len(os.sched_getaffinity(0)))
+        self.slots = Slots(cells or len(os.sched_getaffinity(0)))
         self._starting = asyncio.Lock()
         self._zygote: Zygote | None = None
         self._retired: list[Zygote] = []
@@ -94,10 +95,9 @@ class LocalSandbox:
             old.close()
             self._retired.remove(old)
 
-    @property
-    def running(self) -> asyncio.Semaphore:
-        """Held by a session while a cell of it runs."""
-        return self._cells
+    def load(self) -> Load:
+        """How busy it is."""
+        return self.slots.load(len(self._sessions))
 
     async def _ready_zygote(self) -> Zygote:
         async with self._starting:
@@ -155,7 +155,7 @@ class LocalSession:
         """Run one cell; `timeout_s` defaults to the recipe's. Waits for a free core first, which does not count."""
         config = self._sandbox.config
         bounds = Bounds(timeout_s or config.timeout_s, config.scratch_mb, config.output_chars)
-        async with self._lock, self._sandbox.running:
+        async with self._lock, self._sandbox.slots.one():
             if self._closed:
                 raise StateLost("the session is closed")
             if self._process is None:

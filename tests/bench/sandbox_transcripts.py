@@ -66,6 +66,8 @@ def cause(cell: Cell, call: ToolCall, timeout_s: float) -> str:
         return ""
     if "".join(ours.split()) == "".join(theirs.split()):
         return "white space only"
+    if not ours and theirs.startswith("[WARN] No output"):
+        return "their harness says that there is no output"
     our_error, their_error = _ERROR.findall(ours), _ERROR.findall(theirs)
     if our_error and their_error and our_error[-1] == their_error[-1]:
         return "same error, other traceback"

@@ -63,3 +63,17 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
             return True
         time.sleep(0.02)
     return condition()
+
+
+def zygotes(parent: int | None = None) -> set[int]:
+    """Running zygotes (of one actor), with their sessions."""
+    found = set()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and is_alive(int(folder.name)):
+            try:
+                command = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"factory.sandbox.inside.zygote" in command:
+                found.add(int(folder.name))
+    return found if parent is None else found & descendants(parent)
