@@ -135,6 +135,33 @@ def decontaminate(
         summary.write(report)
 
 
+@app.command()
+def status(
+    uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Print how far a run is, how fast it goes and when it will end, from storage alone."""
+    import json
+
+    from factory.inspection import status
+
+    now = status.status(uri)
+    print(json.dumps(now.to_json(), ensure_ascii=False) if as_json else status.render(now))
+
+
+@app.command()
+def why(
+    uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
+    row: Annotated[str, typer.Argument(help="Id of a problem or a thread.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Print the life of one problem: where it came from, every sample with its verdict, and where it went."""
+    from factory.inspection import why
+
+    life = why.life_of(uri, row)
+    print(why.to_json(life) if as_json else why.render(life))
+
+
 def main() -> None:
     """Entry point of the console script: a `FactoryError` is three lines and status 2, never a traceback."""
     try:

@@ -8,20 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from factory.recipe import Publish
 from factory.records import SCHEMA_VERSION, Reject, Trace, Verdict
-from factory.store.fs import Store
 from factory.store.ids import hash_of
-from factory.store.parts import DIRECTORIES, PartInfo, read_info
+from factory.store.parts import PartInfo, scan
 from factory.store.run import Run
 
 PARTITION_BYTES = 512 << 20  # of journaled rows before compression; a task holds about twice this
 LAYOUT_VERSION = 1  # raised when the same journal would be published differently
 _KINDS = (Trace, Verdict, Reject)
-_READERS = 16
 
 RowGroups = list[tuple[str, list[int]]]  # keys of parts, and the row groups to read of each
 
@@ -54,7 +51,7 @@ class Plan:
 
 def make_plan(run: Run, settings: Publish, partition_bytes: int) -> tuple[Plan, list[Partition]]:
     """Read the journal's tables of contents and cut it into partitions of about `partition_bytes`."""
-    infos: dict[type, list[PartInfo]] = {kind: _infos(run.store, kind, run.fingerprint) for kind in _KINDS}
+    infos: dict[type, list[PartInfo]] = {kind: scan(run.store, kind, run.fingerprint) for kind in _KINDS}
     total = sum(sum(info.group_bytes) for kind in _KINDS for info in infos[kind])
     count = max(1, -(-total // partition_bytes))
     row_groups: list[dict[type, RowGroups]] = [{kind: [] for kind in _KINDS} for _ in range(count)]
@@ -64,13 +61,6 @@ def make_plan(run: Run, settings: Publish, partition_bytes: int) -> tuple[Plan, 
                 row_groups[number][kind].append((info.entry.key, groups))
     partitions = [Partition(number, count, groups) for number, groups in enumerate(row_groups)]
     return Plan(_identity(infos, settings, count), run.fingerprint, settings), partitions
-
-
-def _infos(store: Store, kind: type, fingerprint: str) -> list[PartInfo]:
-    entries = [entry for entry in store.list(DIRECTORIES[kind]) if entry.key.endswith(".parquet")]
-    with ThreadPoolExecutor(_READERS) as readers:
-        infos = readers.map(lambda entry: read_info(store, entry, fingerprint), entries)
-        return [info for info in infos if info is not None]
 
 
 def _where(info: PartInfo, count: int) -> dict[int, list[int]]:

@@ -1,0 +1,172 @@
+"""`factory why URI PROBLEM`: the life of one row: where it came from, what was asked of it, and where it went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.compute as pc
+
+from factory import ingest
+from factory.errors import FactoryError
+from factory.records import Asked, FinishedTurn, Problem, Reject, Thread, Trace, Verdict, from_table, to_dict
+from factory.store.ids import scoped
+from factory.store.manifest import latest
+from factory.store.outcome import Ending, Endings
+from factory.store.parts import Kind, read_rows, scan
+from factory.store.report import PUBLISHED
+from factory.store.run import Run
+from factory.store.tables import read_table
+
+
+@dataclass(slots=True, kw_only=True)
+class Life:
+    """Everything that storage knows of one row."""
+
+    id: str
+    entered: list[tuple[str, Thread | Problem | Reject]] = field(default_factory=list)  # part, row
+    asked: list[Asked] = field(default_factory=list)
+    turns: list[FinishedTurn] = field(default_factory=list)
+    traces: list[tuple[Trace, str]] = field(default_factory=list)  # trace, outcome
+    ending: Ending = field(default_factory=Ending)
+    rejects: list[Reject] = field(default_factory=list)
+    published: dict[str, str] = field(default_factory=dict)  # uid -> file
+
+
+def life_of(uri: str, row_id: str) -> Life:
+    """Look one row up everywhere. Raises `FactoryError` where no trace of it is found."""
+    run = Run.attach(uri)
+    life = Life(id=row_id, entered=list(_entered(run, row_id)))
+    life.asked = list(_journaled(run, Asked, row_id))
+    life.turns = list(_journaled(run, FinishedTurn, row_id))
+    endings = Endings()
+    for verdict in _journaled(run, Verdict, row_id):
+        endings.add_verdict(verdict)
+    for owner in (row_id, scoped(row_id, "thread")):
+        for reject in _journaled(run, Reject, owner):
+            life.rejects.append(reject)
+            endings.add_reject(row_id, reject.kind, reject.stage, reject.reason, reject.row)
+    life.ending = endings.of(row_id)
+    distinct = {(str(t.key), t.uid): t for t in _journaled(run, Trace, row_id)}
+    life.traces = [(trace, life.ending.outcome(trace.key, trace.uid)) for _, trace in sorted(distinct.items())]
+    life.published = _published(run, life)
+    if not (life.entered or life.asked or life.traces or life.rejects or life.ending.verdict):
+        raise FactoryError(
+            f"{uri} knows no row {row_id!r}", remedy="ids stand in the column problem_id, and under inputs/ in id"
+        )
+    return life
+
+
+def render(life: Life) -> str:
+    """One row's life for a terminal, in the order in which it happened."""
+    return "\n".join([*_beginning(life), *_samples(life), *_end(life)])
+
+
+def to_json(life: Life) -> str:
+    values: dict[str, Any] = {
+        "id": life.id,
+        "entered": [{"part": part, "row": to_dict(row)} for part, row in life.entered],
+        "asked": [to_dict(row) for row in life.asked],
+        "samples": [
+            {"key": str(t.key), "uid": t.uid, "answer": t.answer, "finish_reason": t.finish_reason, "outcome": outcome}
+            | {"file": life.published.get(t.uid)}
+            for t, outcome in life.traces
+        ],
+        "verdict": to_dict(life.ending.verdict) if life.ending.verdict else None,
+        "rejects": [to_dict(row) for row in life.rejects],
+    }
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _beginning(life: Life) -> Iterator[str]:
+    for part, row in life.entered:
+        if isinstance(row, Reject):
+            yield f"refused    at {row.stage}, {row.reason}{_detail(row)} (in {part}, from {row.position or '?'})"
+            continue
+        yield f"entered    {type(row).__name__.lower()} {life.id} from {row.position or 'an unnamed place'} (in {part})"
+        if isinstance(row, Problem):
+            yield f"           {_short(row.text)}"
+            yield f"           answer of the source: {row.answer if row.answer is not None else 'none'}"
+        else:
+            yield f"           {_short(row.title or row.question.text)} ({len(row.answers)} answers)"
+    for asked in life.asked:
+        yield f"asked      {asked.key}: {_short(asked.text)}"
+    problem = life.ending.verdict.problem if life.ending.verdict else None
+    for near in problem.neighbours if problem else []:
+        yield f"compared   {near.benchmark}/{near.id}: cosine {near.cosine:.3f}, {near.verdict}"
+
+
+def _samples(life: Life) -> Iterator[str]:
+    judged = life.ending.judgements
+    for trace, outcome in life.traces:
+        tool = "python" if trace.tool else "none"
+        judgement = judged.get(trace.key)
+        by = f" by {judgement.method}" if judgement and judgement.uid == trace.uid else ""
+        place = f" -> {life.published[trace.uid]}" if trace.uid in life.published else ""
+        length = f"{trace.n_generated_tokens:,} tokens, {len(trace.tool_calls)} calls, {trace.finish_reason}"
+        name = f"{trace.mode}/{tool}/{trace.sample}"
+        yield f"sample     {name}: answer {trace.answer!r}, {length}: {outcome}{by}{place}"
+    known = {str(trace.key) for trace, _ in life.traces}
+    for key in sorted({str(turn.key) for turn in life.turns} - known):
+        n = sum(len(turn.token_ids) for turn in life.turns if str(turn.key) == key)
+        yield f"under way  {key}: {n:,} tokens journaled"
+
+
+def _end(life: Life) -> Iterator[str]:
+    verdict = life.ending.verdict
+    if verdict is not None:
+        changed = f", instead of {verdict.original_reference!r}" if verdict.changed_to_majority else ""
+        votes = ", ".join(f"{answer!r}: {n}" for answer, n in sorted(verdict.votes.items(), key=lambda i: -i[1]))
+        yield f"settled    {verdict.reference!r}{changed}; votes {votes or 'none'}"
+        for regime in verdict.regimes:
+            yield f"passed     {regime.name}: {regime.passed} of {regime.count}"
+    for reject in life.rejects:
+        yield f"rejected   at {reject.stage}, {reject.reason}{_detail(reject)}"
+    n = sum(outcome == PUBLISHED for _, outcome in life.traces)
+    if verdict is not None:
+        files = len(set(life.published.values()))
+        there = f"in {files} files" if life.published else "but no published version holds them yet"
+        yield f"ended      verdict; {n} of {len(life.traces)} samples right, {there}"
+    elif life.ending.rejected is None and not any(isinstance(row, Reject) for _, row in life.entered):
+        yield f"ended      not yet; {len(life.traces)} samples so far"
+
+
+def _entered(run: Run, row_id: str) -> Iterator[tuple[str, Thread | Problem | Reject]]:
+    """The row as it was read, and as it was refused where that happened before anything was journaled."""
+    kinds: dict[str, type[Thread | Problem | Reject]] = {k.__name__: k for k in (Thread, Problem, Reject)}
+    inputs = ingest.finished(run.store)
+    for key in [*(inputs.parts if inputs else []), *([ingest.DUPLICATES] if inputs and inputs.duplicates else [])]:
+        table = read_table(run.store, key)
+        for row in from_table(kinds[key.split("/")[1]], table.filter(pc.equal(table["id"], row_id))):
+            yield key, row
+
+
+def _journaled(run: Run, kind: type[Kind], owner: str) -> Iterator[Kind]:
+    for info in scan(run.store, kind, run.fingerprint):
+        for group, owners in enumerate(info.groups):
+            if owner in owners:
+                yield from read_rows(run.store, kind, info.entry.key, group, owner)
+
+
+def _published(run: Run, life: Life) -> dict[str, str]:
+    manifest = latest(run.store)
+    wanted = {(t.mode.value, "python" if t.tool else "none") for t, outcome in life.traces if outcome == PUBLISHED}
+    found: dict[str, str] = {}
+    for shard in manifest.shards if manifest else []:
+        if (shard.mode, shard.tool) in wanted:
+            with run.store.parquet(shard.key, shard.bytes) as file:
+                table = file.read(["problem_id", "uid"])
+            uids = table.filter(pc.equal(table["problem_id"], life.id))["uid"].to_pylist()
+            found |= dict.fromkeys(uids, shard.key)
+    return found
+
+
+def _detail(reject: Reject) -> str:
+    return f": {_short(reject.detail)}" if reject.detail else ""
+
+
+def _short(text: str, width: int = 100) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 3] + "..."
