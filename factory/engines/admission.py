@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass
 
 from factory.engines.protocol import Engine, EngineLoad, EngineUnavailable
 
@@ -26,18 +26,22 @@ class Idle:
     """Where the pool's time went, in pool-seconds: one second of a pool that is 30 % idle adds 0.3 to one cause."""
 
     busy: float = 0.0
-    loading: float = field(default=0.0, metadata={"help": "no replica was up"})
-    tools: float = field(default=0.0, metadata={"help": "traces were waiting for Python"})
-    ramp: float = field(default=0.0, metadata={"help": "more programs were being let in, or were between requests"})
-    engine: float = field(
-        default=0.0, metadata={"help": "requests waited although slots were free: KV cache or prefill"}
-    )
-    tail: float = field(default=0.0, metadata={"help": "nothing was left to let in, the last programs ran"})
-    no_work: float = field(default=0.0, metadata={"help": "no program was there to run"})
+    loading: float = 0.0
+    """No replica was up."""
+    tools: float = 0.0
+    """Traces were waiting for Python."""
+    ramp: float = 0.0
+    """More programs were being let in, or were between two requests."""
+    engine: float = 0.0
+    """Requests waited although slots were free: the KV cache was full, or prefills had the turn."""
+    tail: float = 0.0
+    """Nothing was left to let in, the last programs ran."""
+    no_work: float = 0.0
+    """No program was there to run."""
 
     @property
     def total(self) -> float:
-        return float(sum(getattr(self, cause.name) for cause in fields(self)))
+        return float(sum(astuple(self)))
 
 
 class Admission:

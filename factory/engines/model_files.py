@@ -51,6 +51,14 @@ def resolve(model: str, revision: str | None = None) -> ModelFiles:
     return ModelFiles(model, directory, directory.name)  # a snapshot's directory is named by its commit
 
 
+def tokenizer_file(model: str, revision: str | None = None) -> Path:
+    """The `tokenizer.json` of a model by directory or hub name; of a hub model no weights are fetched."""
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path / "tokenizer.json"
+    return _download(model, revision, ["tokenizer.json"]) / "tokenizer.json"
+
+
 def content_hash(directory: Path) -> str:
     """16 hex digits that change when weights, tokenizer, chat template or configuration do.
 
@@ -141,13 +149,15 @@ def _hash_slice(file: BinaryIO, start: int, size: int, digest: hashlib._Hash) ->
     digest.update(file.read(min(size, _SLICE)))
 
 
-def _download(model: str, revision: str | None) -> Path:
+def _download(model: str, revision: str | None, patterns: list[str] | None = None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         return Path(
-            snapshot_download(model, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_IGNORED)
+            snapshot_download(
+                model, revision=revision, allow_patterns=patterns or _HUB_FILES, ignore_patterns=_HUB_IGNORED
+            )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise FactoryError(

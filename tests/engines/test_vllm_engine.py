@@ -118,3 +118,17 @@ async def test_an_unknown_extra_argument_and_a_broken_model_are_explained(tiny_m
         VllmEngine(str(tiny_model_dir), recipe.VllmEngine(extra={"no_such_argument": 1}))
     with pytest.raises(FactoryError, match="there is no model directory"):
         VllmEngine(str(tmp_path / "absent"))
+
+
+async def test_settings_of_a_cpu_stay_on_cpus(tiny_model_dir):
+    from factory.engines.vllm_engine import engine_args
+
+    files = model_files.resolve(str(tiny_model_dir))
+    config = recipe.VllmEngine(tensor_parallel_size=2, gpu_memory_utilization=0.8, extra={"swap_space": 1})
+    on_gpu, on_cpu = engine_args(files, config, cpu=False), engine_args(files, config, cpu=True)
+    assert on_gpu["gpu_memory_utilization"] == 0.8
+    assert "gpu_memory_utilization" not in on_cpu
+    assert on_cpu["enable_chunked_prefill"] is False
+    assert not {"enable_chunked_prefill", "enforce_eager", "kv_cache_memory_bytes"} & on_gpu.keys()
+    assert (on_gpu["tensor_parallel_size"], on_gpu["distributed_executor_backend"]) == (2, "mp")
+    assert on_gpu["swap_space"] == on_cpu["swap_space"] == 1
