@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import traceback
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
+from factory.engines.admission import Admission
 from factory.engines.protocol import EngineUnavailable
 from factory.errors import FactoryError
 from factory.programs.effects import Effects, Model, Resources
@@ -18,13 +20,15 @@ from factory.programs.solve import reject, solve
 from factory.recipe import Recipe, Role
 from factory.records import Problem, Reject, Verdict, from_table
 from factory.sandbox.protocol import Sandbox
+from factory.stages.counted import Counted
 from factory.stages.ledger import Attempt
 from factory.store.run import Run
 from factory.verify import Checker
 
 log = logging.getLogger(__name__)
 
-SUMMARY = pa.schema([("id", pa.string()), ("outcome", pa.string())])
+SUMMARY = pa.schema([("id", pa.string()), ("outcome", pa.string()), ("worker", pa.string()), ("idle", pa.string())])
+"""`idle` is what the worker has seen of the pool so far: `admission.Idle` as JSON."""
 UNFINISHED = "unfinished"
 
 
@@ -33,7 +37,7 @@ class Services:
     """What a worker reaches over the network: models by role, Python sessions, and the ledger's `begin`."""
 
     models: Mapping[Role, Model]
-    sandbox: Sandbox | None
+    sandbox: Sandbox
     begin: Callable[[str], Awaitable[Attempt | None]]
 
 
@@ -46,18 +50,24 @@ class Solve:
 
     def __init__(self, run: Run, recipe: Recipe, connect: Callable[[], Awaitable[Services]]) -> None:
         self._run, self._recipe, self._connect = run, recipe, connect
-        self._slots = asyncio.Semaphore(recipe.programs.problems_in_flight)
+        self._name = f"solve-{uuid.uuid4().hex[:8]}"
+        self._admission = Admission(most=recipe.programs.problems_in_flight)
         self._starting = asyncio.Lock()
         self._services: Services | None = None
 
     async def __call__(self, batch: pa.Table) -> AsyncGenerator[pa.Table, None]:
         problems = from_table(Problem, batch)
-        outcomes = await asyncio.gather(*map(self._row, problems))
-        yield pa.table({"id": [p.id for p in problems], "outcome": list(outcomes)}, schema=SUMMARY)
+        services = await self._ready()
+        outcomes = await asyncio.gather(*(self._row(problem, services) for problem in problems))
+        idle = json.dumps(asdict(self._admission.idle))
+        rows = [
+            {"id": p.id, "outcome": o, "worker": self._name, "idle": idle}
+            for p, o in zip(problems, outcomes, strict=True)
+        ]
+        yield pa.Table.from_pylist(rows, schema=SUMMARY)
 
-    async def _row(self, problem: Problem) -> str:
-        async with self._slots:
-            services = await self._ready()
+    async def _row(self, problem: Problem, services: Services) -> str:
+        async with self._admission.program():
             attempt = await services.begin(problem.id)
             if attempt is None:
                 return "finished before"
@@ -94,9 +104,12 @@ class Solve:
                     memory_mb=verify.memory_mb,
                     policy=verify.policy,
                 )
-                self._journal = self._run.writer(f"solve-{uuid.uuid4().hex[:8]}", self._recipe)
-                self._resources = Resources(
-                    self._recipe, services.models, services.sandbox, checker.equal, self._journal
+                self._journal = self._run.writer(self._name, self._recipe)
+                sandbox = Counted(services.sandbox)
+                self._resources = Resources(self._recipe, services.models, sandbox, checker.equal, self._journal)
+                teacher = services.models["teacher"].engine
+                self._watch = asyncio.create_task(
+                    self._admission.watch(teacher, in_tools=lambda: sandbox.cells_under_way)
                 )
                 self._services = services
             return self._services

@@ -1,0 +1,76 @@
+"""The services of a run: engine pools, sandboxes and the ledger. Started by the driver, reached by every worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from factory import recipe as r
+from factory.dialects import dialect
+from factory.dialects.tokenizer import HfTokenizer
+from factory.engines import model_files, serve
+from factory.engines.endpoint import EndpointEngine
+from factory.engines.protocol import Engine
+from factory.programs.effects import Model
+from factory.sandbox.pool import SandboxPool
+from factory.stages.solve import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Awaited in a worker, it gives the worker its `Services`. Small to pickle: handles and the recipe."""
+
+    recipe: r.Recipe
+    pools: Mapping[r.Role, Engine]  # roles that are served on the cluster
+    sandbox: SandboxPool
+    ledger: Any
+
+    async def __call__(self) -> Services:
+        models = {role: self._model(role, teacher) for role, teacher in roles(self.recipe).items()}
+        return Services(models, self.sandbox, self.ledger.begin.remote)
+
+    def _model(self, role: r.Role, teacher: r.Teacher) -> Model:
+        tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
+        if isinstance(teacher.engine, r.EndpointEngine):
+            engine: Engine = EndpointEngine(
+                teacher.model, teacher.engine, revision=teacher.revision, tokenizer=tokenizer
+            )
+        else:
+            engine = self.pools[role]
+        return Model(engine, dialect(teacher.dialect, tokenizer), teacher.ask_tokens, teacher.ask_mode)
+
+
+def roles(recipe: r.Recipe) -> dict[r.Role, r.Teacher]:
+    """The roles that a run needs, each with its model; the teacher plays those that the recipe leaves open."""
+    needed: dict[r.Role, r.Teacher] = {"teacher": recipe.teacher}
+    if any(source.kind != "table" for source in recipe.sources):
+        needed["curator"] = recipe.curator or recipe.teacher
+    if recipe.verify.judge != "never" or recipe.decontaminate.judge != "never":
+        needed["judge"] = recipe.judge or recipe.teacher
+    return needed
+
+
+def check(recipe: r.Recipe) -> None:
+    """Raise `FactoryError` for a model directory on this machine that is not complete, or lacks control tokens."""
+    for teacher in roles(recipe).values():
+        if isinstance(teacher.engine, r.VllmEngine) and Path(teacher.model).is_dir():
+            model_files.resolve(teacher.model, teacher.revision)
+            dialect(teacher.dialect, HfTokenizer(model_files.tokenizer_file(teacher.model)))
+
+
+@contextmanager
+def running(recipe: r.Recipe, fingerprint: str, ledger: Any, say: Callable[[str], None]) -> Iterator[Connect]:
+    """The services for the length of a block. Pools of an earlier start of this run are found and used."""
+    served = {role: t for role, t in roles(recipe).items() if isinstance(t.engine, r.VllmEngine)}
+    pools: dict[r.Role, Engine] = {role: serve.deploy(fingerprint, teacher) for role, teacher in served.items()}
+    for role, teacher in served.items():
+        say(f"{role}: {teacher.model}, engines are starting")
+    sandbox = SandboxPool.start(recipe.sandbox)
+    try:
+        yield Connect(recipe, pools, sandbox, ledger)
+    finally:
+        sandbox.stop()
+        serve.shutdown(fingerprint)

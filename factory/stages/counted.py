@@ -1,0 +1,38 @@
+"""A sandbox that knows how many cells are under way, so that idle engine time can be told from time lost to tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from factory.records import ToolCall
+from factory.sandbox.protocol import Sandbox, Session
+
+
+class Counted:
+    """Another sandbox, and the number of its cells that run or wait to run."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.cells_under_way = 0
+        self._sandbox = sandbox
+
+    async def open(self, *, seed: int = 0, trace: str = "") -> Session:
+        return _CountedSession(self, await self._sandbox.open(seed=seed, trace=trace))
+
+    async def close(self) -> None:
+        await self._sandbox.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _CountedSession:
+    counted: Counted
+    session: Session
+
+    async def run(self, code: str, timeout_s: float | None = None) -> ToolCall:
+        self.counted.cells_under_way += 1
+        try:
+            return await self.session.run(code, timeout_s)
+        finally:
+            self.counted.cells_under_way -= 1
+
+    async def close(self) -> None:
+        await self.session.close()
