@@ -59,6 +59,16 @@ class Source(Strict):
     """Parts that a Stack Exchange dump is read in, side by side; chosen by its size where this is not given."""
 
 
+class Curate(Strict):
+    """How problems are taken out of threads."""
+
+    convert_proofs: bool = False
+    """Reword a problem that asks for a proof into one with a result; otherwise it is rejected. (Nemotron-Math left the
+    conversions of its predecessor out, as their quality was low: section 1.1 of its facts.)"""
+    max_discussion_tokens: Positive = 24_000
+    """Replies are shown to the curator until the next one would exceed this. A token is taken for three bytes."""
+
+
 class Embedding(Strict):
     """The sentence-transformers model that decontamination and near-duplicate removal compare by."""
 
@@ -84,7 +94,7 @@ class Decontaminate(Strict):
     """JSON lines files with `id` and `problem`; the file's stem names the benchmark."""
     embedding: Embedding = Embedding()
     neighbours: Positive = 5
-    """Benchmark problems retrieved and kept on the row for each problem."""
+    """Benchmark problems retrieved by embedding and kept on the row of each problem; shared n-grams add up to two."""
     threshold: Fraction = 0.5
     """Score from which a pair inside the band counts as the same problem where no judge decides. At 0.4 copies of a
     benchmark problem with other numbers leave too."""
@@ -305,6 +315,7 @@ class Recipe(Strict):
 
     name: str
     sources: list[Source] = Field(min_length=1)
+    curate: Curate = Curate()
     decontaminate: Decontaminate = Decontaminate()
     teacher: Teacher
     curator: Teacher | None = None

@@ -96,6 +96,7 @@ class Problem:
     answer: str | None = None
     source: str = ""
     attribution: Attribution = field(default_factory=Attribution)
+    contributors: list[Attribution] = field(default_factory=list)  # whose replies the reference answer was read from
     neighbours: list[Neighbour] = field(default_factory=list)
     steps: dict[str, str] = field(default_factory=dict)  # raw model text of each curation step
     position: str = ""  # file and line or byte it was read from
@@ -245,7 +246,7 @@ class Reject:
     """A row that left the graph: at which stage, for which reason, with the detail and the row itself as JSON."""
 
     id: str
-    kind: str  # thread | problem | trace
+    kind: str  # thread | problem | trace; of a dump also file, post, comment and link
     stage: str
     reason: str
     detail: str = ""

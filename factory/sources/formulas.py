@@ -11,7 +11,7 @@ import html
 import re
 from functools import lru_cache
 
-FAR = 10_000  # characters that are searched for the other half of something odd, so that the search stays linear
+FAR = 2_000  # characters that are searched for the other half of something odd, so that the search stays linear
 
 _TAGS = "a|b|blockquote|br|code|dd|del|div|dl|dt|em|h[1-6]|hr|i|img|kbd|li|ol|p|pre|s|span|strike|strong|sub|sup|table"
 _TAGS += "|tbody|td|th|thead|tr|u|ul"
@@ -56,7 +56,7 @@ def spans(text: str) -> list[tuple[int, int]]:
     """Start and end of every formula in an HTML text, delimiters included. Linear in the length of the text."""
     found: list[tuple[int, int]] = []
     barren: dict[str, int] = {}  # opening -> up to where it is known to have no end
-    position, barrier = 0, -1
+    position, barrier, unbalanced = 0, -1, -1  # up to `unbalanced`, braces are known to have no partner
     while match := _OPEN.search(text, position):
         opening, position = match[0], match.end()
         if opening in ("\\\\", "\\$") or position <= barren.get(opening, -1):
@@ -69,7 +69,9 @@ def spans(text: str) -> list[tuple[int, int]]:
             continue
         if barrier < position:
             barrier = _next_tag(text, position)
-        end = _find_end(text, position, barrier, opening, match["name"])
+        end, balanced = _find_end(text, position, barrier, opening, match["name"], braces=position > unbalanced)
+        if not balanced:
+            unbalanced = max(unbalanced, position + FAR)
         if end < 0:
             barren[opening] = barrier
         else:
@@ -96,34 +98,36 @@ def _next_tag(text: str, start: int) -> int:
     return len(text)
 
 
-def _find_end(text: str, start: int, stop: int, opening: str, name: str | None) -> int:
-    """The end of a formula whose content begins at `start`, or -1 where it has none before `stop`."""
+def _find_end(text: str, start: int, stop: int, opening: str, name: str | None, *, braces: bool) -> tuple[int, bool]:
+    """The end of a formula whose content begins at `start`, or -1 where it has none before `stop`.
+
+    A delimiter inside of braces does not count, unless the braces have no partner nearby: that is the second value.
+    """
     closing = f"\\end{{{name}}}" if name else _CLOSE[opening]
     first = text.find(closing, start, stop)
     if first < 0:
-        return -1
+        return -1, True
     content = text[start:first]
     if content.count("{") == content.count("}") and opening not in content and not content.endswith("\\"):
-        return first + len(closing)
+        return first + len(closing), True
     loose, depth, nesting = -1, 0, 0
     for match in _tokens(opening, closing).finditer(text, start, stop):
         token = match[0]
         if 0 <= loose < match.start() - FAR:
             break
         if token == "{":
-            depth += 1
+            depth += braces
         elif token == "}":
-            depth -= 1
+            depth -= braces
         elif token == opening != closing:
             nesting += 1
         elif token == closing and nesting:
             nesting -= 1
         elif token == closing and depth <= 0:
-            return match.end()
+            return match.end(), True
         elif token == closing and loose < 0:
             loose = match.end()
-    # braces that never balance: the first delimiter ends it after all
-    return loose
+    return loose, loose < 0
 
 
 @lru_cache(256)

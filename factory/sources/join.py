@@ -89,6 +89,8 @@ class _Part:
             kind, identity = row.attributes.get("PostTypeId"), row.attributes["Id"]
             if kind not in ("1", "2"):
                 yield self._reject("Posts", row, "other_post_type", f"PostTypeId {kind} is no question and no answer")
+            elif kind == "1" and not (row.attributes.get("Body", "") + row.attributes.get("Title", "")).strip():
+                yield self._reject("Posts", row, "missing_problem", "neither Body nor Title holds text")
             elif identity in answers or (kind == "1" and question):
                 yield self._reject("Posts", row, "duplicate_id", f"another post {identity} came before")
             elif kind == "1":

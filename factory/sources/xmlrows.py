@@ -112,18 +112,17 @@ def _last(piece: Piece, closing: bytes, damage: BadData | None) -> Iterator[Piec
             offset = piece.byte + len(body) + len(tag)
             yield Piece(after.strip(), offset, "malformed_row", "text after the end of the dump")
         return
+    if piece.data and not closing and not damage:
+        yield piece
+        return
+    # the file ends too early: whether inside this row or behind it, one reject says so
+    element = _ELEMENT.match(piece.data)
+    whole = piece.data if piece.fault else element[0] if element else b""
+    if whole:
+        yield Piece(whole, piece.byte, piece.fault, piece.detail, piece.declaration)
     reason = "unreadable_file" if damage and not damage.truncated else "truncated_file"
     detail = str(damage) if damage else f"the file ends without {closing.decode() or 'having begun'}"
-    whole = piece.data.endswith((b"/>", b"</row>"))
-    if whole or not piece.data or piece.fault:
-        if piece.data:
-            yield piece
-        if closing or damage or not piece.data:
-            yield Piece(b"", piece.byte + len(piece.data), reason, detail)
-    elif closing or damage:
-        yield Piece(piece.data, piece.byte, reason, detail)
-    else:
-        yield piece
+    yield Piece(piece.data[len(whole) :].strip(), piece.byte + len(whole), reason, detail)
 
 
 def _cut(stream: Stream, max_bytes: int) -> Iterator[Piece | BadData]:

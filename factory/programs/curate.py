@@ -1,0 +1,160 @@
+"""Curate: one forum thread in; its problems with reference answers out, and a reject for everything that is none.
+
+The steps and their order are Nemotron-Math's (arXiv 2512.15489, section 2; facts: section 1.3): extract the problems,
+leave out proofs, multiple choice, yes-or-no questions and what cannot be solved as stated, then look for the answer.
+
+Every prompt of a thread begins with the same text, the thread's first post; the replies follow only where they are
+read. An engine that caches prefixes so computes each post once, and a thread without problems costs no replies at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from factory.programs import curation
+from factory.programs.thread_text import discussion_text, question_text
+from factory.recipe import Curate, Role
+from factory.records import Problem, Reject, Thread, to_dict
+
+STAGE = "curate"
+MALFORMED = "malformed"  # the key of `Problem.steps` that names the steps whose reply could not be read
+
+
+class Asks(Protocol):
+    """The one effect that curation needs."""
+
+    async def ask(self, role: Role, prompt: str, variables: Mapping[str, Any]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A question with two answers; the first one ends a problem's way with `reason`."""
+
+    prompt: str
+    yes: str
+    no: str
+    reason: str
+
+
+CLASSIFIERS = (
+    Classifier("classify_proof", "Proof", "Result", "proof"),
+    Classifier("classify_multiple_choice", "Choice", "Open", "multiple_choice"),
+    Classifier("classify_binary", "Binary", "Open", "binary"),
+    Classifier("classify_invalid", "Invalid", "Valid", "invalid"),
+)
+PROMPTS = ("extract_problems", *(classifier.prompt for classifier in CLASSIFIERS), "convert_proof", "extract_answer")
+_DEFAULTS = Curate()
+
+
+async def curate(thread: Thread, ctx: Asks, settings: Curate = _DEFAULTS) -> list[Problem | Reject]:
+    """The problems of a thread, each a `Problem` or a `Reject`; a thread without any is one reject.
+
+    The raw reply of each step stays on the row, in `Problem.steps`. A reply that cannot be read takes its step's
+    default (no problem, not of this kind, no answer), and `steps["malformed"]` names the step.
+    """
+    question = question_text(thread)
+    text = await ctx.ask("curator", "extract_problems", {"question": question})
+    extracted = curation.problems(text)
+    if not extracted.value:
+        reason = "malformed_extraction" if extracted.malformed else "no_problem"
+        return [_thread_reject(thread, reason, text)]
+    found = [
+        _Curation(ctx, settings, thread, question, problem)
+        for number, words in enumerate(extracted.value, 1)
+        for problem in [_problem(thread, number, words, text, malformed=extracted.malformed)]
+    ]
+    return list(await asyncio.gather(*(each.run() for each in found)))
+
+
+class _Curation:
+    """One problem on its way through the steps."""
+
+    def __init__(self, ctx: Asks, settings: Curate, thread: Thread, question: str, problem: Problem) -> None:
+        self._ctx, self._settings, self._thread = ctx, settings, thread
+        self._question, self._problem = question, problem
+
+    async def run(self) -> Problem | Reject:
+        for classifier in CLASSIFIERS:
+            if not await self._is(classifier):
+                continue
+            if classifier.reason == "proof" and self._settings.convert_proofs and await self._convert():
+                return self._problem
+            return self._reject(classifier.reason)
+        await self._find_answer()
+        return self._problem
+
+    async def _is(self, classifier: Classifier) -> bool:
+        text = await self._ask(classifier.prompt)
+        reply = curation.says(text, classifier.yes, classifier.no)
+        self._note(classifier.prompt, text, malformed=reply.malformed)
+        return reply.value
+
+    async def _convert(self) -> bool:
+        """Whether the proof became a problem with a result. It goes without an answer: no reply of the thread has one."""
+        text = await self._ask("convert_proof")
+        reply = curation.converted(text)
+        self._note("convert_proof", text, malformed=reply.malformed)
+        if reply.value is not None:
+            self._problem = replace(self._problem, text=reply.value)
+        return reply.value is not None
+
+    async def _find_answer(self) -> None:
+        discussion = discussion_text(self._thread, self._settings.max_discussion_tokens)
+        text = await self._ask("extract_answer", discussion=discussion)
+        reply = curation.answer(text)
+        self._note("extract_answer", text, malformed=reply.malformed)
+        if reply.value is not None:
+            contributors = [post.attribution for post in self._thread.answers]
+            self._problem = replace(self._problem, answer=reply.value, contributors=contributors)
+
+    async def _ask(self, prompt: str, **more: str) -> str:
+        variables = {"question": self._question, "problem": self._problem.text, **more}
+        return await self._ctx.ask("curator", prompt, variables)
+
+    def _note(self, step: str, text: str, *, malformed: bool) -> None:
+        self._problem = replace(self._problem, steps=_noted(self._problem.steps, step, text, malformed=malformed))
+
+    def _reject(self, reason: str) -> Reject:
+        return Reject(
+            id=self._problem.id,
+            kind="problem",
+            stage=STAGE,
+            reason=reason,
+            detail=f"malformed replies: {malformed}" if (malformed := self._problem.steps.get(MALFORMED)) else "",
+            row=json.dumps(to_dict(self._problem), ensure_ascii=False),
+            position=self._problem.position,
+        )
+
+
+def _problem(thread: Thread, number: int, words: str, reply: str, *, malformed: bool) -> Problem:
+    return Problem(
+        id=f"{thread.id}/{number}",
+        text=words,
+        source=thread.source,
+        attribution=thread.question.attribution,
+        steps=_noted({}, "extract_problems", reply, malformed=malformed),
+        position=thread.position,
+    )
+
+
+def _noted(steps: dict[str, str], step: str, text: str, *, malformed: bool) -> dict[str, str]:
+    steps = {**steps, step: text}
+    if malformed:
+        steps[MALFORMED] = ", ".join(filter(None, [steps.get(MALFORMED), step]))
+    return steps
+
+
+def _thread_reject(thread: Thread, reason: str, reply: str) -> Reject:
+    return Reject(
+        id=thread.id,
+        kind="thread",
+        stage=STAGE,
+        reason=reason,
+        detail=reply,
+        row=json.dumps(to_dict(thread), ensure_ascii=False),
+        position=thread.position,
+    )
