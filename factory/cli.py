@@ -162,6 +162,20 @@ def why(
     print(why.to_json(life) if as_json else why.render(life))
 
 
+@app.command()
+def audit(
+    uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
+    answers: Annotated[int, typer.Option(min=0, help="Traces whose answer is compared again.")] = 200,
+    cells: Annotated[int, typer.Option(min=0, help="Traces whose Python cells are run again.")] = 20,
+) -> None:
+    """Hold the published dataset against its manifest, counts, checker and sandbox; status 1 where it is not sound."""
+    from factory.inspection import audit
+
+    found = audit.audit(uri, answers=answers, cells=cells)
+    print(audit.render(found))
+    sys.exit(0 if found.sound else 1)
+
+
 def main() -> None:
     """Entry point of the console script: a `FactoryError` is three lines and status 2, never a traceback."""
     try:
