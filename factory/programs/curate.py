@@ -94,7 +94,7 @@ class _Curation:
         return reply.value
 
     async def _convert(self) -> bool:
-        """Whether the proof became a problem with a result. It goes without an answer: no reply of the thread has one."""
+        """Whether the proof became a problem with a result. It goes without an answer, as no reply gives one."""
         text = await self._ask("convert_proof")
         reply = curation.converted(text)
         self._note("convert_proof", text, malformed=reply.malformed)

@@ -15,7 +15,7 @@ _NO_PROBLEM = re.compile(r"^\W*no problems?\W*$", re.I | re.M)
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _ANSWER = re.compile(r"answer[*_ \t]*:", re.I)
 _CONVERTED = re.compile(r"^[ \t>*_#]*problem[*_ \t]*:[*_]*", re.I | re.M)
-_NONE = re.compile(r"\W*(?:none|not found|no answer|unknown)\W*", re.I)
+_NOT_FOUND = re.compile(r"\W*(?:text\W*)?(?:not found|no answer|unknown)\W*", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ def answer(text: str) -> Reply[str | None]:
     stated = text[marks[-1].end() :] if marks else ""
     boxed = extract_answer(stated)
     if boxed is not None:
-        return Reply(None if is_missing(boxed) or _NONE.fullmatch(boxed) else boxed)
-    return Reply(None, malformed=_NONE.match(stated.strip()) is None)
+        return Reply(None if is_missing(boxed) or _NOT_FOUND.fullmatch(boxed) else boxed)
+    return Reply(None, malformed=_NOT_FOUND.match(stated) is None)
 
 
 def converted(text: str) -> Reply[str | None]:
     """The problem after the last "Problem:". Default, where there is no such line: none."""
     marks = list(_CONVERTED.finditer(text))
     stated = text[marks[-1].end() :].strip() if marks else ""
-    return Reply(None if not stated or _NONE.fullmatch(stated) else stated, malformed=not stated)
+    return Reply(None if re.fullmatch(r"\W*(?:none\W*)?", stated, re.I) else stated, malformed=not stated)
