@@ -28,11 +28,14 @@ import numpy.typing as npt
 from factory.decontaminate.benchmarks import BenchmarkProblem, Place, read
 from factory.decontaminate.cache import Vectors
 from factory.decontaminate.embedder import Embedder
+from factory.decontaminate.lexical import LexicalIndex
 from factory.decontaminate.text import normalise
 from factory.errors import FactoryError
 
 EXACT_ROWS = 100_000
 FLAT_ROWS = 4_000_000
+LEXICAL = 2
+"""Neighbours by n-grams that are looked at besides those by embedding."""
 _TRAINING_ROWS_PER_LIST = 64
 
 
@@ -97,6 +100,7 @@ class BenchmarkIndex:
         self.embedding = embedding
         self.vectors = vectors
         self._vector_index = VectorIndex(vectors)
+        self._lexical = LexicalIndex([problem.text for problem in problems])
         self._by_text = {normalise(problem.text): row for row, problem in enumerate(problems)}
 
     @classmethod
@@ -115,18 +119,18 @@ class BenchmarkIndex:
         return counts
 
     def search(self, texts: Sequence[str], vectors: Vectors, k: int) -> list[list[tuple[int, float]]]:
-        """For each text the rows of its k nearest benchmark problems with their cosines, nearest first.
-
-        A text that equals a benchmark problem after normalisation finds it even where the vectors do not.
-        """
+        """For each text the rows of its k nearest benchmark problems with their cosines, nearest first, and behind
+        them up to `LEXICAL` others that share most n-grams with it. One that is equal after normalisation is there."""
         cosines, rows = self._vector_index.search(vectors, k)
+        lexical = self._lexical.search(texts, LEXICAL)
         found = []
         for i, text in enumerate(texts):
-            nearest = [(int(r), float(c)) for r, c in zip(rows[i], cosines[i], strict=True) if r >= 0]
+            nearest = {int(r): float(c) for r, c in zip(rows[i], cosines[i], strict=True) if r >= 0}
             exact = self._by_text.get(normalise(text))
-            if exact is not None and exact not in (row for row, _ in nearest):
-                nearest = [(exact, float(vectors[i] @ self.vectors[exact])), *nearest[: k - 1]]
-            found.append(nearest)
+            for row in ([] if exact is None else [exact]) + lexical[i]:
+                if row not in nearest:
+                    nearest[row] = float(vectors[i] @ self.vectors[row])
+            found.append(list(nearest.items()))
         return found
 
     def text_of(self, benchmark: str, id: str) -> str:

@@ -14,18 +14,19 @@ from typing import Any
 
 import yaml
 
+from factory.decontaminate.signals import NEAR_COPY
+
 COPY = 0.85
-"""Share of the benchmark problem's character n-grams from which the training problem is a copy of it."""
-SAME_NUMBERS = 0.999
+"""Share of the benchmark problem's character n-grams from which a longer training text holds it."""
 VARIANT_SCORE = 0.4
-"""Score of a copy with other numbers: below any sensible threshold, inside the band that a judge is asked about."""
+"""Score of a copy with other numbers: below the default threshold, inside the band that a judge is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairVerdict:
     """`score` in [0, 1]; `contaminated` is None inside the band where rules alone should not decide.
 
-    `rule` names what spoke: identical, contains, same_numbers, variant, rewording, translation or different.
+    `rule` names what spoke: identical, near_copy, contains, variant, rewording, translation or different.
     """
 
     contaminated: bool | None
@@ -46,11 +47,10 @@ def judge_pair(
     if signals["equal"]:
         return PairVerdict(True, 1.0, "identical", "identical after normalisation")
     if signals["same_language"]:
-        if signals["chars_forward"] >= COPY and signals["numbers_forward"] >= SAME_NUMBERS:
-            score = 0.5 + 0.5 * signals["chars_forward"]
-            return PairVerdict(True, score, "contains", "holds nearly all of the benchmark problem")
-        if min(signals["chars_forward"], signals["chars_backward"]) >= COPY - 0.15:
-            return _copy_with_changes(signals, band)
+        if min(signals["chars_forward"], signals["chars_backward"]) >= NEAR_COPY:
+            return _near_copy(signals, band)
+        if signals["chars_forward"] >= COPY:
+            return _contained(signals, band)
     name = "rewording" if signals["same_language"] else "translation"
     weights = _weights(name, model, with_numbers=bool(signals["has_numbers"]))
     score = _logistic(weights, signals)
@@ -62,13 +62,23 @@ def judge_pair(
     return PairVerdict(None, score, name, f"possible {name}: {strongest}")
 
 
-def _copy_with_changes(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
-    """Nearly the same text: the same problem where the numbers are, a variant of it where they are not."""
-    if min(signals["numbers_forward"], signals["numbers_backward"]) >= SAME_NUMBERS:
-        score = 0.5 + 0.5 * min(signals["chars_forward"], signals["chars_backward"])
-        sure = True if score >= band[1] else None
-        return PairVerdict(sure, score, "same_numbers", "nearly the same text with the same numbers")
-    return PairVerdict(None, VARIANT_SCORE, "variant", "nearly the same text with other numbers")
+def _near_copy(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
+    """Nearly the same text: the same problem where the formulas are, a variant of it where they are not."""
+    if signals["formula_changes"]:
+        return PairVerdict(None, VARIANT_SCORE, "variant", "nearly the same text with other numbers or formulas")
+    score = 0.5 + 0.5 * min(signals["chars_forward"], signals["chars_backward"])
+    sure = True if score >= band[1] else None
+    return PairVerdict(sure, score, "near_copy", "nearly the same text with the same formulas")
+
+
+def _contained(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
+    """A longer text that holds the benchmark problem."""
+    if signals["formula_changes"]:
+        return PairVerdict(None, VARIANT_SCORE, "variant", "holds the benchmark problem with other numbers or formulas")
+    score = 0.5 + 0.5 * signals["chars_forward"]
+    return PairVerdict(
+        True if score >= band[1] else None, score, "contains", "holds nearly all of the benchmark problem"
+    )
 
 
 def _logistic(weights: dict[str, float], signals: dict[str, float]) -> float:

@@ -11,32 +11,37 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from factory.decontaminate.alignment import formula_changes
 from factory.decontaminate.text import analyse
 
 NGRAM = 3
 """Words of an n-gram: paraphrases keep threes; 13-grams (GPT-3, appendix C) only find copies."""
 CHAR_NGRAM = 6
+NEAR_COPY = 0.7
 NEUTRAL = 0.5
 _COMMON_NUMBERS = frozenset(("0", "1", "2"))
 
 
 def signals(train_text: str, bench_text: str, cosine: float) -> dict[str, float]:
-    """Every signal of one pair, each in [0, 1] except `cosine` in [-1, 1].
+    """Every signal of one pair, each in [0, 1], save `cosine` in [-1, 1].
 
     Where neither side has names or formulas at all, those signals are `NEUTRAL`. `has_numbers` is 1 where a number
-    other than 0, 1 and 2 occurs on either side: without one, numbers in common say nothing.
+    other than 0, 1 and 2 occurs on either side: without one, numbers in common say nothing. `formula_changes` is a
+    count, made only where at least `NEAR_COPY` of the benchmark problem stands in the training problem.
     """
     train, bench = analyse(train_text), analyse(bench_text)
     train_chars, bench_chars = _char_ngrams(train.squeezed), _char_ngrams(bench.squeezed)
     train_words, bench_words = _word_ngrams(train.words), _word_ngrams(bench.words)
     train_symbols, bench_symbols = _symbol_ngrams(train.symbols), _symbol_ngrams(bench.symbols)
     train_numbers, bench_numbers = _weighed(train.numbers), _weighed(bench.numbers)
+    chars_forward = _containment(bench_chars, train_chars)
+    near_copy = chars_forward >= NEAR_COPY and train.squeezed != bench.squeezed
     return {
         "cosine": float(cosine),
         "equal": float(bool(bench.squeezed) and train.squeezed == bench.squeezed),
         "ngram_forward": _containment(bench_words, train_words),
         "ngram_backward": _containment(train_words, bench_words),
-        "chars_forward": _containment(bench_chars, train_chars),
+        "chars_forward": chars_forward,
         "chars_backward": _containment(train_chars, bench_chars),
         "content_forward": _containment(Counter(bench.content), Counter(train.content)),
         "content_backward": _containment(Counter(train.content), Counter(bench.content)),
@@ -44,6 +49,7 @@ def signals(train_text: str, bench_text: str, cosine: float) -> dict[str, float]
         "numbers_backward": _containment(train_numbers, bench_numbers),
         "numbers_evidence": 1 - math.exp(-(train_numbers & bench_numbers).total() / 40),
         "has_numbers": float(bool((train.numbers | bench.numbers) - _COMMON_NUMBERS)),
+        "formula_changes": float(formula_changes(train.words, bench.words)) if near_copy else 0.0,
         "names": _agreement(train.names, bench.names),
         "math_forward": _containment(bench_symbols, train_symbols),
         "math_backward": _containment(train_symbols, bench_symbols),

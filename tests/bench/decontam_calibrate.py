@@ -18,10 +18,11 @@ import numpy as np
 import yaml
 from scipy.optimize import minimize
 
+from factory.decontaminate.benchmarks import read
 from factory.decontaminate.embedder import Embedder
-from factory.decontaminate.index import BenchmarkIndex
+from factory.decontaminate.index import VectorIndex
 from factory.decontaminate.rule import COPY
-from factory.decontaminate.signals import signals
+from factory.decontaminate.signals import NEAR_COPY, signals
 from factory.decontaminate.text import analyse
 
 TEXT_SIGNALS = [
@@ -82,16 +83,18 @@ def translation_negatives(pairs: list[dict[str, Any]], embedder: Embedder, per_p
 def wild_negatives(
     sources: list[Path], benchmarks: list[Path], embedder: Embedder, per_source: int = 400
 ) -> list[dict[str, Any]]:
-    """Unlabelled problems beside their second to fifth nearest benchmark problems. The nearest is left out, because it
-    may be the same problem; of the others few are, and these pairs are what the rule meets in a run."""
-    index = BenchmarkIndex.build(benchmarks, embedder)
+    """Unlabelled problems beside their second to fifth nearest benchmark problems of the same language. The nearest is
+    left out, because it may be the same problem; of the others few are, and these pairs are what the rule meets."""
+    problems = read(benchmarks)
+    index = VectorIndex(embedder.embed([problem.text for problem in problems]))
     negatives = []
     for source in sources:
         rows = load_pairs(source)
         texts = [row["problem"] for row in random.Random(0).sample(rows, min(per_source, len(rows)))]
-        for text, nearest in zip(texts, index.search(texts, embedder.embed(texts), 5), strict=True):
-            negatives += [{"train_problem": text, "benchmark_problem": index.problems[row].text, "contaminated": False}
-                          for row, _ in nearest[1:]]  # fmt: skip
+        for text, nearest in zip(texts, index.search(embedder.embed(texts), 5)[1], strict=True):
+            others = [problems[row].text for row in nearest[1:]]
+            negatives += [{"train_problem": text, "benchmark_problem": other, "contaminated": False}
+                          for other in others if analyse(other).language == analyse(text).language]  # fmt: skip
     return negatives
 
 
@@ -100,27 +103,32 @@ def fit_rule(pairs: list[dict[str, Any]], wild: list[dict[str, Any]], embedder: 
     clear = [pair for pair in pairs if not pair["borderline"]]
     clear += translation_negatives(clear, embedder) + wild
     measured = list(zip(clear, measure(clear, embedder), strict=True))
-    copies = [(p, s) for p, s in measured if s["same_language"] and (s["equal"] or s["chars_forward"] >= COPY)]
-    reworded = [(p, s) for p, s in measured if s["same_language"] and not (s["equal"] or s["chars_forward"] >= COPY)]
+    same_language = [(p, s) for p, s in measured if s["same_language"]]
+    reworded = [(p, s) for p, s in same_language if not _copy(s)]
     translated = [(p, s) for p, s in measured if not s["same_language"]]
 
     def weights(group: list[tuple[dict[str, Any], dict[str, float]]], names: list[str]) -> dict[str, float]:
         return fit([s for _, s in group], [p["contaminated"] for p, _ in group], names)
 
-    formulas = ["numbers_forward", "numbers_backward", "math_forward", "math_backward"]
+    formulas = ["math_forward", "math_backward"]
+    numbers = ["numbers_forward", "numbers_backward", "numbers_evidence"]
     numberless = [name for name in TEXT_SIGNALS if not name.startswith("numbers")]
     return {
         "fitted_on": {"rewordings and others": len(reworded), "across languages": len(translated),
-                      "copies, left to the rules": len(copies)},
+                      "copies, left to the rules": len(same_language) - len(reworded)},
         "cosine_models": COSINE_MODELS,
         "rewording": weights(reworded, ["cosine", *TEXT_SIGNALS]),
         "rewording_without_cosine": weights(reworded, TEXT_SIGNALS),
         # All pairs, most of which have numbers that the fit may not see: numberless pairs alone would be too few.
         "rewording_without_numbers": weights(reworded, ["cosine", *numberless]),
         "rewording_without_cosine_without_numbers": weights(reworded, numberless),
-        "translation": weights(translated, formulas),
-        "translation_without_numbers": weights(translated, formulas[2:]),
+        "translation": weights(translated, [*numbers, *formulas]),
+        "translation_without_numbers": weights(translated, formulas),
     }  # fmt: skip
+
+
+def _copy(s: dict[str, float]) -> bool:
+    return s["equal"] > 0 or s["chars_forward"] >= COPY or min(s["chars_forward"], s["chars_backward"]) >= NEAR_COPY
 
 
 def main() -> None:
