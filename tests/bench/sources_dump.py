@@ -22,7 +22,23 @@ from factory.recipe import Source
 from factory.sources import read, splits
 from tests.sources.dumps import answer, question
 
-WORDS = "let the of a is group function that we have for all ring such prove open set limit value integral".split()
+WORDS = (
+    "let",
+    "the",
+    "of",
+    "a",
+    "group",
+    "function",
+    "that",
+    "we",
+    "have",
+    "for",
+    "all",
+    "such",
+    "prove",
+    "limit",
+    "value",
+)
 FORMULAS = [
     "$x &lt; y$",
     "$f(x)=\\frac{1}{x}$",
@@ -80,8 +96,8 @@ def measure(path: Path, parts: int) -> None:
     size = path.stat().st_size / 1e6
     peak = max(r[2] for r in results)
     print(
-        f"{size:6.0f} MB, {parts} process(es): {size / wall:6.2f} MB/s of wall time, {size / cpu:6.2f} MB per CPU second, "
-        f"peak {peak:.0f} MB a process, {rows:.0f} threads"
+        f"{size:6.0f} MB, {parts} process: {size / wall:6.2f} MB/s of wall time, {size / cpu:6.2f} MB per CPU second,"
+        f" peak {peak:.0f} MB a process, {rows:.0f} threads"
     )
 
 
