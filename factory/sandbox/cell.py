@@ -81,7 +81,7 @@ class CellRun:
             process.signal(signal.SIGSTOP)  # nothing runs on after the cell
             seconds = time.monotonic() - started
             self._drain()
-            self._check_scratch()
+            self._check_scratch(None)
         finally:
             for timer in self._timers.values():
                 timer.cancel()
@@ -202,11 +202,12 @@ class CellRun:
         self._kill("timeout", f"it did not stop after {self._bounds.timeout_s:g} s")
 
     def _watch(self) -> None:
-        if self._check_scratch():
+        if self._check_scratch(self._process.pid):
             self._later("watch", _WATCH_S, self._watch)
 
-    def _check_scratch(self) -> bool:
-        size, entries = scratch.usage(self._process.folder, self._process.pid)
+    def _check_scratch(self, pid: int | None) -> bool:
+        """Whether the folder is within its bounds; kills the process where it is not."""
+        size, entries = scratch.usage(self._process.folder, pid)
         if size > self._bounds.scratch_mb << 20:
             self._kill("disk", f"it wrote more than {self._bounds.scratch_mb} MiB to its scratch folder")
         elif entries > scratch.MAX_ENTRIES:

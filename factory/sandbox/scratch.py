@@ -54,8 +54,8 @@ def remove(folder: str) -> None:
             subprocess.run(["rm", "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)
 
 
-def usage(folder: str, pid: int) -> tuple[int, int]:
-    """Bytes and entries that a session holds in its folder, deleted files that it keeps open included.
+def usage(folder: str, pid: int | None) -> tuple[int, int]:
+    """Bytes and entries that a session holds in its folder; with `pid`, deleted files that it keeps open too.
 
     The walk ends soon after `MAX_ENTRIES`: it runs while the session fills the folder.
     """
@@ -76,7 +76,7 @@ def usage(folder: str, pid: int) -> tuple[int, int]:
             continue
         except OSError:  # a path longer than the kernel takes: nested beyond reason
             entries = MAX_ENTRIES + 1
-    return size + _deleted_but_open(pid), entries
+    return size + (_deleted_but_open(pid) if pid else 0), entries
 
 
 def _deleted_but_open(pid: int) -> int:

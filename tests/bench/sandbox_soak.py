@@ -43,7 +43,7 @@ async def soak(count: int) -> None:
         root = sandbox._root.path if sandbox._root else ""
     print(f"{count} sessions in {took:.0f} s ({count / took:.0f}/s), load {os.getloadavg()[0]:.1f}")
     leaked = [key for key in ("processes", "files", "descriptors") if after[key] != before[key]]
-    print("leaked:", leaked or "nothing", "| folder left:", os.path.exists(root))
+    print("leaked:", leaked or "nothing", "| folder left:", Path(root).name in os.listdir(Path(root).parent))
     grown = {key: after[key] - before[key] for key in ("actor_mb", "zygote_mb")}
     print("memory grown by (MiB):", grown)
 

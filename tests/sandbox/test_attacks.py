@@ -68,6 +68,7 @@ CELLS = {
     "other session's folder": "os.listdir(os.path.dirname(os.getcwd()))",
     "parent by dots": "open('../../../../../../etc/passwd').read()",
     "project": f"open({__file__!r}).read()",
+    "package that is not named": f"open({pytest.__file__!r}).read()",
     "home": "os.listdir(os.path.expanduser('~root'))",
     "root folder": "os.listdir('/')",
     "etc": "open('/etc/hostname').read()",

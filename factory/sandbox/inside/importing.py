@@ -6,6 +6,7 @@ the recipe, not of the machine. Names in site-packages stay visible, because the
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import sysconfig
@@ -42,10 +43,16 @@ def trees_for(tops: set[str]) -> Trees:
     paths = sysconfig.get_paths()
     sites = sorted({paths["purelib"], paths["platlib"]})
     system = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache"]
-    interpreter = [paths["stdlib"], paths["platstdlib"], f"{sys.base_prefix}/lib"]
+    interpreter = [f"{sys.base_prefix}/lib", f"{sys.base_exec_prefix}/lib", paths["stdlib"]]
     packages = [f"{site}/{top}" for site in sites for top in sorted(tops)]
     devices = ["/dev/null", "/dev/zero", "/dev/urandom", "/dev/random"]
-    return Trees(readable=[*system, *interpreter, *packages], listable=sites, devices=devices)
+    return Trees(readable=_outermost([*system, *interpreter, *packages]), listable=sites, devices=devices)
+
+
+def _outermost(paths: list[str]) -> list[str]:
+    """Real paths, without those that are missing or lie below another: each costs every session a rule."""
+    real = sorted({os.path.realpath(path) for path in paths if os.path.exists(path)})
+    return [path for path in real if not any(path.startswith(f"{other}/") for other in real)]
 
 
 def hide_the_project(tops: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a session gives up before it sees a cell: resources, capabilities, files, system calls."""
+"""What a session gives up before it sees a cell: resources, files, system calls; capabilities went before it."""
 
 from __future__ import annotations
 
@@ -46,13 +46,25 @@ class Options(TypedDict):
     root: str
 
 
+def drop_capabilities() -> None:
+    """Done once, by the zygote, for itself and all that it forks. Raises `OSError`.
+
+    Also where the user id stays 0: CAP_SYS_RESOURCE could raise the limits again.
+    """
+    for capability in range(64):
+        try:
+            libc.prctl(libc.PR_CAPBSET_DROP, capability)
+        except OSError:
+            break  # past the last one, or without the privilege to drop any, which also means without any
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    libc.syscall(_CAPSET[os.uname().machine], header, bytes(24))
+
+
 def give_up(limits: Limits, trees: Trees, scratch: str, layers: Collection[str] = LAYERS) -> None:
     """Confine this process for good. Raises `OSError` or `ValueError` where a layer can't be put on."""
     if "rlimits" in layers:
         _set_limits(limits)
     _be_the_first_to_go()
-    if "capabilities" in layers:
-        _drop_capabilities()
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     if "landlock" in layers:
@@ -63,8 +75,12 @@ def give_up(limits: Limits, trees: Trees, scratch: str, layers: Collection[str] 
 
 def _be_the_first_to_go() -> None:
     """Where memory runs out, the kernel should pick a session, not the actor. A preference: it may be refused."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write("1000")
+    with contextlib.suppress(OSError):
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(fd, b"1000")
+        finally:
+            os.close(fd)
 
 
 def _set_limits(limits: Limits) -> None:
@@ -87,16 +103,8 @@ def _set_limits(limits: Limits) -> None:
 
 
 def _own_address_space() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
-
-
-def _drop_capabilities() -> None:
-    """Also where the user id stays 0: CAP_SYS_RESOURCE could raise the limits again."""
-    for capability in range(64):
-        try:
-            libc.prctl(libc.PR_CAPBSET_DROP, capability)
-        except OSError:
-            break  # past the last one, or without the privilege to drop any, which also means without any
-    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    libc.syscall(_CAPSET[os.uname().machine], header, bytes(24))
+    fd = os.open("/proc/self/statm", os.O_RDONLY)
+    try:
+        return int(os.read(fd, 100).split()[0]) * resource.getpagesize()
+    finally:
+        os.close(fd)

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+from functools import cache
 
 from factory.sandbox.inside import libc, syscalls
 
@@ -29,6 +30,8 @@ _FCNTL = (*range(8), 36, 37, 38, 1030, 1032)  # descriptors, flags and locks; no
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # terminal queries, FIONREAD, FIONBIO, close-on-exec
 _PRCTL = (15, 16, 0x53564D41)  # names of threads and of memory areas
 
+_STAND_IN = 0x7FFFFFFF  # above any process number, and in no other rule
+
 _Instruction = bytes
 
 
@@ -36,10 +39,21 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
-def install(machine: str | None = None) -> None:
+@cache
+def _template(machine: str) -> bytes:
+    """The program for a stand-in process: built once in the zygote, of which each session changes a few bytes."""
+    return program(machine, _STAND_IN)
+
+
+def prepare() -> None:
+    """Build what `install` needs, before any session is forked."""
+    _template(os.uname().machine)
+
+
+def install() -> None:
     """Put the filter on this process, for good. Needs no_new_privs and a single thread. Raises `OSError`."""
-    machine = machine or os.uname().machine
-    code = program(machine, os.getpid())
+    machine = os.uname().machine
+    code = _template(machine).replace(_is_pid(_STAND_IN), _is_pid(os.getpid()))
     header = _Program(len(code) // 8, code)
     libc.syscall(_SECCOMP[machine], _SET_MODE_FILTER, 0, ctypes.addressof(header))
 
@@ -68,6 +82,10 @@ def program(machine: str, own_pid: int) -> bytes:
     for name, rule in rules.items():
         parts += [_jump(_EQUAL, nr[name], 0, len(rule) + 1), *rule, _ret(_REFUSE)]
     return b"".join([*parts, _ret(_REFUSE)])
+
+
+def _is_pid(pid: int) -> _Instruction:
+    return _jump(_EQUAL, pid, 0, 1)
 
 
 def _one_of(argument: int, values: tuple[int, ...]) -> list[_Instruction]:

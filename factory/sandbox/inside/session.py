@@ -7,11 +7,10 @@ import os
 import signal
 import socket
 import struct
-import sys
 from typing import Any, NoReturn, TypedDict
 
 from factory.sandbox import frames
-from factory.sandbox.inside import importing, preload, privileges
+from factory.sandbox.inside import preload, privileges
 from factory.sandbox.inside.repl import Repl
 
 
@@ -46,9 +45,6 @@ def _become_session(order: Order, options: privileges.Options, zygote: int) -> N
     os.chdir(order["scratch"])
     os.environ["HOME"] = os.environ["TMPDIR"] = order["scratch"]
     preload.reseed(order["seed"])
-    importing.hide_the_project(options["packages"])
-    sys.argv = sys.orig_argv = [""]
-    sys.dont_write_bytecode = True
     privileges.give_up(options["limits"], options["trees"], order["scratch"], options["layers"])
     if os.getppid() != zygote:
         raise OSError("the zygote died")

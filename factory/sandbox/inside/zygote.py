@@ -17,7 +17,7 @@ import socket
 import sys
 from typing import Any
 
-from factory.sandbox.inside import importing, preload, session
+from factory.sandbox.inside import hugepages, importing, preload, privileges, seccomp, session
 from factory.sandbox.inside.privileges import Options
 
 
@@ -30,12 +30,24 @@ def main() -> None:
     if threads != 1:
         _say(control, {"fatal": f"{threads} threads after the imports; a fork needs one"})
         sys.exit(70)
-    gc.collect()
-    gc.freeze()
+    _settle(options)
     wake = _notice_children()
     _say(control, {"ready": os.getpid(), "missing": missing})
     _serve(control, wake, options)
     shutil.rmtree(options["root"], ignore_errors=True)
+
+
+def _settle(options: Options) -> None:
+    """Do all that is the same for every session once, before the forks: each touched page would be copied each time."""
+    seccomp.prepare()
+    if "capabilities" in options["layers"]:
+        privileges.drop_capabilities()
+    importing.hide_the_project(options["packages"])
+    sys.argv = sys.orig_argv = [""]
+    sys.dont_write_bytecode = True
+    gc.collect()
+    gc.freeze()
+    hugepages.collapse()
 
 
 def _options(given: dict[str, Any]) -> Options:
