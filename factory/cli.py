@@ -136,6 +136,34 @@ def decontaminate(
 
 
 @app.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(help="Recipe file (YAML).")],
+    *,
+    gpus: Annotated[list[int] | None, typer.Option(min=1, help="Plan at so many GPUs; may be repeated.")] = None,
+    figures: Annotated[
+        str | None, typer.Option(help="YAML file of figures: lengths, pass rates, speed, prices.")
+    ] = None,
+    figure: Annotated[
+        list[str] | None, typer.Option("--figure", help="One figure: a.b=c or a.b=[low,likely,high].")
+    ] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="A recipe setting.")] = None,
+    pilot: Annotated[str | None, typer.Option(help="URI of a small finished run to take figures from.")] = None,
+    pilot_gpus: Annotated[int | None, typer.Option(min=1, help="GPUs that the pilot ran on, for its speed.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Print what a run will take before it is started: samples, tokens, GPU-hours, time, storage, price, as ranges."""
+    import json
+
+    from factory.planning import plan as planning
+    from factory.recipe import load
+
+    made = planning.plan(
+        load(recipe, overrides), gpus or (), figures=figures, overrides=figure, pilot_uri=pilot, pilot_gpus=pilot_gpus
+    )
+    print(json.dumps(made.to_json(), ensure_ascii=False) if as_json else planning.render(made))
+
+
+@app.command()
 def status(
     uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,

@@ -34,13 +34,16 @@ def operational(default: Any = ..., **kwargs: Any) -> Any:
 
 def load(model: type[Model], path: str | Path, overrides: list[str] | None = None) -> Model:
     """Read a YAML file into `model`, with `a.b=c` overrides on top (c is read as YAML)."""
+    return validate(model, override(mapping(path), overrides or []), str(path))
+
+
+def mapping(path: str | Path, what: str = "the recipe") -> dict[str, Any]:
+    """The keys and values of a YAML file, not checked against anything."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise FactoryError(
-            f"cannot read the recipe {path}",
-            why=error.strerror or str(error),
-            remedy="check the path given to --recipe",
+            f"cannot read {what} {path}", why=error.strerror or str(error), remedy="check the path that was given"
         ) from None
     try:
         values = yaml.safe_load(text)
@@ -52,7 +55,7 @@ def load(model: type[Model], path: str | Path, overrides: list[str] | None = Non
         values = {}
     if not isinstance(values, dict):
         raise FactoryError(f"{path} holds a {type(values).__name__}, not a mapping of keys to values")
-    return validate(model, override(values, overrides or []), str(path))
+    return values
 
 
 def override(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
