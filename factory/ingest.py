@@ -112,11 +112,11 @@ def finish(store: Store, parts: list[Part]) -> Inputs:
     return final
 
 
-def rejects(store: Store, inputs: Inputs) -> Iterator[Reject]:
-    """Every row that did not become an input, and why."""
+def publish_rejects(store: Store, inputs: Inputs) -> None:
+    """Lay the rows that never became inputs beside the rejects of the later stages, as `rejects/read-*.parquet`."""
     keys = [part for part in inputs.parts if part.startswith(f"inputs/{Reject.__name__}/")]
     for key in keys + ([DUPLICATES] if inputs.duplicates else []):
-        yield from from_table(Reject, read_table(store, key))
+        store.write(f"rejects/read-{key.rsplit('/', 1)[1]}", store.read(key))
 
 
 def rows(store: Store, inputs: Inputs, key: str) -> pa.Table:

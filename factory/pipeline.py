@@ -86,6 +86,7 @@ def build(run: Run, recipe: Recipe, *, say: Say) -> Finished:
                 if not unfinished:
                     break
     manifest = publish(run, recipe.publish, mapper=_on_cluster, card=lambda m: {"README.md": _card(run, inputs, m)})
+    ingest.publish_rejects(run.store, inputs)
     return Finished(_stages(inputs, manifest), manifest, unfinished, progress, idle)
 
 

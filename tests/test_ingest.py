@@ -9,8 +9,9 @@ import pytest
 from factory import ingest
 from factory.errors import FactoryError
 from factory.recipe import Source
-from factory.records import Problem, from_table
+from factory.records import Problem, Reject, from_table
 from factory.store.fs import Store
+from factory.store.tables import read_table
 
 
 def take_in(store, *sources):
@@ -49,7 +50,9 @@ def test_every_row_is_an_input_or_a_reject(store, table):
     inputs = take_in(store, source)
     assert (inputs.rows, inputs.problems, sum(inputs.rejects.values())) == (5, 2, 3)
     assert [p.id for p in problems(store, inputs)] == ["a", "c"]
-    rejects = {reject.reason: reject for reject in ingest.rejects(store, inputs)}
+    ingest.publish_rejects(store, inputs)
+    files = [entry.key for entry in store.list("rejects/read-")]
+    rejects = {reject.reason: reject for key in files for reject in from_table(Reject, read_table(store, key))}
     assert len(rejects) == 3
     assert rejects["duplicate_id"].id == "a"
     assert json.loads(rejects["duplicate_id"].row)["text"] == "again"

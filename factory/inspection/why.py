@@ -47,8 +47,9 @@ def life_of(uri: str, row_id: str) -> Life:
     for owner in (row_id, scoped(row_id, "thread")):
         for reject in _journaled(run, Reject, owner):
             life.rejects.append(reject)
-            endings.add_reject(row_id, reject.kind, reject.stage, reject.reason, reject.row)
-    life.ending = endings.of(row_id)
+            endings.add_reject(reject)
+    as_problem, as_thread = endings.of(row_id), endings.of(scoped(row_id, "thread"))
+    life.ending = as_problem if as_problem.verdict or as_problem.rejected else as_thread
     distinct = {(str(t.key), t.uid): t for t in _journaled(run, Trace, row_id)}
     life.traces = [(trace, life.ending.outcome(trace.key, trace.uid)) for _, trace in sorted(distinct.items())]
     life.published = _published(run, life)

@@ -27,6 +27,16 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RejectFile:
+    """A file of rejected rows: problems and threads with their stage and reason, traces with theirs."""
+
+    key: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One published version."""
 
@@ -36,7 +46,13 @@ class Manifest:
     schema_version: int
     settings: dict[str, Any]
     shards: list[Shard]
+    rejects: list[RejectFile] = field(default_factory=list)
     report: PublishReport = field(default_factory=PublishReport)
+
+    @property
+    def files(self) -> list[Shard | RejectFile]:
+        """Every file that this version consists of."""
+        return [*self.shards, *self.rejects]
 
     @property
     def key(self) -> str:
@@ -45,6 +61,7 @@ class Manifest:
     def to_bytes(self) -> bytes:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values["shards"] = [asdict(shard) for shard in self.shards]
+        values["rejects"] = [asdict(file) for file in self.rejects]
         values["report"] = self.report.to_json()
         return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
@@ -52,6 +69,7 @@ class Manifest:
     def from_bytes(data: bytes) -> Manifest:
         values = json.loads(data)
         values["shards"] = [Shard(**shard) for shard in values["shards"]]
+        values["rejects"] = [RejectFile(**file) for file in values["rejects"]]
         values["report"] = PublishReport.from_json(values["report"])
         return Manifest(**values)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from factory.records import Judgement, SampleKey, Verdict, to_dict
+from factory.records import Judgement, Reject, SampleKey, Verdict, to_dict
+from factory.store.ids import scoped
 from factory.store.report import PUBLISHED, PublishReport
 
 
@@ -59,7 +60,7 @@ class Endings:
     """
 
     _verdicts: dict[str, tuple[str, Verdict]] = field(default_factory=dict)
-    _rejects: dict[str, tuple[tuple[str, str, str], str]] = field(default_factory=dict)
+    _rejects: dict[str, Reject] = field(default_factory=dict)
 
     def add_verdict(self, verdict: Verdict) -> None:
         content = json.dumps(to_dict(verdict), sort_keys=True).encode()
@@ -68,19 +69,23 @@ class Endings:
         if known is None or candidate[0] < known[0]:
             self._verdicts[verdict.problem.id] = candidate
 
-    def add_reject(self, owner: str, kind: str, stage: str, reason: str, row: str) -> None:
-        candidate = ((kind, stage, reason), _source(row))
+    def add_reject(self, reject: Reject) -> None:
+        owner = scoped(reject.id, reject.kind)
         known = self._rejects.get(owner)
-        if known is None or candidate < known:
-            self._rejects[owner] = candidate
+        if known is None or _rank(reject) < _rank(known):
+            self._rejects[owner] = reject
+
+    def rejects(self) -> list[Reject]:
+        """One reject for each problem and thread that left, in the order of their ids."""
+        return [self._rejects[owner] for owner in sorted(self._rejects) if owner not in self._verdicts]
 
     def of(self, problem_id: str) -> Ending:
         if problem_id in self._verdicts:
             verdict = self._verdicts[problem_id][1]
             return Ending(verdict=verdict, source=verdict.problem.source)
         if problem_id in self._rejects:
-            rejected, source = self._rejects[problem_id]
-            return Ending(rejected=rejected, source=source)
+            reject = self._rejects[problem_id]
+            return Ending(rejected=(reject.kind, reject.stage, reject.reason), source=_source(reject.row))
         return UNFINISHED
 
     def with_verdict(self) -> Iterator[Ending]:
@@ -92,9 +97,13 @@ class Endings:
             report.count("problem", verdict.problem.source, "verdict")
             for regime in verdict.regimes:
                 report.count("pass_rate", regime.name, f"{regime.passed}/{regime.count}")
-        for owner, (rejected, source) in self._rejects.items():
-            if owner not in self._verdicts:
-                report.count("problem", source, "/".join(rejected))
+        for reject in self.rejects():
+            report.count("problem", _source(reject.row), f"{reject.kind}/{reject.stage}/{reject.reason}")
+
+
+def _rank(reject: Reject) -> tuple[str, ...]:
+    """Which of two rejects of one row counts depends on the rows alone."""
+    return reject.kind, reject.stage, reject.reason, reject.detail, reject.row
 
 
 def _source(row: str) -> str:

@@ -5,6 +5,7 @@ A task of the first of two passes; any number run side by side. Only the rows th
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from factory.store.plan import Partition, Plan
 from factory.store.released import released
 from factory.store.report import PUBLISHED, PublishReport
 from factory.store.shape import Cell, bucket_of
+from factory.store.tables import encode_rows
 
+REJECTS = "rejects/"
 RUN_LEVEL = 3  # runs are read once and thrown away
 
 
@@ -41,7 +44,7 @@ class PartitionTask:
 
 
 def publish_partition(task: PartitionTask) -> dict[str, Any]:
-    """The marker's record: {"runs": [{"cell", "key", "groups": [[rows, bytes], ...]}], "report": [...]}."""
+    """The marker's record: {"runs": [{"cell", "key", "groups": [[rows, bytes]]}], "rejects": {...}, "report": [...]}."""
     known = committed(task.store, task.marker)
     if known is not None:
         return known
@@ -54,7 +57,8 @@ def publish_partition(task: PartitionTask) -> dict[str, Any]:
         chosen.add(table)
     chosen.count_lost()
     runs = [_write_run(task, attempt, cell, pieces, endings) for cell, pieces in sorted(chosen.pieces.items())]
-    return commit(task.store, task.marker, {"runs": runs, "report": report.to_json()}, attempt)
+    rejects = _write_rejects(task, endings.rejects() + chosen.rejects)
+    return commit(task.store, task.marker, {"runs": runs, "rejects": rejects, "report": report.to_json()}, attempt)
 
 
 def _endings(task: PartitionTask) -> Endings:
@@ -63,11 +67,10 @@ def _endings(task: PartitionTask) -> Endings:
         for verdict in from_table(Verdict, table):
             if task.partition.holds(verdict.problem.id):
                 endings.add_verdict(verdict)
-    for table in _tables(task, Reject, ["id", "kind", "stage", "reason", "row"]):
-        for row in table.to_pylist():
-            owner = scoped(row["id"], row["kind"])
-            if task.partition.holds(owner):
-                endings.add_reject(owner, row["kind"], row["stage"], row["reason"], row["row"])
+    for table in _tables(task, Reject):
+        for reject in from_table(Reject, table):
+            if task.partition.holds(scoped(reject.id, reject.kind)):
+                endings.add_reject(reject)
     return endings
 
 
@@ -94,6 +97,7 @@ class _Chosen:
         self._known: dict[str, Ending] = {}
         self._seen: set[tuple[SampleKey, str]] = set()
         self.pieces: dict[Cell, list[pa.Table]] = defaultdict(list)
+        self.rejects: list[Reject] = []
 
     def add(self, table: pa.Table) -> None:
         kept: dict[Cell, list[int]] = defaultdict(list)
@@ -118,6 +122,7 @@ class _Chosen:
         outcome = ending.outcome(key, uid)
         self._report.count("trace", cell.mode, cell.tool, ending.source, cell.bucket, outcome)
         if outcome != PUBLISHED:
+            self.rejects.append(_trace_reject(key, outcome, ending))
             return False
         assert ending.verdict is not None
         self._report.count("tokens", cell.mode, cell.tool, n=n_tokens)
@@ -138,6 +143,23 @@ class _Chosen:
             lost = sum((key, j.uid) not in self._seen for key, j in ending.judgements.items())
             if lost:
                 self._report.count("lost", n=lost)
+
+
+def _trace_reject(key: SampleKey, reason: str, ending: Ending) -> Reject:
+    """Why a trace is not published; the trace itself stays in the journal under its key."""
+    detail = ""
+    if ending.verdict is not None and (judgement := ending.judgements.get(key)):
+        detail = f"answer {judgement.answer!r}, reference {ending.verdict.reference!r}, {judgement.method}"
+    return Reject(id=str(key), kind="trace", stage="publish", reason=reason, detail=detail)
+
+
+def _write_rejects(task: PartitionTask, rejects: list[Reject]) -> dict[str, Any]:
+    """The partition's rejects as one file, named by its content: every attempt writes the same bytes."""
+    data = encode_rows(Reject, sorted(rejects, key=lambda r: (r.kind, r.id, r.reason)))
+    sha256 = hashlib.sha256(data).hexdigest()
+    key = f"{REJECTS}part-{task.partition.number:05d}-{sha256[:12]}.parquet"
+    task.store.write(key, data)
+    return {"key": key, "rows": len(rejects), "bytes": len(data), "sha256": sha256}
 
 
 def _write_run(

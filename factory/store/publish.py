@@ -18,8 +18,8 @@ from factory.errors import FactoryError
 from factory.recipe import Publish
 from factory.records import SCHEMA_VERSION
 from factory.store.fs import Store
-from factory.store.manifest import Manifest, Shard, latest
-from factory.store.partition import PartitionTask, publish_partition
+from factory.store.manifest import Manifest, RejectFile, latest
+from factory.store.partition import REJECTS, PartitionTask, publish_partition
 from factory.store.plan import PARTITION_BYTES, Partition, Plan, make_plan
 from factory.store.report import PublishReport
 from factory.store.run import Run
@@ -65,7 +65,7 @@ def publish(
         if manifest is not None:
             break
         try:
-            _commit(store, plan, *_build(store, plan, partitions, mapper))
+            _commit(store, _build(store, plan, partitions, mapper))
         except FileNotFoundError:
             continue  # another publisher of the same plan has finished and cleared its directory under our feet
     else:
@@ -80,24 +80,24 @@ def publish(
     return manifest
 
 
-def _build(store: Store, plan: Plan, partitions: list[Partition], mapper: Mapper) -> tuple[list[Shard], PublishReport]:
+def _build(store: Store, plan: Plan, partitions: list[Partition], mapper: Mapper) -> Manifest:
+    """Do the work of both passes; the manifest that would commit it, with a version to be settled."""
     records = list(mapper(publish_partition, [PartitionTask(store, plan, partition) for partition in partitions]))
-    report = reduce(add, (PublishReport.from_json(record["report"]) for record in records), PublishReport())
-    shards = list(mapper(write_shard, list(shard_tasks(store, plan, records))))
-    return shards, report
-
-
-def _commit(store: Store, plan: Plan, shards: list[Shard], report: PublishReport) -> None:
-    before = latest(store)
-    manifest = Manifest(
-        version=before.version + 1 if before else 1,
+    return Manifest(
+        version=1,
         plan=plan.id,
         fingerprint=plan.fingerprint,
         schema_version=SCHEMA_VERSION,
         settings=plan.settings.model_dump(mode="json"),
-        shards=shards,
-        report=report,
+        shards=list(mapper(write_shard, list(shard_tasks(store, plan, records)))),
+        rejects=[RejectFile(**record["rejects"]) for record in records],
+        report=reduce(add, (PublishReport.from_json(record["report"]) for record in records), PublishReport()),
     )
+
+
+def _commit(store: Store, manifest: Manifest) -> None:
+    before = latest(store)
+    manifest = replace(manifest, version=before.version + 1 if before else 1)
     while not store.create(manifest.key, manifest.to_bytes()):
         manifest = replace(manifest, version=manifest.version + 1)
 
@@ -107,17 +107,18 @@ def _published(store: Store, plan: Plan) -> Manifest | None:
     manifest = latest(store)
     if manifest is None or manifest.plan != plan.id:
         return None
-    there = {entry.key: entry.size for entry in store.list("dataset/")}
-    return manifest if all(there.get(shard.key) == shard.bytes for shard in manifest.shards) else None
+    there = {entry.key: entry.size for place in ("dataset/", REJECTS) for entry in store.list(place)}
+    return manifest if all(there.get(file.key) == file.bytes for file in manifest.files) else None
 
 
 def _sweep(store: Store, plan: Plan) -> None:
     """Remove what no longer counts: files of other versions, this plan's runs and markers, old plans never finished."""
     newest = latest(store)
-    kept = {shard.key for shard in newest.shards} if newest else set()
-    for entry in store.list("dataset/mode="):
-        if entry.key not in kept:
-            store.delete(entry.key)
+    kept = {file.key for file in newest.files} if newest else set()
+    for place in ("dataset/mode=", f"{REJECTS}part-"):
+        for entry in store.list(place):
+            if entry.key not in kept:
+                store.delete(entry.key)
     oldest = datetime.now(UTC) - LEFTOVER_AGE
     for entry in store.list("publish/"):
         if entry.key.startswith(plan.directory) or entry.modified < oldest:

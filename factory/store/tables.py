@@ -13,11 +13,16 @@ from factory.store.fs import Store
 from factory.store.parts import WRITER_SETTINGS
 
 
-def write_rows(store: Store, key: str, kind: type, rows: Sequence[Any]) -> None:
-    """Put rows of one kind at `key`, whole or not at all."""
+def encode_rows(kind: type, rows: Sequence[Any]) -> bytes:
+    """Rows of one kind as a Parquet file; equal rows give equal bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(to_table(kind, list(rows)), sink, use_dictionary=False, **WRITER_SETTINGS)
-    store.write(key, sink.getvalue().to_pybytes())
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def write_rows(store: Store, key: str, kind: type, rows: Sequence[Any]) -> None:
+    """Put rows of one kind at `key`, whole or not at all."""
+    store.write(key, encode_rows(kind, rows))
 
 
 def read_table(store: Store, key: str) -> pa.Table:

@@ -21,13 +21,14 @@ import pytest
 
 from factory.errors import FactoryError
 from factory.recipe import Publish
-from factory.records import Mode, Trace
+from factory.records import Mode, Reject, Trace, from_table
 from factory.store.manifest import latest, load
 from factory.store.publish import publish
 from factory.store.released import REGIMES
 from factory.store.report import PublishReport
 from factory.store.run import Run
 from factory.store.shape import bucket_of, row_groups
+from factory.store.tables import read_table
 from tests.store.rows import problem, reject, trace, verdict
 from tests.store.test_run import recipe
 
@@ -105,6 +106,22 @@ def test_each_trace_is_published_or_counted_with_its_reason(tmp_path):
     assert len(rows) == report.published
     assert len({tuple(row.values()) for row in rows}) == len(rows)
     assert {row["predicted_answer"] for row in rows} == {"7"}
+
+
+def test_every_row_that_left_is_a_row_among_the_rejects(tmp_path):
+    run = a_run(tmp_path)
+    manifest = publish(run, SETTINGS)
+    rows = [r for file in manifest.rejects for r in from_table(Reject, read_table(run.store, file.key))]
+    assert len(rows) == sum(file.rows for file in manifest.rejects)
+    counted = Counter((row.kind, row.reason) for row in rows)
+    assert {reason: n for (kind, reason), n in counted.items() if kind == "trace"} == {
+        reason: n for reason, n in manifest.report.traces.items() if reason != "published"
+    }
+    assert counted["problem", "too_easy"] == 3
+    assert counted["thread", "no_problem"] == 1
+    assert len({(row.kind, row.id) for row in rows}) == len(rows)
+    wrong = next(row for row in rows if row.reason == "wrong_answer")
+    assert "reference '7'" in wrong.detail
 
 
 def test_a_row_has_the_released_fields_and_its_provenance(tmp_path):
