@@ -14,6 +14,7 @@ demo: setup  ## build a small dataset with a tiny teacher on this machine, into 
 	@$(BIN)/python jobs/build_dataset.py --recipe jobs/recipes/demo.yaml --out out/demo
 
 test: setup  ## every test that this machine can run
+	@$(BIN)/python tests/s3/install.py
 	@$(BIN)/python -m pytest
 
 check: setup  ## lint, formatting and types

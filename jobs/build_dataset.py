@@ -46,8 +46,20 @@ def main(
         sys.exit(f"{done.unfinished:,} problems are unfinished: start the same command again")
 
 
+def mendable(error: BaseException | None) -> FactoryError | None:
+    """The `FactoryError` behind an error, which Ray may have wrapped on its way from a worker."""
+    while error is not None:
+        if type(error) is FactoryError:
+            return error
+        error = getattr(error, "cause", None) or error.__cause__
+    return None
+
+
 if __name__ == "__main__":
     try:
         typer.run(main)
-    except FactoryError as error:
-        sys.exit(f"build_dataset: {error}")
+    except Exception as error:
+        known = mendable(error)
+        if known is None:
+            raise
+        sys.exit(f"build_dataset: {known}")
