@@ -181,3 +181,10 @@ def test_figures_come_from_defaults_pilot_file_and_command_line_in_this_order(tm
 def test_a_wrong_figure_is_named(bad, said):
     with pytest.raises(FactoryError, match=said):
         given(overrides=[bad])
+
+
+def test_the_defaults_give_back_the_release_that_they_come_from():
+    """NM: 826K candidates, 347K problems kept, 7.09M released rows."""
+    e = estimate(recipe(), PlanFigures(), Inputs(826_000), "paper", LIKELY)
+    assert e.kept_problems == pytest.approx(347_000, rel=0.01)
+    assert e.kept_traces == pytest.approx(7_086_000, rel=0.02)
