@@ -11,6 +11,7 @@ from factory.verify.rules.matrices import as_matrix, compare_matrices
 from factory.verify.rules.names import Named, named
 from factory.verify.rules.relations import compare_relations
 from factory.verify.rules.sets import NotASet, is_inequality, is_set, pieces, same_pieces
+from factory.verify.rules.solutions import holds_on
 from factory.verify.rules.values import compare_values
 from factory.verify.verdict import Equivalence, undecided
 
@@ -87,11 +88,26 @@ def _sets(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalenc
             return shapes
         if shapes is not None and shapes.equal is False and all(isinstance(s, Bracket) for s in sides):
             return shapes
+        solved = _solved(gold, prediction)
+        if solved is not None:
+            return Equivalence(solved, "solutions")
         if isinstance(gold, Relation) and isinstance(prediction, Relation):
             return None
         if any(isinstance(s, Relation) for s in sides):
-            return undecided(f"relation: {reason}")
+            return undecided(f"relation: {reason}") if any(map(is_inequality, sides)) else None
         return Equivalence(False, "set") if shapes is None else shapes
+
+
+def _solved(gold: Node, prediction: Node) -> bool | None:
+    """An inequality in one unknown against a set that is known end by end."""
+    for relation, other in ((gold, prediction), (prediction, gold)):
+        names = symbols(relation)
+        if isinstance(relation, Relation) and is_inequality(relation) and len(names) == 1:
+            try:
+                return holds_on(relation, next(iter(names)), pieces(other))
+            except NotASet:
+                continue
+    return None
 
 
 def _as_set(node: Node) -> Node:
@@ -153,5 +169,3 @@ def _words(gold: Node, prediction: Node) -> Equivalence:
     if isinstance(gold, Words) and isinstance(prediction, Words) and gold.text == prediction.text:
         return Equivalence(True, "words")
     return Equivalence(False, "words")
-
-

@@ -7,13 +7,14 @@ Pure and in process: nothing here can be interrupted. `Checker` runs it in proce
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from factory.recipe import EquivalencePolicy
 from factory.verify.compare import compare
 from factory.verify.extract import answer_of
 from factory.verify.lexer import Comma, Unreadable
-from factory.verify.nodes import Listing, Node, Words
+from factory.verify.nodes import Node, Words
 from factory.verify.normalise import clean, normal_form, plain_words, unwrapped
 from factory.verify.parser import parse
 from factory.verify.symbolic import compare_symbolically
@@ -26,6 +27,9 @@ MAX_ANSWER_CHARS = 4_000
 """Longest answer that is parsed."""
 MAX_FORMULA_CHARS = 500
 """Longest answer that goes to math-verify."""
+Formulas = tuple[str, str]
+_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}(?![A-Za-z])|\\text")
+"""Words: math-verify would read them as products of letters, or search them for numbers."""
 _DEFAULT = EquivalencePolicy()
 
 
@@ -35,15 +39,27 @@ def equivalent(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT)
     Never raises for what the texts hold; `equal` is None where no rule could decide. Time and memory are not bounded
     here (a tower of powers is refused, an adversary may find more): use `Checker` for text that a model wrote.
     """
+    verdict, formulas = by_rules(gold, prediction, policy)
+    return verdict if formulas is None else by_algebra(formulas, verdict)
+
+
+def by_rules(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> tuple[Equivalence, Formulas | None]:
+    """The rungs of our own, and the pair of formulas that is left for `by_algebra`; None where none is."""
     sight = equivalent_at_sight(gold, prediction, policy)
     if sight is not None:
-        return sight
+        return sight, None
     if max(len(gold), len(prediction)) > MAX_CHARS:
-        return undecided("too_long")
+        return undecided("too_long"), None
     try:
         return _ladder(answer_of(gold, policy.boxes), answer_of(prediction, policy.boxes), policy)
     except RecursionError:
-        return undecided("nested too deeply")
+        return undecided("nested too deeply"), None
+
+
+def by_algebra(formulas: Formulas, before: Equivalence) -> Equivalence:
+    """The last rung, math-verify; what it cannot decide either keeps the verdict `before`."""
+    verdict = compare_symbolically(*formulas)
+    return verdict if verdict.decided else before
 
 
 def equivalent_at_sight(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> Equivalence | None:
@@ -70,33 +86,33 @@ def normal_pair(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT
     return one, other
 
 
-def warm_up() -> None:
-    """Import and initialise everything that a first comparison would pay for."""
-    equivalent("\\sum_{k=1}^{3} k", "\\int_0^1 12x\\,dx")
-    equivalent("\\sqrt{2}", "2^{1/2}")
+def _ladder(gold: str, prediction: str, policy: EquivalencePolicy) -> tuple[Equivalence, Formulas | None]:
+    one, other = normal_form(gold), normal_form(prediction)
+    if (verdict := _by_text(gold, prediction, one, other)) is not None:
+        return verdict, None
+    verdict = _parsed(clean(gold), clean(prediction), policy)
+    if verdict.decided or not verdict.detail.startswith(("unreadable", "relation")):
+        return verdict, None
+    if max(len(one), len(other)) > MAX_FORMULA_CHARS or any(_PROSE.search(side) for side in (one, other)):
+        return verdict, None
+    return verdict, (clean(gold), clean(prediction))
 
 
-def _ladder(gold: str, prediction: str, policy: EquivalencePolicy) -> Equivalence:
+def _by_text(gold: str, prediction: str, one: str, other: str) -> Equivalence | None:
+    """The rungs that read no mathematics; `one` and `other` are the normal forms."""
     if not prediction:
         return Equivalence(False, "missing")
-    one, other = normal_form(gold), normal_form(prediction)
     if one == other:
         return Equivalence(bool(one), "normal_form")
     if max(len(one), len(other)) > MAX_ANSWER_CHARS:
         if _is_integer(one) and _is_integer(other):
             return Equivalence(_digits(one) == _digits(other), "number")
         return undecided("too_long")
-    options = _options(gold, prediction)
-    if options is not None:
+    if (options := _options(gold, prediction)) is not None:
         return options
-    if same_words(gold, prediction) or unwrapped(one) == unwrapped(other):
+    if same_words(gold, prediction) or ("\\text" in one + other and unwrapped(one) == unwrapped(other)):
         return Equivalence(True, "words")
-    verdict = _parsed(clean(gold), clean(prediction), policy)
-    if verdict.decided or not verdict.detail.startswith(("unreadable", "relation")):
-        return verdict
-    if max(len(one), len(other)) > MAX_FORMULA_CHARS or any(is_wordy(plain_words(side)) for side in (gold, prediction)):
-        return verdict
-    return _first_equal(compare_symbolically(clean(gold), clean(prediction)), verdict)
+    return None
 
 
 def _options(gold: str, prediction: str) -> Equivalence | None:
@@ -149,8 +165,6 @@ def _read(gold: str, prediction: str, policy: EquivalencePolicy, one: Comma, oth
 
 def _has_reading(text: str, reading: Comma) -> bool:
     """Whether a comma in `text` may be meant this way, so that a second reading is worth a try."""
-    import re
-
     if reading == "thousands":
         return True
     if reading == "list":
@@ -158,10 +172,6 @@ def _has_reading(text: str, reading: Comma) -> bool:
     # one comma between digits that cannot group thousands: "2,74", "0,5", not "1,234"
     match = re.fullmatch(r"[^\d,(\[]*(\d+),(\d+)[^\d,)\]]*", text)
     return match is not None and (len(match.group(2)) != 3 or match.group(1) == "0")
-
-
-def _first_equal(verdict: Equivalence, before: Equivalence) -> Equivalence:
-    return verdict if verdict.decided else before
 
 
 def _is_integer(text: str) -> bool:
@@ -172,6 +182,3 @@ def _digits(text: str) -> str:
     sign = "-" if text.startswith("-") else ""
     digits = text.removeprefix("-").lstrip("0")
     return sign + digits if digits else "0"
-
-
-__all__ = ["Listing", "equivalent", "equivalent_at_sight", "extracted", "normal_pair", "warm_up"]

@@ -21,6 +21,7 @@ _MAX_BITS = 200_000
 _MAX_EXPONENT = 10**9
 _MAX_FACTORIAL = 10**6
 _MAX_ORDER = 5
+_MAX_TERMS = 500
 
 
 class Undefined(Exception):
@@ -61,7 +62,7 @@ def same_value(gold: Node, prediction: Node) -> bool | None:
     for points in [_REAL_POINTS] if not imaginary else []:
         if (decided := _same_at(gold, prediction, names, points, real=True)) is not None:
             return decided
-    if all(name in _INTEGER_NAMES for name in names):
+    if any(name in _INTEGER_NAMES for name in names):
         decided = _same_at(gold, prediction, names, _INTEGER_POINTS, real=not imaginary)
         if decided is not None:
             return decided
@@ -149,7 +150,7 @@ def coordinate(name: str, point: int) -> Fraction:
     """A fixed pseudo-random value: three points above 1, three between 0 and 1, three of any sign; integers from 100."""
     draw = int.from_bytes(hashlib.blake2b(f"{name}@{point}".encode(), digest_size=7).digest(), "big")
     unit = Fraction(draw, 1 << 56)
-    if point >= 100:
+    if point >= 100 and name in _INTEGER_NAMES:
         return Fraction(1 + draw % 9)
     order = point % 3
     if order == 0:
@@ -158,6 +159,8 @@ def coordinate(name: str, point: int) -> Fraction:
 
 
 def _mentions_i(node: Node) -> bool:
+    if isinstance(node, Apply) and node.name in ("sum", "prod") and node.args[0] == Symbol("i"):
+        return False
     return node == Constant("i") or (isinstance(node, Apply) and any(_mentions_i(arg) for arg in node.args))
 
 
@@ -200,15 +203,28 @@ class _Evaluation:
             case Constant("e"):
                 return +self.mp.e
             case Constant("i"):
-                return self.mp.mpc(0, 1)
+                return self.mp.mpf(self.at["i"].numerator) if "i" in self.at else self.mp.mpc(0, 1)  # or a sum's index
             case Constant("oo"):
                 raise Undefined("infinity")
             case Apply("determinant", (Matrix(rows),)) if len(rows) == len(rows[0]) <= _MAX_ORDER:
                 return self.value(_laplace(rows))
+            case Apply("sum" | "prod" as name, (Symbol(index), low, high, body)):
+                return self._series(name, index, self.value(low), self.value(high), body)
             case Apply(name, args):
                 return self._checked(self._apply(name, [self.value(arg) for arg in args]))
             case _:
                 raise Unsupported(type(node).__name__)
+
+    def _series(self, name: str, index: str, low: Any, high: Any, body: Node) -> Any:
+        if low != int(low.real) or high != int(high.real):
+            raise Undefined("bounds that are no integers")
+        if high - low > _MAX_TERMS:
+            raise TooLarge("terms")
+        total = self.mp.mpf(name == "prod")
+        for k in range(int(low.real), int(high.real) + 1):
+            term = _Evaluation(self.mp, {**self.at, index: Fraction(k)}, self.real).value(body)
+            total = total + term if name == "sum" else total * term
+        return total
 
     def _checked(self, value: Any) -> Any:
         if self.real and isinstance(value, self.mp.mpc):

@@ -29,9 +29,14 @@ def boxes(text: str) -> list[tuple[int, int, str]]:
     """Every balanced outermost box as (start, end, content), in order of appearance."""
     text = _DAMAGED_BOX.sub(lambda match: "\\boxed", text)
     found: list[tuple[int, int, str]] = []
+    ends = _closings(text) if _BOX.search(text) else {}
     position = 0
     while match := _BOX.search(text, position):
-        end = _closing(text, match.end())
+        if text.startswith("{", match.end()):
+            end = ends.get(match.end())
+        else:
+            token = _TOKEN.match(text, match.end())
+            end = token.end() if token else None
         if end is None:
             position = match.end()
             continue
@@ -174,26 +179,20 @@ def _sentence(text: str) -> str:
     return text.strip().strip("*\"'`").rstrip(".,;:").strip()
 
 
-def _closing(text: str, start: int) -> int | None:
-    """End of the braced group (or of the single token) that opens at `start`; None where it never closes."""
-    if start >= len(text):
-        return None
-    if text[start] != "{":
-        token = re.compile(r"\\[A-Za-z]+|[^\s{}$\\]").match(text, start)
-        return token.end() if token else None
-    depth, position = 0, start
-    while position < len(text):
-        character = text[position]
-        if character == "\\":
-            position += 1  # the next character is escaped
-        elif character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-            if depth == 0:
-                return position + 1
-        position += 1
-    return None
+def _closings(text: str) -> dict[int, int]:
+    """End of the group for each brace that opens one and is closed again. One pass, whatever is left open."""
+    open_at: list[int] = []
+    ends: dict[int, int] = {}
+    for match in _BRACE.finditer(text):
+        if match.group() == "{":
+            open_at.append(match.start())
+        elif match.group() == "}" and open_at:
+            ends[open_at.pop()] = match.end()
+    return ends
+
+
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # an escaped brace is no brace
+_TOKEN = re.compile(r"\\[A-Za-z]+|[^\s{}$\\]")
 
 
 def _unnest(content: str) -> str:

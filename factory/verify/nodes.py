@@ -97,6 +97,8 @@ def symbols(node: Node) -> frozenset[str]:
     match node:
         case Symbol(name):
             return frozenset({name})
+        case Apply("sum" | "prod", (Symbol(index), low, high, body)):
+            return symbols(low) | symbols(high) | (symbols(body) - {index})
         case Apply(name, args):
             own = {name[:-2]} if name.endswith("()") else set()
             return frozenset(own).union(*(symbols(a) for a in args))

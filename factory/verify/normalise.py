@@ -42,9 +42,10 @@ def plain_words(answer: str) -> str:
 
 def unwrapped(form: str) -> str:
     """A normal form without the commands that only set text upright: `5\\text{m}` as `5m`."""
-    return _TEXT_WRAPPER.sub(lambda m: m.group(1), form).replace(" ", "") if "\\text" in form else form
+    return _LOOSE_SPACE.sub("", _TEXT_WRAPPER.sub(lambda m: m.group(1), form))
 
 
+_LOOSE_SPACE = re.compile(r"(?<!\d) | (?!\d)")
 _IDLE_SPACE = re.compile(
     r"(?<!\d,)(?<![A-Za-z0-9]) | (?![A-Za-z0-9])|(?<=[A-Za-z]) (?=[0-9])"
 )  # "1, 100" is not "1,100"
@@ -106,13 +107,13 @@ _REWRITES = _rewrites(
         (r"(\d)(?:\\!|\\,|\{,\}|,\\!|,\s*\\!|\{,\}\\!|\\ )+(?=\d{3}(?!\d))", r"\1{,}"),
         (r"(\d)\s*,\s*\\[!,]\s*(?=\d{3}(?!\d))", r"\1{,}"),
         (r"\\(?:[,;:!>]|thinspace|medspace|negthinspace|enspace|hspace\{[^{}]*\}|vspace\{[^{}]*\})", " "),
-        (r"\\(?:q?quad)(?![A-Za-z])", r" \\quad "),
+        (r"\\q?quad", r" \\quad "),
         (r"\\ |~", " "),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
         (r"\\(?:" + _TEXTS + r")\s*\{\s*(" + _FUNCTIONS + r")\s*\}", r"\\\1 "),
         (r"\\(?:" + _TEXTS + r")\s*\{\s*([ei])\s*\}", r" \1 "),
-        (r"(?:(?<=^)|(?<=[^\d\s})~]))(\s*)\\(?:" + _TEXTS + r")\s*\{\s*([A-Za-z])\s*\}", r"\1 \2 "),
+        (r"(?:(?<=^)|(?<=[^\d\s})~A-Za-z]))(\s*)\\(?:" + _TEXTS + r")\s*\{\s*([A-Za-z])\s*\}", r"\1 \2 "),
         (r"\\(?:" + _TEXTS + r")(?=\s*\{)", r"\\text"),
         (r"\\text\s*\{\s*\(?([A-Z])\)\s*\}", r"(\1)"),
         (r"\\text\s*\{\s*([-+]?\d+(?:\.\d+)?)\s*\}", r"\1"),
@@ -137,7 +138,7 @@ _REWRITES = _rewrites(
         (r"\\(?:rbrack)(?![A-Za-z])", "]"),
         (r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\(?:degree|textdegree)s?(?![A-Za-z])", r"\\degree "),
         (r"\^\s*\{\s*\\prime\s*\}|\^\\prime(?![A-Za-z])", "'"),
-        (r"\\%|%|\b(?:percent|percentage|pct)\b|\\text\s*\{\s*(?:percent|percentage|pct)\s*\}", r"\\percent "),
+        (r"\\%|%|(?<!\\)\b(?:percent|percentage|pct)\b|\\text\s*\{\s*(?:percent|percentage|pct)\s*\}", r"\\percent "),
         (r"\*\*", "^"),
         (r"\\(?:cdot|times|ast)(?![A-Za-z])|\*", r"\\cdot "),
         (r"\\(?:div)(?![A-Za-z])", "/"),
@@ -158,6 +159,10 @@ _REWRITES = _rewrites(
         (r"(?<=\d)\s*\^?\s*\{?\s*(?:\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?<=\d)(?:st|nd|rd|th)(?![A-Za-z]))\s*\}?", ""),
         (r"(?<=\d)\s*\b([ap])\.\s?m\b\.?", r" \1m"),
         (r"(?<=[\d)}])\s*(or|and)\s*(?=[-A-Z(\d\\])", r"\\text{ \1 }"),
+        (r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}", r"\\binom{\1}{\2}"),
+        (r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+        (r"(?<=\d)\s*\b([ck]?m|mi|ft)/(s|h|hr|min)(\^\{?2\}?)?(?![A-Za-z])", r" \\text{\1/\2}\3"),
+        (r"^\s*(?:\\approx|\\sim|=)(?![A-Za-z])", " "),
         (r"^Eq\((.*),\s*([^,()]*)\)$", r"\1 = \2"),
     ]
 )

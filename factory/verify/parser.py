@@ -278,7 +278,7 @@ class _Parser:
             elif self.accept("\\percent"):
                 node = Apply("percent", (node,))
             elif self.accept("\\degree"):
-                if self.peek.kind == "letter" and self.peek.text in "CF":
+                if self.peek.kind in ("letter", "text") and self.peek.text in ("C", "F"):
                     node = Quantity(node, "celsius" if self.next().text == "C" else "fahrenheit")
                 else:
                     node = Apply("degree", (node,))
@@ -551,6 +551,20 @@ class _Parser:
         over = self._group()
         return Apply("binom", (over, self._group()))
 
+    def _series(self, name: str) -> Node:
+        """`\\sum_{k=1}^{n} body`: the index, its two bounds and the body, a product."""
+        bounds: dict[str, Node] = {}
+        while self.sign in ("_", "^"):
+            side = self.next_sign()
+            bounds[side] = self._group() if self.sign == "{" else self.atom()
+        match bounds.get("_"), bounds.get("^"):
+            case _, Constant("oo"):
+                raise Unreadable("an infinite series")
+            case Relation((Symbol(index) | Constant(index), low), ("=",)), high if high is not None:
+                return Apply(name, (Symbol(index), low, high, self.product()))
+            case _:
+                raise Unreadable(f"the bounds of a {name}")
+
     def _enclosed(self, closer: str, name: str) -> Node:
         inner = self.sum()
         self.expect(closer)
@@ -558,6 +572,10 @@ class _Parser:
 
     def _currency(self, unit: str) -> Node:
         value = self.signed()
+        while self._starts_factor():
+            value = self._mixed(value) or Apply("*", (value, self.power()))
+        if self.peek.kind == "text" and _word(self.peek) in SCALES:
+            value = Apply("*", (value, Number(Fraction(SCALES[_word(self.next())]))))
         if self.peek.kind == "text" and not self._is_conjunction():
             value = Quantity(value, unit)
             label = self.unit(value)
@@ -614,6 +632,9 @@ _ATOM_COMMANDS: dict[str, Callable[[_Parser], Node]] = {
     "cbrt": _Parser._cube_root,
     "binom": _Parser._binomial,
     "pi": lambda p: Constant("pi"),
+    "sum": lambda p: p._series("sum"),
+    "prod": lambda p: p._series("prod"),
+    "ldots": lambda p: Constant("..."),
     "infty": lambda p: Constant("oo"),
     "emptyset": lambda p: Constant("emptyset"),
     "mathbb": _Parser._blackboard,

@@ -25,6 +25,15 @@ def compare_symbolically(gold: str, prediction: str) -> Equivalence:
     return Equivalence(bool(equal), "math_verify")
 
 
+def warm_up() -> None:
+    """Import math-verify and sympy, and build the tables that they build at first use."""
+    compare_symbolically("\\sqrt{8}", "2\\sqrt{2}")
+
+
+def is_warm() -> bool:
+    return _library.cache_info().currsize > 0
+
+
 @cache
 def _library() -> Any:
     import math_verify

@@ -1,7 +1,8 @@
 """The process that compares answers, made to be killed: reads pairs, answers verdicts, knows nothing of its parent.
 
 Started as `python -m factory.verify.worker MEMORY_MB POLICY_JSON`. Frames in: {"gold", "prediction"}. Frames out:
-{"equal", "method", "detail"}; the first one is {"ready": true}, sent when sympy is warm.
+{"equal", "method", "detail"}, and {"state"}: "ready" once at the start, "warming" and "warm" around the import of sympy,
+which only the first pair in need of it waits for, and which is not charged to that pair's budget.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ import os
 import resource
 import signal
 import sys
+from typing import BinaryIO
 
+from factory.recipe import EquivalencePolicy
+from factory.verify.equivalence import by_algebra, by_rules
 from factory.verify.frames import read_frame, write_frame
+from factory.verify.symbolic import is_warm, warm_up
+from factory.verify.verdict import Equivalence, undecided
 
 
 def main() -> None:
@@ -22,19 +28,13 @@ def main() -> None:
     frames_out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     frames_in = sys.stdin.buffer
-    from factory.recipe import EquivalencePolicy
-    from factory.verify.equivalence import equivalent, warm_up
-    from factory.verify.verdict import Equivalence, undecided
-
-    policy = EquivalencePolicy.model_validate_json(policy_json)
-    warm_up()
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    write_frame(frames_out, {"ready": True})
+    policy = EquivalencePolicy.model_validate_json(policy_json)
+    write_frame(frames_out, {"state": "ready"})
     while (frame := read_frame(frames_in)) is not None:
-        verdict: Equivalence
         try:
-            verdict = equivalent(frame["gold"], frame["prediction"], policy)
+            verdict = _compare(frame["gold"], frame["prediction"], policy, frames_out)
         except MemoryError:
             verdict = undecided("memory")
         except Exception as error:  # a rule that fails on one pair must not take the next ones with it
@@ -42,6 +42,17 @@ def main() -> None:
         write_frame(frames_out, {"equal": verdict.equal, "method": verdict.method, "detail": verdict.detail})
         if verdict.detail == "memory":
             return  # a process that ran out of memory once is not trusted again
+
+
+def _compare(gold: str, prediction: str, policy: EquivalencePolicy, frames_out: BinaryIO) -> Equivalence:
+    verdict, formulas = by_rules(gold, prediction, policy)
+    if formulas is None:
+        return verdict
+    if not is_warm():
+        write_frame(frames_out, {"state": "warming"})
+        warm_up()
+        write_frame(frames_out, {"state": "warm"})
+    return by_algebra(formulas, verdict)
 
 
 def _die_with_parent() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from factory.recipe import EquivalencePolicy
-from factory.verify.nodes import Apply, Bracket, Listing, Node, Quantity, Relation
+from factory.verify.nodes import Apply, Bracket, Constant, Listing, Node, Quantity, Relation, Symbol, symbols
 from factory.verify.rules.names import Named, named
 from factory.verify.verdict import Equivalence, undecided
 
@@ -57,6 +57,11 @@ def _with_sign(node: Node, upper: bool) -> Node:
 
 def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, compare: Compare) -> Equivalence:
     """Two answers of which at least one holds several values."""
+    (gold, domains), (prediction, other_domains) = _without_domains(gold), _without_domains(prediction)
+    if any(domains[name] != other_domains[name] for name in domains.keys() & other_domains.keys()):
+        return Equivalence(False, "domain")
+    if domains or other_domains:
+        return compare(gold, prediction)
     one, other = _items(gold, policy), _items(prediction, policy)
     if max(len(one), len(other)) > MAX_ITEMS:
         return undecided("too many items")
@@ -81,6 +86,25 @@ def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, com
     )
     values = [n.value for n in one], [n.value for n in other]
     return _ordered(*values, compare) if ordered else _unordered(*values, compare)
+
+
+def _without_domains(node: Node) -> tuple[Node, dict[str, Node]]:
+    """Take `k in Z` out of `pi + 2 k pi, k in Z`: it only says what a name in the other items ranges over."""
+    if not isinstance(node, Listing):
+        return node, {}
+    domains = {}
+    kept = []
+    for item in node.items:
+        match item:
+            case Relation((Symbol(name), Constant() as domain), ("in",)) if any(
+                name in symbols(other) for other in node.items if other is not item
+            ):
+                domains[name] = domain
+            case _:
+                kept.append(item)
+    if not domains or not kept:
+        return node, {}
+    return (kept[0] if len(kept) == 1 else Listing(tuple(kept), node.separator)), domains
 
 
 def _items(node: Node, policy: EquivalencePolicy) -> list[Named]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from factory.recipe import EquivalencePolicy
-from factory.verify.nodes import Apply, Bracket, Listing, Matrix, Node, Quantity, Relation, Symbol, Words, symbols
+from factory.verify.nodes import (
+    Apply,
+    Bracket,
+    Listing,
+    Matrix,
+    Node,
+    Number,
+    Quantity,
+    Relation,
+    Symbol,
+    Words,
+    symbols,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,8 @@ def is_name(node: Node) -> bool:
             return True
         case Apply("abs" | "degree", (inner,)):
             return is_name(inner)
+        case Apply("*", (Apply("^", (Symbol(), Apply("neg", (Number(),)))), Symbol())):
+            return True  # an inverse function at its argument
         case Apply("*", args):
             return all(_is_point(a) or (isinstance(a, Apply) and a.name == "*" and is_name(a)) for a in args)
         case Apply("ratio" | "/", args):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
+from operator import ge, gt, le, lt, ne
 from typing import Any
 
 from factory.verify.evaluate import Undefined, Unsupported, coordinate, value_of
-from factory.verify.nodes import Node, symbols
+from factory.verify.nodes import Node, Number, Relation, symbols
+from factory.verify.rules.sets import Piece
 
 _GRID = [Fraction(k, 4) + Fraction(1, 97) for k in range(-26, 27)]
 _SCALES = (Fraction(1), Fraction(1, 8), Fraction(6), Fraction(40))
 _TRIALS = 6
 _WANTED = 4
 _DIGITS = 30
+_FAR, _NEAR = 1000, 1e-12
 
 
 def same_zeros(one: Node, other: Node) -> bool | None:
@@ -49,6 +52,41 @@ def same_signs(one: Node, other: Node) -> bool | None:
             if values[0] * values[1] < 0:
                 return False
     return None
+
+
+def holds_on(relation: Relation, name: str, found: list[Piece]) -> bool | None:
+    """Whether a relation in one unknown holds on a set of reals and nowhere else, by points close to the set's ends.
+
+    Each end is approached to 1e-12 from both sides, and many points lie between and beyond the ends. None where the
+    relation cannot be evaluated.
+    """
+    ends = sorted({end for piece in found for end in (piece.low, piece.high) if abs(end) < _FAR})
+    between = [(a + b) / 2 for a, b in pairwise([-_FAR, *ends, _FAR])] if ends else [0]
+    spread = [value_of(Number(coordinate(name, trial) * scale)) for trial in range(12) for scale in (*_SCALES, 300)]
+    points = [*ends, *between, *(end + side * _NEAR for end in ends for side in (-1, 1)), *spread]
+    outcomes = [(_holds(relation, {name: point}), _contains(found, point)) for point in points]
+    if any(holds is None for holds, _ in outcomes):
+        return None
+    return all(holds == inside for holds, inside in outcomes)
+
+
+def _holds(relation: Relation, at: dict[str, Any]) -> bool | None:
+    values = [_value(member, at) for member in relation.members]
+    if None in values:
+        return None
+    tests = {"<": lt, "<=": le, ">": gt, ">=": ge, "!=": ne}
+    outcome = True
+    for sign, (left, right) in zip(relation.signs, pairwise(values), strict=True):
+        close = abs(left - right) < 1e-20 * max(1, abs(left))
+        outcome = outcome and (sign in ("<=", ">=") if close else tests[sign](left, right))
+    return outcome
+
+
+def _contains(found: list[Piece], point: Any) -> bool:
+    return any(
+        (p.low < point < p.high) or (point == p.low and p.closed_low) or (point == p.high and p.closed_high)
+        for p in found
+    )
 
 
 def _zeros(node: Node, names: list[str]) -> Iterator[dict[str, Any]]:

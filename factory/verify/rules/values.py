@@ -25,6 +25,7 @@ from factory.verify.units import same_words_of_unit, unit_of
 from factory.verify.verdict import Equivalence, undecided
 
 _CURRENCIES = ("money", "euro", "pounds", "yuan", "rupee", "yen")
+_NUMERIC_CONSTANTS = ("pi", "e", "i", "oo", "...")
 _DOUBLE_DIGITS = 15
 
 
@@ -39,6 +40,8 @@ def compare_values(gold: Node, prediction: Node, policy: EquivalencePolicy) -> E
 
 
 def _numbers(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
+    if any(isinstance(side, Constant) and side.name not in _NUMERIC_CONSTANTS for side in (gold, prediction)):
+        return Equivalence(gold == prediction, "set")
     if _is_mixture(gold) != _is_mixture(prediction):
         return Equivalence(False, "kind")
     infinite = [_infinity(side) for side in (gold, prediction)]
@@ -147,11 +150,13 @@ def _quantities(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equi
         return None
     labelled, bare = (gold, prediction) if isinstance(gold, Quantity) else (prediction, gold)
     assert isinstance(labelled, Quantity)
+    known = unit_of(labelled.unit)
+    if known is not None and isinstance(bare, Apply) and bare.name in ("percent", "degree"):
+        return Equivalence(False, "unit")
     values = (labelled.value, bare) if labelled is gold else (bare, labelled.value)
     verdict = compare_values(*values, policy)
     if verdict.equal is not True:
         return verdict
-    known = unit_of(labelled.unit)
     is_money = known is not None and any(base in _CURRENCIES for base, _ in known[1])
     if not (policy.missing_currency if is_money else policy.missing_unit):
         return Equivalence(False, "missing_unit")

@@ -1,0 +1,86 @@
+"""Pass rates, the too-easy rule, regimes, and decisions that are sealed early."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from factory.records import Judgement, Mode
+from factory.verify import needed, pass_rate, regimes, sealed, too_easy
+
+
+def test_pass_rate_counts_only_a_yes():
+    assert pass_rate([True, False, None, True]) == 0.5
+    assert pass_rate([]) == 0.0
+
+
+@pytest.mark.parametrize(("passed", "dropped"), [(0, False), (12, False), (13, True), (16, True)])
+def test_sixteen_samples_at_the_threshold_of_the_paper(passed, dropped):
+    assert too_easy(passed, 16) is dropped
+
+
+@pytest.mark.parametrize(
+    ("total", "threshold", "least"), [(16, 0.8, 13), (10, 0.8, 8), (5, 0.8, 4), (8, 0.75, 6), (3, 1.0, 3)]
+)
+def test_the_least_number_is_exact_where_the_product_is_an_integer(total, threshold, least):
+    assert needed(total, threshold) == least
+
+
+def test_without_samples_nothing_is_too_easy():
+    assert not too_easy(0, 0)
+    assert sealed(None, 0, 0, 0) != "too_easy"
+
+
+def judgement(mode: Mode, tool: bool, equal: bool | None) -> Judgement:
+    return Judgement(mode=mode, tool=tool, sample=0, uid="", answer=None, equal=equal, method="")
+
+
+def test_all_six_regimes_appear_with_count_and_accuracy():
+    judged = [judgement(Mode.LOW, True, True), judgement(Mode.LOW, True, None), judgement(Mode.HIGH, False, False)]
+    table = {regime.name: regime for regime in regimes(judged)}
+    assert list(table) == [
+        "reason_low_with_tool",
+        "reason_low_no_tool",
+        "reason_medium_with_tool",
+        "reason_medium_no_tool",
+        "reason_high_with_tool",
+        "reason_high_no_tool",
+    ]
+    assert (table["reason_low_with_tool"].count, table["reason_low_with_tool"].passed) == (2, 1)
+    assert table["reason_low_with_tool"].accuracy == 0.5
+    assert table["reason_medium_no_tool"].accuracy == 0.0
+
+
+@pytest.mark.parametrize(
+    ("agreeing", "largest", "drawn", "undecided", "fate"),
+    [
+        (13, 13, 13, 0, "too_easy"),
+        (None, 13, 13, 0, "too_easy"),
+        (12, 12, 16, 0, "keep"),
+        (12, 12, 15, 0, "open"),
+        (0, 13, 16, 0, "open"),  # the forum may be wrong: the high samples can still settle on the class of 13
+        (0, 4, 8, 0, "keep"),  # at most 12 of 16 can still agree
+        (0, 5, 8, 0, "open"),
+        (0, 4, 8, 1, "open"),
+        (None, 0, 0, 0, "open"),
+        (None, 0, 4, 0, "keep"),
+        (None, 0, 3, 0, "open"),
+    ],
+)
+def test_sealed(agreeing, largest, drawn, undecided, fate):
+    assert sealed(agreeing, largest, drawn, 16, undecided=undecided) == fate
+
+
+def test_sealed_never_contradicts_any_way_the_samples_can_go_on():
+    """Small enough to try everything: 5 samples, answers F (the forum's), A and B, threshold 0.8."""
+    total = 5
+    for answers in product("FAB", repeat=total):
+        for drawn in range(total + 1):
+            seen = answers[:drawn]
+            largest = max((seen.count(a) for a in "FAB"), default=0)
+            fate = sealed(seen.count("F"), largest, drawn, total)
+            if fate == "too_easy":
+                assert too_easy(answers.count("F"), total)
+            if fate == "keep":
+                assert not any(too_easy(answers.count(reference), total) for reference in "FAB")
