@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from factory import sources
+from factory.errors import FactoryError
 from factory.planning import pilot
 from factory.planning.estimate import CORNERS, ORDERS, Estimate, Inputs, Order, estimate, hours_at, replica_of
 from factory.planning.figures import PlanFigures, given, placeholders
@@ -58,7 +59,7 @@ def plan(
     """Plan a run at each of the given numbers of GPUs; at the recipe's most replicas where none is given."""
     measured = pilot.measure(pilot_uri, recipe, pilot_gpus) if pilot_uri else pilot.Measured()
     known = given(figures, overrides, measured.figures)
-    inputs = Inputs(known.problems) if known.problems else count(recipe)
+    inputs = Inputs(known.problems) if known.problems else _counted(recipe)
     fleets = sorted(set(gpus)) or [_most(recipe)]
     values = {order: _spans(recipe, known, inputs, order, fleets) for order in ORDERS}
     notes = [*measured.notes, *_notes(recipe, fleets)]
@@ -106,6 +107,17 @@ def render(made: Plan) -> str:
     if still:
         lines.append(f"still placeholders, give your own with --figure: {', '.join(still)}")
     return "\n".join(lines + [f"note: {note}" for note in made.notes])
+
+
+def _counted(recipe: Recipe) -> Inputs:
+    try:
+        return count(recipe)
+    except FactoryError as error:
+        raise FactoryError(
+            "cannot count the problems",
+            why=str(error),
+            remedy="mend the source, or say how many: --figure problems=100000",
+        ) from None
 
 
 def _spans(

@@ -135,6 +135,14 @@ def test_problems_are_counted_where_no_number_is_given(tmp_path):
     assert count(recipe(sources=[Source(path=path, limit=7), Source(path=path)])).problems == 37
 
 
+def test_sources_that_are_not_there_yet_need_a_number(tmp_path):
+    absent = recipe(sources=[Source(path=str(tmp_path / "later.jsonl"))])
+    with pytest.raises(FactoryError, match=r"later\.jsonl") as refused:
+        plan(absent)
+    assert "--figure problems=" in refused.value.remedy
+    assert plan(absent, overrides=["problems=9"]).inputs.problems == 9
+
+
 def test_the_command_prints_both_orders(written):
     result = CliRunner().invoke(app, ["plan", written, "--gpus", "8", "--gpus", "2", "--figure", "gpu_hour_price=2"])
     assert result.exit_code == 0, result.output
