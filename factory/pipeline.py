@@ -6,11 +6,12 @@ it asks the ledger what is missing, feeds that through the graph, and asks again
 
 from __future__ import annotations
 
-import logging
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
@@ -20,24 +21,25 @@ from factory import ingest, services
 from factory.decontaminate.benchmarks import read as read_benchmarks
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
+from factory.errors import FactoryError
 from factory.recipe import Recipe
 from factory.report.card import card
 from factory.report.funnel import Stage, funnel
 from factory.report.idle import IdleTime
 from factory.report.progress import Progress
-from factory.services import Connect
 from factory.stages.decontaminate import Decontaminate
 from factory.stages.ledger import Ledger
 from factory.stages.read import Read
+from factory.stages.services import Connect
 from factory.stages.solve import UNFINISHED, Solve
 from factory.store.fs import Store
 from factory.store.manifest import Manifest
 from factory.store.publish import publish
 from factory.store.run import Run
 
-log = logging.getLogger(__name__)
 
 MAX_PASSES = 3
+INDEX_FILES = ("vectors.npy", "problems.jsonl", "meta.json")  # the last one makes the index complete
 PROBLEMS_PER_TASK = 8
 STAGE_CPUS = 0.25
 """CPUs set aside for a worker that mostly waits, so that actors never take all CPUs and hold the graph up."""
@@ -65,6 +67,13 @@ class Finished:
 
 def prepare(recipe: Recipe, uri: str) -> Run:
     """Find what is wrong before any machine is started: output, sources, models, benchmarks. Opens the run at `uri`."""
+    for source in recipe.sources:
+        if source.kind != "table":
+            raise FactoryError(
+                f"the source {source.path} holds threads",
+                why="this job solves problems; curating threads into problems is not part of its graph yet",
+                remedy="give tables of problems (kind: table), or columns of the threads as they are",
+            )
     if ingest.finished(Store.open(uri)) is None:
         ingest.work(recipe.sources)
     services.check(recipe)
@@ -80,9 +89,10 @@ def build(run: Run, recipe: Recipe, *, say: Say) -> Finished:
     ledger = _ledger(run)
     unfinished, idle, progress = 0, IdleTime(), Progress(lambda: ray.get(ledger.counts.remote()), inputs.problems, say)
     if len(ray.get(ledger.finished_hashes.remote())) < inputs.problems:
+        index = benchmark_index(run, recipe)
         with services.running(recipe, run.fingerprint, ledger, say) as connect, progress:
             for _ in range(MAX_PASSES):
-                unfinished = solve(Work(run, recipe, inputs, ledger, connect), idle)[UNFINISHED]
+                unfinished = solve(Work(run, recipe, inputs, ledger, connect, index), idle)[UNFINISHED]
                 if not unfinished:
                     break
     manifest = publish(run, recipe.publish, mapper=_on_cluster, card=lambda m: {"README.md": _card(run, inputs, m)})
@@ -100,6 +110,25 @@ def take_in(run: Run, recipe: Recipe) -> ingest.Inputs:
     return ingest.finish(run.store, [part for group in parts for part in group])
 
 
+def benchmark_index(run: Run, recipe: Recipe) -> BenchmarkIndex | None:
+    """The index of the recipe's benchmarks: embedded once in a run's life, then read from the run."""
+    if not recipe.decontaminate.benchmarks:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        if run.store.exists(f"benchmarks/{INDEX_FILES[-1]}"):
+            for name in INDEX_FILES:
+                (Path(folder) / name).write_bytes(run.store.read(f"benchmarks/{name}"))
+            return BenchmarkIndex.load(folder)
+        index = BenchmarkIndex.build(
+            recipe.decontaminate.benchmarks,
+            Embedder(recipe.decontaminate.embedding, cache=recipe.decontaminate.cache),
+        )
+        index.save(folder)
+        for name in INDEX_FILES:
+            run.store.write(f"benchmarks/{name}", (Path(folder) / name).read_bytes())
+        return index
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What one start of a job has to do, and with what."""
@@ -109,6 +138,7 @@ class Work:
     inputs: ingest.Inputs
     ledger: Any
     connect: Connect
+    benchmarks: BenchmarkIndex | None
 
 
 def solve(work: Work, idle: IdleTime) -> Counter[str]:
@@ -128,12 +158,11 @@ def graph(work: Work) -> Dataset:
     parts = [{"part": key} for key in inputs.parts if key.startswith("inputs/Problem/")]
     rows = ray.data.from_items(parts, override_num_blocks=min(len(parts), 64) or 1)
     rows = rows.map_batches(Read(run, inputs, finished), batch_size=1, batch_format="pyarrow", num_cpus=STAGE_CPUS)
-    if recipe.decontaminate.benchmarks:
-        index = BenchmarkIndex.build(recipe.decontaminate.benchmarks, Embedder(recipe.decontaminate.embedding))
+    if work.benchmarks is not None:
         low, high = recipe.decontaminate.actors
         rows = rows.map_batches(
             Decontaminate,
-            fn_constructor_args=(run, recipe, index),
+            fn_constructor_args=(run, recipe, work.benchmarks, work.connect),
             batch_size=256,
             batch_format="pyarrow",
             num_cpus=STAGE_CPUS,

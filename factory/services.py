@@ -16,11 +16,11 @@ from factory.engines.endpoint import EndpointEngine
 from factory.engines.protocol import Engine
 from factory.programs.effects import Model
 from factory.sandbox.pool import SandboxPool
-from factory.stages.solve import Services
+from factory.stages.services import Services
 
 
 @dataclass(frozen=True, slots=True)
-class Connect:
+class Connector:
     """Awaited in a worker, it gives the worker its `Services`. Small to pickle: handles and the recipe."""
 
     recipe: r.Recipe
@@ -30,7 +30,7 @@ class Connect:
 
     async def __call__(self) -> Services:
         models = {role: self._model(role, teacher) for role, teacher in roles(self.recipe).items()}
-        return Services(models, self.sandbox, self.ledger.begin.remote)
+        return Services(models, self.sandbox, self.ledger.begin.remote, self.ledger.recorded.remote)
 
     def _model(self, role: r.Role, teacher: r.Teacher) -> Model:
         tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
@@ -46,8 +46,6 @@ class Connect:
 def roles(recipe: r.Recipe) -> dict[r.Role, r.Teacher]:
     """The roles that a run needs, each with its model; the teacher plays those that the recipe leaves open."""
     needed: dict[r.Role, r.Teacher] = {"teacher": recipe.teacher}
-    if any(source.kind != "table" for source in recipe.sources):
-        needed["curator"] = recipe.curator or recipe.teacher
     if recipe.verify.judge != "never" or recipe.decontaminate.judge != "never":
         needed["judge"] = recipe.judge or recipe.teacher
     return needed
@@ -62,7 +60,7 @@ def check(recipe: r.Recipe) -> None:
 
 
 @contextmanager
-def running(recipe: r.Recipe, fingerprint: str, ledger: Any, say: Callable[[str], None]) -> Iterator[Connect]:
+def running(recipe: r.Recipe, fingerprint: str, ledger: Any, say: Callable[[str], None]) -> Iterator[Connector]:
     """The services for the length of a block. Pools of an earlier start of this run are found and used."""
     served = {role: t for role, t in roles(recipe).items() if isinstance(t.engine, r.VllmEngine)}
     pools: dict[r.Role, Engine] = {role: serve.deploy(fingerprint, teacher) for role, teacher in served.items()}
@@ -70,7 +68,7 @@ def running(recipe: r.Recipe, fingerprint: str, ledger: Any, say: Callable[[str]
         say(f"{role}: {teacher.model}, engines are starting")
     sandbox = SandboxPool.start(recipe.sandbox)
     try:
-        yield Connect(recipe, pools, sandbox, ledger)
+        yield Connector(recipe, pools, sandbox, ledger)
     finally:
         sandbox.stop()
         serve.shutdown(fingerprint)

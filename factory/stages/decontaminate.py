@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
+from collections.abc import AsyncGenerator
 
 import pyarrow as pa
 
-from factory.decontaminate.check import UNDECIDED, Checked, check
+from factory.decontaminate.check import Checked, check
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
+from factory.programs.effects import Effects, Resources
+from factory.programs.pair_check import settle_undecided
 from factory.recipe import Recipe
 from factory.records import Problem, Reject, from_table, to_dict, to_table
+from factory.stages.services import Connect, Services, no_checker
 from factory.store.run import Run
 
 STAGE = "decontaminate"
@@ -20,33 +25,40 @@ STAGE = "decontaminate"
 class Decontaminate:
     """`Problem` rows in and out. Rejects are in the journal before the batch is handed on.
 
-    Where the recipe lets a judge settle close calls, problems in the band go on; the next stage asks.
+    Rules decide; where the recipe lets the judge model settle close calls, it is asked about those, and only then
+    does this stage `connect`.
     """
 
-    def __init__(self, run: Run, recipe: Recipe, index: BenchmarkIndex) -> None:
-        self._config = recipe.decontaminate
-        self._index = index
+    def __init__(self, run: Run, recipe: Recipe, index: BenchmarkIndex, connect: Connect) -> None:
+        self._recipe, self._config, self._index, self._connect = recipe, recipe.decontaminate, index, connect
         self._embedder = Embedder(self._config.embedding, cache=self._config.cache)
         self._journal = run.writer(f"decontaminate-{uuid.uuid4().hex[:8]}", recipe)
+        self._starting = asyncio.Lock()
+        self._services: Services | None = None
 
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        checked = check(from_table(Problem, batch), self._index, self._embedder, self._config)
-        kept = [c for c in checked if not c.contaminated or self._asks_judge(c)]
-        out = [c for c in checked if c.contaminated and not self._asks_judge(c)]
-        for row in out:
-            self._journal.append(contaminated(row))
-        if out:
-            self._journal.flush()
-        return to_table(Problem, [c.problem for c in kept])
+    async def __call__(self, batch: pa.Table) -> AsyncGenerator[pa.Table, None]:
+        problems = from_table(Problem, batch)
+        checked = await asyncio.to_thread(check, problems, self._index, self._embedder, self._config)
+        if self._config.judge == "undecided":
+            checked = list(await asyncio.gather(*map(self._settle, checked)))
+        receipts = [self._journal.append(contaminated(row)) for row in checked if row.contaminated]
+        await self._journal.durable(*receipts, now=True)
+        yield to_table(Problem, [row.problem for row in checked if not row.contaminated])
 
-    def _asks_judge(self, checked: Checked) -> bool:
-        certain = any(n.verdict == "contaminated" for n in checked.problem.neighbours)
-        return self._config.judge == "undecided" and bool(checked.undecided) and not certain
+    async def _settle(self, checked: Checked) -> Checked:
+        if not checked.undecided:
+            return checked
+        services = await self._ready()
+        recorded = await services.recorded(checked.problem.id)
+        resources = Resources(self._recipe, services.models, None, no_checker, self._journal)
+        effects = Effects(checked.problem.id, resources, recorded)
+        return await settle_undecided(checked, self._index.text_of, effects, self._config)
 
-
-def undecided(problem: Problem) -> bool:
-    """Whether a judge has still to say something about this problem."""
-    return any(neighbour.verdict == UNDECIDED for neighbour in problem.neighbours)
+    async def _ready(self) -> Services:
+        async with self._starting:
+            if self._services is None:
+                self._services = await self._connect()
+            return self._services
 
 
 def contaminated(checked: Checked) -> Reject:

@@ -36,12 +36,16 @@ class Ledger:
             self._attempts.pop(row_id, None)
             return None
         self._attempts[row_id] += 1
+        return Attempt(self._attempts[row_id], self.recorded(row_id))
+
+    def recorded(self, row_id: str) -> Recorded:
+        """What the journal holds of an unfinished problem."""
         turns: dict[str, list[FinishedTurn]] = {}
         for turn in self._index.turns_of(row_id):
             if turn.attempt == 0:
                 turns.setdefault(str(turn.key), []).append(turn)
         traces = {str(trace.key): trace for trace in self._index.traces_of(row_id)}
-        return Attempt(self._attempts[row_id], Recorded(traces, turns, self._index.asked_of(row_id)))
+        return Recorded(traces, turns, self._index.asked_of(row_id))
 
     def finished_hashes(self) -> Hashes:
         """Sorted hashes of the ids of all finished rows, for an anti-join: shape (n,)."""

@@ -7,21 +7,21 @@ import json
 import logging
 import traceback
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import asdict
 
 import pyarrow as pa
 
 from factory.engines.admission import Admission
 from factory.engines.protocol import EngineUnavailable
 from factory.errors import FactoryError
-from factory.programs.effects import Effects, Model, Resources
+from factory.programs.effects import Effects, Resources
 from factory.programs.solve import reject, solve
-from factory.recipe import Recipe, Role
+from factory.recipe import Recipe
 from factory.records import Problem, Reject, Verdict, from_table
-from factory.sandbox.protocol import Sandbox
 from factory.stages.counted import Counted
 from factory.stages.ledger import Attempt
+from factory.stages.services import Connect, Services
 from factory.store.run import Run
 from factory.verify import Checker
 
@@ -32,15 +32,6 @@ SUMMARY = pa.schema([("id", pa.string()), ("outcome", pa.string()), ("worker", p
 UNFINISHED = "unfinished"
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What a worker reaches over the network: models by role, Python sessions, and the ledger's `begin`."""
-
-    models: Mapping[Role, Model]
-    sandbox: Sandbox
-    begin: Callable[[str], Awaitable[Attempt | None]]
-
-
 class Solve:
     """`Problem` rows in; a summary row (id, outcome) out, once the row's verdict or reject is in storage.
 
@@ -48,7 +39,7 @@ class Solve:
     engine that stays away leaves its row unfinished, for the next pass or the next start of the job.
     """
 
-    def __init__(self, run: Run, recipe: Recipe, connect: Callable[[], Awaitable[Services]]) -> None:
+    def __init__(self, run: Run, recipe: Recipe, connect: Connect) -> None:
         self._run, self._recipe, self._connect = run, recipe, connect
         self._name = f"solve-{uuid.uuid4().hex[:8]}"
         self._admission = Admission(most=recipe.programs.problems_in_flight)

@@ -13,7 +13,8 @@ from factory.programs.effects import Model
 from factory.recipe import Recipe
 from factory.records import Mode, Problem, Reject, SampleKey, Trace, Verdict, from_table, to_table
 from factory.stages.ledger import Ledger
-from factory.stages.solve import Services, Solve
+from factory.stages.services import Services
+from factory.stages.solve import Solve
 from factory.store.parts import DIRECTORIES
 from factory.store.run import Run
 from factory.store.tables import read_table
@@ -47,8 +48,11 @@ def stage(run, recipe, engine, ledger=None):
     async def begin(row_id):
         return ledger.begin(row_id)
 
+    async def recorded(row_id):
+        return ledger.recorded(row_id)
+
     async def connect():
-        return Services({"teacher": Model(engine, HARMONY)}, Python(), begin)
+        return Services({"teacher": Model(engine, HARMONY)}, Python(), begin, recorded)
 
     return Solve(run, recipe, connect)
 

@@ -1,0 +1,31 @@
+"""What a worker reaches over the network, and how it gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from factory.programs.effects import Model, Recorded
+from factory.recipe import Role
+from factory.sandbox.protocol import Sandbox
+from factory.stages.ledger import Attempt
+from factory.verify import Equivalence
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Models by role, Python sessions, and what the ledger knows of a row."""
+
+    models: Mapping[Role, Model]
+    sandbox: Sandbox
+    begin: Callable[[str], Awaitable[Attempt | None]]
+    recorded: Callable[[str], Awaitable[Recorded]]
+
+
+Connect = Callable[[], Awaitable[Services]]
+"""Awaited in the worker's own event loop, when the worker first needs its services."""
+
+
+async def no_checker(gold: str, prediction: str) -> Equivalence:
+    """For programs that compare no answers."""
+    raise NotImplementedError("this stage compares no answers")

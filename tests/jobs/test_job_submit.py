@@ -1,0 +1,85 @@
+"""The job through Ray's real jobs API: submit from a working directory, read logs and status, stop, submit again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from factory.inspection.status import status
+from tests.conftest import ROOT
+from tests.jobs.cluster import JobCluster, job_cluster
+
+pytestmark = [pytest.mark.ray, pytest.mark.engine, pytest.mark.timeout(1500)]
+
+PATIENCE_S = 600
+ENDED = {"SUCCEEDED", "FAILED", "STOPPED"}
+SMALL = ["solve.modes=[low]", "solve.samples=2", "decontaminate.benchmarks=[]", "sources.0.limit=4"]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[JobCluster]:
+    with job_cluster() as running:
+        yield running
+
+
+def submit(cluster: JobCluster, name: str, *job: str) -> None:
+    """`ray job submit` as the documentation has it, with a name, so that the test finds the job again."""
+    done = cluster.cli("job", "submit", "--no-wait", "--submission-id", name, "--working-dir", str(ROOT), "--", *job)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def build(out: Path, *settings: str) -> list[str]:
+    """The job's command line."""
+    words = ["python", "jobs/build_dataset.py", "--recipe", "jobs/recipes/demo.yaml", "--out", str(out)]
+    return words + [word for setting in settings for word in ("--set", setting)]
+
+
+def wait_for(cluster: JobCluster, name: str, *, text: str = "") -> str:
+    """Wait until the job has ended, or has said `text`; its status."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        now = cluster.status(name)
+        if now in ENDED or (text and text in cluster.logs(name)):
+            return now
+        time.sleep(1)
+    raise TimeoutError(f"{name} is {now} after {PATIENCE_S} s:\n{cluster.logs(name)}")
+
+
+def test_without_the_token_the_door_is_shut(cluster):
+    assert httpx.get(f"{cluster.url}/api/jobs/", timeout=60).status_code == 401
+
+
+def test_a_job_runs_the_code_that_came_with_it(cluster):
+    submit(cluster, "whose-code", "python", "-c", "import factory; print('from', factory.__file__)")
+    assert wait_for(cluster, "whose-code") == "SUCCEEDED", cluster.logs("whose-code")
+    (line,) = (line for line in cluster.logs("whose-code").splitlines() if line.startswith("from "))
+    assert "working_dir_files" in line  # Ray's copy of what was submitted, not what the machine has installed
+
+
+def test_a_wrong_input_fails_the_job_with_one_readable_error(cluster, tmp_path):
+    submit(cluster, "wrong-input", *build(tmp_path / "run", "sources=[{path: nowhere.jsonl}]"))
+    assert wait_for(cluster, "wrong-input") == "FAILED"
+    logs = cluster.logs("wrong-input")
+    assert "build_dataset: " in logs
+    assert "nowhere.jsonl" in logs
+    assert "Traceback" not in logs
+
+
+def test_a_stopped_job_goes_on_when_it_is_submitted_again(cluster, tmp_path):
+    out = tmp_path / "run"
+    submit(cluster, "first", *build(out, *SMALL))
+    assert wait_for(cluster, "first", text="engines are starting") == "RUNNING", cluster.logs("first")
+    assert cluster.cli("job", "stop", "first").returncode == 0
+    assert wait_for(cluster, "first") == "STOPPED"
+
+    submit(cluster, "again", *build(out, *SMALL))
+    assert wait_for(cluster, "again") == "SUCCEEDED", cluster.logs("again")
+    assert "(continued)" in cluster.logs("again")
+    now = status(str(out))
+    assert (now.total, now.finished) == (4, 4)
+    assert sum(now.samples.values()) == 4 * 2 * 2  # problems x samples, with Python and without
+    assert set(now.samples) == {"low/python", "low/none"}
