@@ -75,9 +75,27 @@ def test_the_tuning_guide_tells_every_cause_of_idle_time():
     assert {"busy", *rows} == {field.name for field in dataclasses.fields(Idle)}
 
 
+def test_the_tuning_guide_says_which_changes_make_another_run():
+    """Operational keys may change between two starts of one run; every other key that is named comes with a warning."""
+    for line in (ROOT / "docs" / "tuning.md").read_text().splitlines():
+        for span in re.findall(r"`([a-z_.]+)[`:]", line):
+            path = span.split(".")
+            if len(path) > 1 and path[0] in Recipe.model_fields and not operational(path):
+                assert "fingerprint" in line or "changes results" in line, span
+
+
 def test_the_index_leads_to_every_page():
     index = (ROOT / "docs" / "README.md").read_text()
     assert {page.name for page in PAGES} - {"README.md"} == set(re.findall(r"\]\((\w+\.md)\)", index))
+
+
+def operational(path: list[str]) -> bool:
+    here: list[type[BaseModel]] = [Recipe]
+    extra: Any = None
+    for key in path:
+        field = next(m.model_fields[key] for m in here if key in m.model_fields)
+        here, extra = sections(field.annotation), field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("operational") is True
 
 
 def known(model: type[BaseModel], path: list[str]) -> bool:
