@@ -121,7 +121,7 @@ def _traces(run: Run, parts: Iterable[PartInfo]) -> Iterator[dict[str, Any]]:
 
 def _endings(run: Run) -> Endings:
     passed: dict[str, list[dict[str, Any]]] = {}
-    by_reason: dict[str, set[str]] = defaultdict(set)
+    by_reason: dict[tuple[str, str], set[str]] = defaultdict(set)
     for part in scan(run.store, Verdict, run.fingerprint):
         with run.store.parquet(part.entry.key, part.entry.size) as file:
             for row in file.read(columns=["problem.id", "regimes"]).to_pylist():
@@ -130,10 +130,10 @@ def _endings(run: Run) -> Endings:
         with run.store.parquet(part.entry.key, part.entry.size) as file:
             for row in file.read(columns=["id", "kind", "stage", "reason"]).to_pylist():
                 if row["kind"] == "problem" and row["id"] not in passed:
-                    reason = row["reason"] if row["stage"] != "decontaminate" else "contaminated"
-                    by_reason[reason].add(row["id"])
-    easy, contaminated = by_reason.pop("too_easy", set()), by_reason.pop("contaminated", set())
-    return Endings(passed, easy, contaminated, set().union(*by_reason.values()))
+                    by_reason[row["stage"], row["reason"]].add(row["id"])
+    unsolved = [ids for (stage, reason), ids in by_reason.items() if stage == "solve" and reason != "too_easy"]
+    contaminated = [ids for (stage, _), ids in by_reason.items() if stage == "decontaminate"]
+    return Endings(passed, by_reason["solve", "too_easy"], set().union(*contaminated), set().union(*unsolved))
 
 
 def _clusters(rows: Iterable[Mapping[str, Any]], name: str) -> list[list[float]]:

@@ -60,6 +60,7 @@ def a_pilot(place, order: str = "cheap_first") -> Run:
             writer.append(trace(name, mode, True, 0, n_tokens=53))
         writer.append(reject(problem(name)))
     writer.append(reject(problem("copy"), "contaminated", "decontaminate"))
+    writer.append(reject(problem("proof"), "proof", "curate"))  # never reached solve
     writer.append(trace("p0", Mode.HIGH, True, 0, n_tokens=9999))  # journaled twice: the first counts
     writer.close()
     return run
