@@ -204,6 +204,18 @@ def audit(
     sys.exit(0 if found.sound else 1)
 
 
+@app.command("push-to-hub")
+def push_to_hub(
+    uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
+    repo: Annotated[str, typer.Argument(help="Dataset repository: owner/name.")],
+    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = True,
+) -> None:
+    """Upload the published dataset to the Hugging Face Hub as one commit; run again, it goes on where it stopped."""
+    from factory.store.hub import push
+
+    print(push(uri, repo, private=private, say=lambda line: print(line, file=sys.stderr, flush=True)))
+
+
 def main() -> None:
     """Entry point of the console script: a `FactoryError` is three lines and status 2, never a traceback."""
     try:

@@ -23,7 +23,7 @@ from factory.inspection.redo import redo_answers, redo_cells
 from factory.records import Origin
 from factory.store.fs import Store
 from factory.store.ids import hash_of
-from factory.store.manifest import Manifest, Shard, latest
+from factory.store.manifest import Manifest, RejectFile, Shard, latest
 from factory.store.released import REGIMES, SCHEMA
 from factory.store.report import PUBLISHED
 from factory.store.run import Run
@@ -68,8 +68,10 @@ def audit(uri: str, *, answers: int = 200, cells: int = 20) -> Audit:
     found = Audit(uri, manifest.version)
     rows = _Rows(found, manifest, answers, cells)
     for shard in manifest.shards:
-        if _file(found, run.store, shard):
+        if _whole(found, run.store, shard) and _of_schema(found, run.store, shard):
             rows.read(run.store, shard)
+    for file in manifest.rejects:
+        _whole(found, run.store, file)
     rows.close()
     asyncio.run(_again(found, run, rows))
     return found
@@ -89,23 +91,26 @@ def render(found: Audit) -> str:
     return "\n".join(lines)
 
 
-def _file(found: Audit, store: Store, shard: Shard) -> bool:
-    """Whether a file is there, whole, and of the published schema."""
-    there = store.exists(shard.key)
-    found.check("files are there", there, shard.key)
+def _whole(found: Audit, store: Store, file: Shard | RejectFile) -> bool:
+    """Whether a file of the manifest is there, byte for byte."""
+    there = store.exists(file.key)
+    found.check("files are there", there, file.key)
     if not there:
         return False
-    digest, size = hashlib.sha256(), store.size(shard.key)
+    digest, size = hashlib.sha256(), store.size(file.key)
     for start in range(0, size, _CHUNK):
-        digest.update(store.read(shard.key, start, min(_CHUNK, size - start)))
-    whole = (size, digest.hexdigest()) == (shard.bytes, shard.sha256)
-    found.check("files have their size and checksum", whole, shard.key)
-    if not whole:
-        return False
-    with store.parquet(shard.key, size) as file:
-        found.check("files have the published schema", file.schema_arrow.equals(SCHEMA), shard.key)
+        digest.update(store.read(file.key, start, min(_CHUNK, size - start)))
+    whole = (size, digest.hexdigest()) == (file.bytes, file.sha256)
+    found.check("files have their size and checksum", whole, file.key)
+    return whole
+
+
+def _of_schema(found: Audit, store: Store, shard: Shard) -> bool:
+    with store.parquet(shard.key, shard.bytes) as file:
         found.check("files have their number of rows", file.metadata.num_rows == shard.rows, shard.key)
-        return bool(file.schema_arrow.equals(SCHEMA))
+        same = bool(file.schema_arrow.equals(SCHEMA))
+    found.check("files have the published schema", same, shard.key)
+    return same
 
 
 class _Rows:

@@ -12,9 +12,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from httpx import HTTPError
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from factory.errors import FactoryError
 from factory.store.fs import Store
@@ -34,6 +36,7 @@ def push(uri: str, repo: str, *, private: bool, say: Callable[[str], None], endp
     manifest = latest(run.store)
     if manifest is None:
         raise FactoryError(f"nothing is published at {uri}", remedy="run the job to its end first")
+    disable_progress_bars()
     api = HfApi(endpoint=endpoint)
     try:
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
@@ -42,10 +45,11 @@ def push(uri: str, repo: str, *, private: bool, say: Callable[[str], None], endp
             return f"{repo} holds version {manifest.version} already"
         message = f"Version {manifest.version}: {manifest.report.published} traces, recipe {manifest.fingerprint}"
         return str(api.create_commit(repo, operations, repo_type="dataset", commit_message=message).commit_url)
-    except (HfHubHTTPError, HFValidationError) as error:
+    except (HfHubHTTPError, HFValidationError, HTTPError, RuntimeError) as error:
+        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
         raise FactoryError(
             f"the Hub did not take {repo}",
-            why=" ".join(str(error).split()),
+            why=" ".join(str(cause).split()),
             remedy="log in with `hf auth login` or HF_TOKEN as someone who may write there, and start again",
         ) from error
 

@@ -1,0 +1,77 @@
+"""Pushing to the Hub: one commit that holds exactly the version, resumed where it was killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from factory.store.publish import publish
+from factory.store.run import Run
+from tests.store.hub_stub import HubStub
+from tests.store.rows import problem, verdict
+from tests.store.test_publish import SETTINGS, a_run, journal, samples
+from tests.store.test_run import recipe
+
+ROOT = Path(__file__).parents[2]
+MAIN = "from factory.cli import main; main()"
+
+
+@pytest.fixture
+def hub():
+    with HubStub().running() as running:
+        yield running
+
+
+def push(hub: HubStub, uri: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: the client library reads its settings when it is imported."""
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_test", "HF_HUB_DISABLE_XET": "1"}
+    command = [sys.executable, "-c", MAIN, "push-to-hub", uri, "me/traces"]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=250)
+
+
+def contents(run: Run) -> dict[str, bytes]:
+    kept = [e.key for e in run.store.list("dataset/") if "_manifest" not in e.key]
+    return {key.removeprefix("dataset/"): run.store.read(key) for key in kept}
+
+
+def test_a_version_goes_up_in_one_commit_and_only_once(hub, tmp_path):
+    run = a_run(tmp_path, 10)
+    card = lambda m: {"README.md": b"---\nlicense: other\n---\n" + str(m.version).encode()}  # noqa: E731
+    shards = publish(run, SETTINGS, card=card).shards
+    hub.fail_after = 5
+    broken = push(hub, run.uri)
+    assert broken.returncode == 2
+    assert "did not take" in broken.stderr
+    assert (hub.commits, hub.files) == ([], {})  # nothing is visible yet
+    stored = len(hub.stored)
+    assert stored == 5
+    hub.fail_after, hub.uploads = None, 0
+    done = push(hub, run.uri)
+    assert done.returncode == 0, done.stderr
+    assert hub.uploads == len(shards) - stored  # the five are not sent again
+    assert len(hub.commits) == 1
+    assert {k: v for k, v in hub.files.items() if "_manifest" not in k} == contents(run)
+    assert "already" in push(hub, run.uri).stdout
+    assert len(hub.commits) == 1
+
+    mine = samples("late")
+    journal(run, [*mine, verdict(problem("late"), mine)], "w2")
+    publish(run, SETTINGS, card=card)
+    assert push(hub, run.uri).returncode == 0
+    assert len(hub.commits) == 2
+    assert {k: v for k, v in hub.files.items() if "_manifest" not in k} == contents(run)  # old files are gone
+    assert len(hub.commits[1]["deleted"]) == len(shards)
+
+
+def test_refusals_are_explained(hub, tmp_path):
+    run = Run.open(str(tmp_path), recipe())
+    assert "nothing is published" in push(hub, run.uri).stderr
+    publish(run, SETTINGS)
+    hub.refuse = True
+    refused = push(hub, run.uri)
+    assert refused.returncode == 2
+    assert "HF_TOKEN" in refused.stderr
