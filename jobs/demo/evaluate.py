@@ -65,8 +65,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=TEACHER)
     parser.add_argument("--n", type=int, default=100, help="problems; each is tried once in each configuration")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--max-tokens", type=int, default=900, help="length at which a trace is given up")
+    parser.add_argument("--temperature", type=float, default=0.8, help="the default is that of the demo's recipe")
+    parser.add_argument(
+        "--max-tokens", type=int, default=750, help="length, prompt included, at which a trace is given up"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--show", type=int, default=0, help="print that many wrong traces of each configuration")
     args = parser.parse_args()
