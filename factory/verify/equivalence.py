@@ -13,10 +13,10 @@ from functools import lru_cache
 from factory.recipe import EquivalencePolicy
 from factory.verify.compare import compare
 from factory.verify.extract import answer_of
-from factory.verify.lexer import Comma, Unreadable
+from factory.verify.grammar.lexer import Comma, Unreadable
 from factory.verify.nodes import Node, Words
 from factory.verify.normalise import clean, normal_form, plain_words, unwrapped
-from factory.verify.parser import parse
+from factory.verify.grammar.parser import parse
 from factory.verify.symbolic import compare_symbolically
 from factory.verify.verdict import Equivalence, undecided
 from factory.verify.words import is_wordy, option_and_content, option_letter, same_words
