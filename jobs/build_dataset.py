@@ -6,6 +6,7 @@ with the same recipe and output it goes on where it stopped.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -23,18 +24,16 @@ def main(
     recipe: Annotated[Path, typer.Option(help="Recipe file (YAML).")] = DEMO,
     out: Annotated[str, typer.Option(help="Where the run lives: a directory or s3://bucket/prefix. [out/NAME]")] = "",
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key: a.b=c; may be repeated.")] = None,
+    verbose: Annotated[bool, typer.Option(help="Show the logs of Ray and of all workers.")] = False,
 ) -> None:
     """Build a dataset of reasoning traces: problems in, verified multi-mode traces out."""
     loaded = recipes.load(recipe, set_)
     uri = out or f"out/{loaded.name}"
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    import ray
-
     from factory import pipeline
     from factory.report.funnel import render
 
     run = pipeline.prepare(loaded, uri)
-    ray.init(address=os.environ.get("RAY_ADDRESS", "local"))
+    start_ray(verbose=verbose)
     done = pipeline.build(run, loaded, say=lambda line: print(line, flush=True))
     print("\n" + render(done.stages))
     progress = done.progress
@@ -44,6 +43,19 @@ def main(
     print(f"dataset: {run.uri}/dataset ({done.n_traces:,} traces; README.md there is its card)")
     if done.unfinished:
         sys.exit(f"{done.unfinished:,} problems are unfinished: start the same command again")
+
+
+def start_ray(*, verbose: bool) -> None:
+    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine. Workers' logs stay in Ray's log folder."""
+    import ray
+
+    level = logging.INFO if verbose else logging.WARNING
+    for name in ("ray.serve", "ray.data"):
+        logging.getLogger(name).setLevel(level)
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    ray.init(address=os.environ.get("RAY_ADDRESS", "local"), log_to_driver=verbose, logging_level=level)
+    cpus = ray.cluster_resources().get("CPU", 0)
+    print(f"ray: {len(ray.nodes())} nodes, {cpus:g} CPUs; workers log to /tmp/ray/session_latest/logs", flush=True)
 
 
 def mendable(error: BaseException | None) -> FactoryError | None:
