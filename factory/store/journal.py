@@ -100,9 +100,9 @@ class JournalWriter:
             try:
                 self._write(taken)
             except Exception as error:
-                with self._lock:
-                    self._failed = error
-                _settle(taken.receipts, error)
+                with self._lock:  # rows that came meanwhile are not written either
+                    self._failed, later, self._buffer = error, self._buffer, _Buffer()
+                _settle([*taken.receipts, *later.receipts], error)
                 raise
             finally:
                 with self._lock:

@@ -44,7 +44,7 @@ class PartitionTask:
 
 
 def publish_partition(task: PartitionTask) -> dict[str, Any]:
-    """The marker's record: {"runs": [{"cell", "key", "groups": [[rows, bytes]]}], "rejects": {...}, "report": [...]}."""
+    """The marker's record: {"runs": [{"cell", "key", "groups": [[rows, bytes]]}], "rejects": {}, "report": []}."""
     known = committed(task.store, task.marker)
     if known is not None:
         return known

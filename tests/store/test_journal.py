@@ -86,10 +86,9 @@ class Slow(LocalStore):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self.open_gate, self.writes = threading.Event(), 0
+        self.open_gate, self.entered = threading.Event(), threading.Event()
 
     def write(self, key: str, data: bytes) -> None:
-        self.writes += 1
         assert self.open_gate.wait(30)
         super().write(key, data)
 
@@ -136,6 +135,30 @@ async def test_a_verdict_that_cannot_be_written_is_an_error_for_everyone_who_wai
     with pytest.raises(FactoryError, match="disk full"):
         journal.append(trace("p2"))
     assert len(keys(store, "journal/traces/")) == 1  # written before its verdict
+
+
+class Doomed(Slow):
+    """A store that fails once it is let through."""
+
+    def write(self, key: str, data: bytes) -> None:
+        self.entered.set()
+        assert self.open_gate.wait(30)
+        raise FactoryError("disk full")
+
+
+async def test_rows_that_come_while_a_flush_fails_are_not_waited_for_in_vain(tmp_path):
+    store = Doomed(tmp_path)
+    journal = writer(store)
+    first = asyncio.create_task(journal.durable(journal.append(trace("p1")), now=True))
+    await asyncio.sleep(0)  # lets it append and ask for a flush
+    assert await asyncio.to_thread(store.entered.wait, 30)
+    second = journal.append(trace("p2"))
+    store.open_gate.set()
+    for waiting in (first, journal.durable(second)):
+        with pytest.raises(FactoryError, match="disk full"):
+            await asyncio.wait_for(waiting, 30)
+    with pytest.raises(FactoryError, match="disk full"):
+        journal.close()
 
 
 def test_index_answers_for_unfinished_and_finished_problems(tmp_path):
