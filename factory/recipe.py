@@ -132,7 +132,7 @@ class VllmEngine(Strict):
     """Tokens per message from engine to program: at most this many are generated twice when an engine dies."""
     gpu_memory_utilization: Fraction = operational(0.9)
     extra: dict[str, str | int | float | bool] = operational(default_factory=dict)
-    """Further `AsyncEngineArgs`, passed as they are."""
+    """Further `AsyncEngineArgs`, passed as they are. On a CPU, `distributed_executor_backend: uni` starts sooner."""
 
 
 class EndpointEngine(Strict):
@@ -255,7 +255,8 @@ class Verify(Strict):
 class Sandbox(Strict):
     """Limits of the sessions in which model-written Python runs, and what the machine must enforce."""
 
-    timeout_s: float = 10.0
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds of one cell. What it waits for a core does not count, up to twice the limit."""
     memory_mb: Positive = 1024
     scratch_mb: Positive = 64
     cpu_s: Positive = 120

@@ -21,8 +21,8 @@ from factory.sandbox import scratch
 from factory.sandbox.inside.privileges import LAYERS, Limits
 from factory.sandbox.process import Process
 
-START_S = 120.0
-OPEN_S = 30.0
+START_S = 300.0
+OPEN_S = 60.0
 _PROJECT = str(Path(__file__).resolve().parents[2])
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from factory.sandbox.inside.zygote import main; main()"
 
@@ -145,8 +145,6 @@ class Zygote:
             except BaseException:
                 process.abandon()
                 raise
-            finally:
-                self._waiting.pop(number, None)
         if fatal:
             await process.end()
             raise FactoryError("a sandbox session could not be confined", why=fatal, remedy="run `factory doctor`")
@@ -206,13 +204,13 @@ class Zygote:
     def _take(self, message: dict[str, Any], fds: list[int]) -> None:
         assert self._ready is not None
         if "opened" in message:
-            process, answer = self._waiting[message["opened"]]
+            process, answer = self._waiting.pop(message["opened"])
             process.on_start(message["pid"], fds[0])
             self._live[message["pid"]] = process
             if not answer.done():
                 answer.set_result(None)
         elif "refused" in message:
-            _, answer = self._waiting[message["refused"]]
+            _, answer = self._waiting.pop(message["refused"])
             if not answer.done():
                 answer.set_exception(FactoryError("no new sandbox session", why=message["why"]))
         elif "exited" in message:

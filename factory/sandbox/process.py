@@ -13,7 +13,7 @@ import socket
 
 from factory.sandbox import frames, scratch
 
-CONFINE_S = 20.0
+CONFINE_S = 60.0
 EXIT_S = 5.0
 
 
@@ -42,9 +42,21 @@ class Process:
         except OSError:
             return -1
 
+    def starved_s(self) -> float:
+        """Seconds that its main thread has been ready to run without a core to run on, since it was forked."""
+        try:
+            with open(f"/proc/{self.pid}/schedstat", encoding="ascii") as file:
+                return int(file.read().split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            return 0.0  # gone, or a kernel that does not say
+
     def on_start(self, _pid: int, pidfd: int) -> None:
         """The zygote has forked it."""
         self._pidfd = pidfd
+        if self._closed:  # nobody waits for it any more
+            self.kill()
+            os.close(pidfd)
+            self._pidfd = -1
 
     def on_exit(self, code: int | None) -> None:
         """It has ended: exit status, minus the number of the signal that killed it, or None where nobody knows."""

@@ -129,6 +129,20 @@ async def replay(traces: list[list[Cell]], timeout_s: float) -> list[tuple[Cell,
     return results
 
 
+# A difference of one of these kinds leaves other variables behind than the recorded session had.
+_SPREADS = ("timing: a limit", "random", "order of a set", "memory", "version")
+
+
+def blame_the_first(results: list[tuple[Cell, ToolCall]], causes: list[str]) -> None:
+    """What no rule explains in a trace whose state differs already is put down to that earlier difference."""
+    spread: set[str] = set()
+    for index, (cell, call) in enumerate(results):
+        if causes[index].startswith(_SPREADS) or call.state_lost:
+            spread.add(cell.trace)
+        elif causes[index] == "other" and cell.trace in spread:
+            causes[index] = "follows from an earlier difference"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -147,6 +161,7 @@ def main() -> None:
 
 def report(name: str, results: list[tuple[Cell, ToolCall]], timeout_s: float, show: tuple[str, ...]) -> None:
     causes = [cause(cell, call, timeout_s) for cell, call in results]
+    blame_the_first(results, causes)
     counts = Counter(causes)
     print(f"{name}: {len(results)} cells, {counts.pop('', 0)} equal ({causes.count('') / len(results):.1%})")
     for reason, count in counts.most_common():

@@ -61,6 +61,7 @@ PRINTS = {
     "file in scratch": (["open('a.txt', 'w').write('hi')", "open('a.txt').read()"], "'hi'\n"),
     "module of one's own": (["open('mine.py', 'w').write('x = 3')", "import mine\nmine.x"], "3\n"),
     "temporary file": (["import tempfile\nwith tempfile.TemporaryFile() as f: f.write(b'x')\nf.closed"], "True\n"),
+    "null device": (["open('/dev/null', 'w').write('x')"], "1\n"),
     "stdin is empty": (["try:\n    input()\nexcept EOFError: print('none')"], "none\n"),
     "system": (["import os\nos.write(1, b'raw\\n');"], "raw\n"),
     "sympy": (["from sympy import *\nx = symbols('x')", "solve(x**2 - 2, x)"], "[-sqrt(2), sqrt(2)]\n"),

@@ -49,6 +49,7 @@ FATAL = {
         "import types\ndef f(): pass\nf.__code__ = f.__code__.replace(co_code=b'\\x64\\xff' * 50)\nf()",
         "",
     ),
+    "real-time signal": ("import os\nos.kill(os.getpid(), 40)", "signal 40"),
     "terminate": ("import os, signal\nsignal.raise_signal(signal.SIGTERM)", "SIGTERM"),
     "close everything": ("import os\nos.closerange(0, 64)", ""),
     "garbage on the socket": (

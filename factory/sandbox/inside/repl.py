@@ -32,6 +32,7 @@ INTERRUPT = signal.SIGUSR2
 """The actor sends it when a cell's time is over: SIGALRM stays free for the cell's own use."""
 
 _EAGER_LINES = 200  # flushed one by one, so that a hard kill loses none; later ones in blocks, four times as fast
+_BUILTINS = vars(builtins)
 _DISK_ERRORS = (errno.EFBIG, errno.ENOSPC, errno.EDQUOT)
 
 
@@ -86,7 +87,7 @@ class Repl:
 
     def _repair(self) -> None:
         """First thing after a cell: give the runner its own tools back. The first line needs no builtin."""
-        vars_of_builtins.update(self._builtins)
+        _BUILTINS.update(self._builtins)
         threading.settrace(None)  # type: ignore[arg-type,unused-ignore]
         if sys.getrecursionlimit() < 1000:
             sys.setrecursionlimit(1000)
@@ -130,9 +131,6 @@ class Repl:
                 stream.flush()
             except Exception:  # closed or replaced by the cell
                 continue
-
-
-vars_of_builtins = vars(builtins)
 
 
 class _Stream(io.TextIOWrapper):
