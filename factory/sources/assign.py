@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from factory.sources.xmlrows import Piece
 
-_ID = re.compile(rb"""\sId\s*=\s*["'](\d{1,15})["']""")
-_PARENT = re.compile(rb"""\sParentId\s*=\s*["'](\d{1,15})["']""")
-_POST = re.compile(rb"""\sPostId\s*=\s*["'](\d{1,15})["']""")
-_OWNER = re.compile(rb"""\sOwnerUserId\s*=\s*["'](\d{1,15})["']""")
+_STYLE = re.compile(rb"""<row\s+[\w:.-]+\s*=\s*(["'])""")
 _PAGE_BITS = 15
 
 
@@ -43,14 +41,15 @@ class Assignment:
 
     def post(self, piece: Piece) -> tuple[bool, int | None]:
         """A post goes where its question goes."""
-        own_id = _number(_ID, piece.data)
-        thread = _number(_PARENT, piece.data) if b"ParentId" in piece.data else own_id
+        own_id = _number(b"Id", piece.data)
+        parent = _number(b"ParentId", piece.data) if b"ParentId" in piece.data else None
+        thread = own_id if parent is None else parent
         mine = self._falls_here(piece, thread)
         if own_id is not None:
             self._posts.add(own_id)
         if mine and own_id is not None and thread is not None:
             self._own_posts.add(own_id)
-            owner = _number(_OWNER, piece.data)
+            owner = _number(b"OwnerUserId", piece.data)
             if owner is not None:
                 self._own_users.add(owner)
             return True, thread
@@ -58,19 +57,19 @@ class Assignment:
 
     def comment(self, piece: Piece) -> tuple[bool, int | None]:
         """A comment goes where its post went; one on a post that nobody has seen is an orphan."""
-        post = _number(_POST, piece.data)
+        post = _number(b"PostId", piece.data)
         if post is None or post not in self._posts:
             return self._falls_here(piece, post), None
         return post in self._own_posts, post
 
     def link(self, piece: Piece) -> tuple[bool, int | None]:
         """A link goes where the question goes that it starts from."""
-        post = _number(_POST, piece.data)
+        post = _number(b"PostId", piece.data)
         return self._falls_here(piece, post), post
 
     def user(self, piece: Piece) -> tuple[bool, int | None]:
         """A user is wanted by every part that holds a post of theirs."""
-        user = _number(_ID, piece.data)
+        user = _number(b"Id", piece.data)
         return user is not None and user in self._own_users, user
 
     def _falls_here(self, piece: Piece, number: int | None) -> bool:
@@ -79,6 +78,13 @@ class Assignment:
         return (piece.byte if number is None else number) % self._parts == self._part
 
 
-def _number(pattern: re.Pattern[bytes], data: bytes) -> int | None:
-    match = pattern.search(data)
+def _number(name: bytes, data: bytes) -> int | None:
+    """The value of a numeric attribute. A text may quote `Id='5'`, but never within the quotes that its row uses."""
+    style = _STYLE.match(data)
+    match = _pattern(name, style[1]).search(data) if style else None
     return int(match[1]) if match else None
+
+
+@cache
+def _pattern(name: bytes, quote: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"\s%s\s*=\s*%s(\d{1,10})%s" % (name, quote, quote))

@@ -19,13 +19,18 @@ _ATTRIBUTES = r"""(?:\s+[a-zA-Z-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))?)*\s
 _TAG = rf"<(?:(?:{_TAGS}){_ATTRIBUTES}>|/(?:{_TAGS})\s*>)"
 _BREAK = re.compile(r"<br\s*/?>\n?", re.I)
 _COMPARISON = re.compile(r"<[abisu]>", re.I)
-# every branch begins with a plain character, which lets the search run from one such character to the next
+# Tags without attributes hold no dollar and are passed over. Every branch begins with a plain character, which lets the
+# search run from one such character to the next.
 _OPEN = re.compile(
-    rf"<(?:!--|(?:pre|code)\b)|{_TAG}|\$\$?|\\(?:[\\$(\[]|begin\{{(?P<name>[^{{}}<>$]{{1,40}})\}})", re.I
+    rf"<(?:!--|(?:pre|code)\b|(?:{_TAGS})(?=\s){_ATTRIBUTES}>)|\$\$?|\\(?:[\\$(\[]|begin\{{(?P<name>[^{{}}<>$]{{1,40}})\}})",
+    re.I,
 )
 _BARRIER = re.compile(_TAG, re.I)
 _CLOSE = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]", "<!--": "-->", "<pre": "</pre", "<code": "</code"}
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+
+
+_COMMON = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 
 
 class Formulas:
@@ -82,7 +87,11 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 def unescape(text: str) -> str:
     """Character references replaced; only those that end in a semicolon, as `&` alone separates columns in LaTeX."""
-    return _ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
+    return _ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    return _COMMON.get(match[0]) or html.unescape(match[0])
 
 
 def _next_tag(text: str, start: int) -> int:

@@ -61,7 +61,7 @@ class _Part:
                 continue
             with open_table(file) as stream:
                 for piece in pieces(stream, max_bytes=self._split.source.max_row_mb << 20):
-                    self._declarations.setdefault(name, piece.declaration)
+                    self._declarations[name] = piece.declaration or self._declarations.get(name, b"")
                     mine, key = assign[name](piece)
                     if mine and key is not None and not piece.fault:
                         self._shelf.put(name, key, piece.byte, piece.data)
@@ -86,8 +86,11 @@ class _Part:
             if isinstance(row, Reject):
                 yield row
                 continue
-            kind, identity = row.attributes.get("PostTypeId"), row.attributes["Id"]
-            if kind not in ("1", "2"):
+            kind, identity = row.attributes.get("PostTypeId"), row.attributes.get("Id", "")
+            own = identity if kind == "1" else row.attributes.get("ParentId", "")
+            if kind in ("1", "2") and (not identity.isdecimal() or not own.isdecimal() or int(own) != number):
+                yield self._reject("Posts", row, "malformed_row", "no Id, or an answer without ParentId")
+            elif kind not in ("1", "2"):
                 yield self._reject("Posts", row, "other_post_type", f"PostTypeId {kind} is no question and no answer")
             elif kind == "1" and not (row.attributes.get("Body", "") + row.attributes.get("Title", "")).strip():
                 yield self._reject("Posts", row, "missing_problem", "neither Body nor Title holds text")

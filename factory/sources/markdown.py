@@ -117,15 +117,20 @@ def _quote(element: html.HtmlElement) -> Iterator[str]:
 def _list(element: html.HtmlElement) -> Iterator[str]:
     start = element.get("start") or "1"
     number = int(start) if start.isdecimal() and len(start) < 10 else 1
-    items = []
+    items = list(_paragraph([element.text or ""]))
     for child in element:
-        if child.tag != "li":
-            items += list(_blocks(child)) if isinstance(child.tag, str) else []
-            continue
-        mark = f"{number}. " if element.tag == "ol" else "- "
-        items.append(_prefixed("\n\n".join(_blocks(child)), mark, " " * len(mark)))
-        number += 1
+        if child.tag == "li":
+            mark = f"{number}. " if element.tag == "ol" else "- "
+            items.append(_prefixed("\n\n".join(_blocks(child)), mark, " " * len(mark)))
+            number += 1
+        elif isinstance(child.tag, str):
+            items += filter(None, _BLOCKS.get(child.tag, _line)(child))
+        items += _paragraph([child.tail or ""])
     yield ("\n\n" if any("\n\n" in item for item in items) else "\n").join(items)
+
+
+def _line(element: html.HtmlElement) -> Iterator[str]:
+    yield from _paragraph([_inline(element)])
 
 
 def _prefixed(text: str, first: str, rest: str) -> str:
@@ -140,11 +145,14 @@ def _rule(element: html.HtmlElement) -> Iterator[str]:
 
 
 def _table(element: html.HtmlElement) -> Iterator[str]:
-    rows = [[_cell(cell) for cell in row if cell.tag in ("td", "th")] for row in element.iter("tr")]
-    width = max(map(len, rows), default=0)
-    if width:
-        lines = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in rows]
-        yield "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
+    cells = [[cell for cell in row if cell.tag in ("td", "th")] for row in element.iter("tr")]
+    width = max(map(len, cells), default=0)
+    inside = "".join("".join(cell.text_content() for cell in row) for row in cells)
+    if not width or "".join(inside.split()) != "".join(element.text_content().split()):
+        yield from _blocks(element)  # no table after all, or one inside another
+        return
+    lines = [f"| {' | '.join([*map(_cell, row), *[''] * (width - len(row))])} |" for row in cells]
+    yield "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
 
 
 def _cell(element: html.HtmlElement) -> str:

@@ -178,6 +178,22 @@ def test_line_ends_and_quotes_do_not_matter(tmp_path):
         assert [thread.question.text for thread in threads] == ["a\nb", 'say "x" > y']
 
 
+def test_texts_that_quote_a_dump_are_not_taken_for_attributes(tmp_path):
+    quoting = "a row is &lt;row Id='7' ParentId='3' PostId='3' OwnerUserId='3'"
+    posts = [question(1, Body=quoting), answer(2, 1, Body=quoting), question(3), row(PostTypeId=1, Body=quoting)]
+    comments = [row(Id=1, Text="see PostId='3' there", PostId=2)]
+    for parts in (1, 3):
+        threads, (reject,) = everything(write(tmp_path / "d", posts, Comments=comments), splits=parts)
+        assert [(thread.id, len(thread.answers)) for thread in threads] == [("d:1", 1), ("d:3", 0)]
+        assert threads[0].answers[0].comments == ["see PostId='3' there"]
+        assert (reject.reason, reject.detail) == ("malformed_row", "no Id")
+
+
+def test_an_answer_without_its_question_s_id_is_malformed(tmp_path):
+    threads, (reject,) = everything(write(tmp_path / "d", [question(1), row(Id=2, PostTypeId=2, Body="x")]))
+    assert (len(threads), reject.reason, reject.id) == (1, "malformed_row", "d:2")
+
+
 def test_another_declared_encoding(tmp_path):
     head = b"<?xml version='1.0' encoding='iso-8859-1'?><posts>"
     (tmp_path / "Posts.xml").write_bytes(head + b'<row Id="1" PostTypeId="1" Body="caf\xe9"/></posts>')
