@@ -20,7 +20,7 @@ THRESHOLD = 0.8
 
 
 def pass_rate(verdicts: Sequence[bool | None]) -> float:
-    """Share of samples judged equal to the reference. Undecided and missing answers (None) did not pass; 0 of 0 is 0."""
+    """Share of samples judged equal to the reference. Undecided and missing (None) did not pass; 0 of 0 is 0."""
     return sum(v is True for v in verdicts) / len(verdicts) if verdicts else 0.0
 
 
@@ -44,7 +44,7 @@ def regimes(judgements: Iterable[Judgement]) -> list[Regime]:
     return [Regime(mode=mode, tool=tool, count=n, passed=k) for (mode, tool), (n, k) in counts.items()]
 
 
-def sealed(
+def sealed(  # noqa: PLR0917
     agreeing: int | None,
     largest_class: int,
     drawn: int,

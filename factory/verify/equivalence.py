@@ -1,7 +1,7 @@
 """Is this prediction the gold answer? A ladder of rules, from identical text to symbolic algebra.
 
 Each rung decides or passes on: same normal form, same option letter, same words, same tree or value under the recipe's
-policy (own parser and evaluator), other readings of a comma, and math-verify for notation that the parser does not know.
+policy (own parser and evaluator), other readings of a comma, math-verify for notation that the parser does not know.
 Pure and in process: nothing here can be interrupted. `Checker` runs it in processes that can.
 """
 
@@ -14,9 +14,9 @@ from factory.recipe import EquivalencePolicy
 from factory.verify.compare import compare
 from factory.verify.extract import answer_of
 from factory.verify.grammar.lexer import Comma, Unreadable
+from factory.verify.grammar.parser import parse
 from factory.verify.nodes import Node, Words
 from factory.verify.normalise import clean, normal_form, plain_words, unwrapped
-from factory.verify.grammar.parser import parse
 from factory.verify.symbolic import compare_symbolically
 from factory.verify.verdict import Equivalence, undecided
 from factory.verify.words import is_wordy, option_and_content, option_letter, same_words

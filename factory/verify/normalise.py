@@ -61,26 +61,30 @@ _POWERS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", stri
 _UNICODE_POWER = re.compile("[" + "".join(_POWERS) + "]+")
 _UNIT_POWER = re.compile(r"(?<=\d)\s?([cdkm]?m|ft|in|yd|mi)([²³])")
 _UNICODE = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "∗": "*",
-    "÷": "/", "∕": "/", "⁄": "/", "√": r"\sqrt ", "∛": r"\sqrt[3]", "π": r"\pi ", "∞": r"\infty ", "°": r"^{\circ}",
-    "º": r"^{\circ}", "≤": r"\leq ", "⩽": r"\leq ", "≥": r"\geq ", "⩾": r"\geq ", "≠": r"\neq ", "≈": r"\approx ",
-    "≡": r"\equiv ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∉": r"\notin ", "∅": r"\emptyset ", "∖": r"\setminus ",
-    "±": r"\pm ", "∓": r"\mp ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}",
-    "ℂ": r"\mathbb{C}", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅓": r"\frac{1}{3}",
-    "⅔": r"\frac{2}{3}", "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
-    "γ": r"\gamma ", "δ": r"\delta ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\varphi ", "ϕ": r"\phi ", "ω": r"\omega ",
-    "ε": r"\varepsilon ", "σ": r"\sigma ", "Δ": r"\Delta ", "∧": r"\land ", "∨": r"\lor ", "→": r"\to ", "⇒": r"\Rightarrow ",
-    "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "，": ",", "；": ";", "：": ":", "（": "(", "）": ")", "％": "%", "．": ".",
-    "＝": "=", "＋": "+", "。": ".", "、": ",", "⟨": r"\langle ", "⟩": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
-    "⌈": r"\lceil ", "⌉": r"\rceil ", "…": r"\ldots ", "ℯ": "e", "₀": "_0", "₁": "_1", "₂": "_2", "₃": "_3", "₄": "_4",
-    "₅": "_5", "₆": "_6", "₇": "_7", "₈": "_8", "₉": "_9", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "\ufeff": "",
-    "£": r"\pounds ", "€": r"\euro ", "¥": r"\yen ", "￥": r"\yen ", "¢": r"\text{ cents}",
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ",
+    "∙": r"\cdot ", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "√": r"\sqrt ", "∛": r"\sqrt[3]", "π": r"\pi ",
+    "∞": r"\infty ", "°": r"^{\circ}", "º": r"^{\circ}", "≤": r"\leq ", "⩽": r"\leq ", "≥": r"\geq ", "⩾": r"\geq ",
+    "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∉": r"\notin ",
+    "∅": r"\emptyset ", "∖": r"\setminus ", "±": r"\pm ", "∓": r"\mp ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
+    "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}",
+    "¾": r"\frac{3}{4}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}",
+    "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "λ": r"\lambda ",
+    "μ": r"\mu ", "φ": r"\varphi ", "ϕ": r"\phi ", "ω": r"\omega ", "ε": r"\varepsilon ", "σ": r"\sigma ",
+    "Δ": r"\Delta ", "∧": r"\land ", "∨": r"\lor ", "→": r"\to ", "⇒": r"\Rightarrow ", "′": "'", "’": "'",
+    "‘": "'", "“": '"', "”": '"', "，": ",", "；": ";",
+    "：": ":", "（": "(", "）": ")", "％": "%", "．": ".", "＝": "=",
+    "＋": "+", "。": ".", "、": ",", "⟨": r"\langle ", "⟩": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
+    "⌈": r"\lceil ", "⌉": r"\rceil ", "…": r"\ldots ", "ℯ": "e", "₀": "_0", "₁": "_1", "₂": "_2", "₃": "_3",
+    "₄": "_4", "₅": "_5", "₆": "_6", "₇": "_7", "₈": "_8", "₉": "_9", "\u00a0": " ", "\u2009": " ", "\u202f": " ",
+    "\u200b": "", "\ufeff": "", "£": r"\pounds ", "€": r"\euro ", "¥": r"\yen ", "￥": r"\yen ",
+    "¢": r"\text{ cents}",
 }  # fmt: skip
 
 _TEXTS = (
     "text|textbf|textit|textrm|textsf|texttt|textnormal|textup|mbox|hbox|emph|mathrm|mathsf|mathtt|rm|operatorname\\*?"
 )
-_FUNCTIONS = "arcsin|arccos|arctan|arccot|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc|log|ln|lg|exp|lcm|gcd|max|min|det|arg|deg|tr|rank"
+_TRIGONOMETRIC = "arcsin|arccos|arctan|arccot|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc"
+_FUNCTIONS = _TRIGONOMETRIC + "|log|ln|lg|exp|lcm|gcd|max|min|det|arg|deg|tr|rank"
 
 
 def _rewrites(pairs: list[tuple[str, str]]) -> list[tuple[re.Pattern[str], str]]:

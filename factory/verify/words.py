@@ -41,12 +41,15 @@ _SAME: tuple[frozenset[str], ...] = (
             "the empty set", "\\emptyset", "{}", "\\{\\}", "has no solution", "no answer",
         }
     ),
-    frozenset({"dne", "does not exist", "doesnt exist", "not exist", "limit does not exist", "the limit does not exist"}),
+    frozenset(
+        {"dne", "does not exist", "doesnt exist", "not exist", "limit does not exist", "the limit does not exist"}
+    ),
     frozenset({"infinitely many", "infinite", "infinitely many solutions", "there are infinitely many",
                "infinite solutions", "infinite number of solutions", "infinite number"}),
     frozenset(
         {
-            "all real numbers", "all reals", "any real number", "the set of all real numbers", "\\mathbb{r}", "real numbers",
+            "all real numbers", "all reals", "any real number", "the set of all real numbers", "\\mathbb{r}",
+            "real numbers",
             "(-\\infty \\infty)", "x\\in\\mathbb{r}", "x\\in \\mathbb{r}", "all x", "all real x", "(-\\infty +\\infty)",
         }
     ),

@@ -1,8 +1,8 @@
 """The process that compares answers, made to be killed: reads pairs, answers verdicts, knows nothing of its parent.
 
 Started as `python -m factory.verify.worker MEMORY_MB POLICY_JSON`. Frames in: {"gold", "prediction"}. Frames out:
-{"equal", "method", "detail"}, and {"state"}: "ready" once at the start, "warming" and "warm" around the import of sympy,
-which only the first pair in need of it waits for, and which is not charged to that pair's budget.
+{"equal", "method", "detail"}, and {"state"}: "ready" once at the start, "warming" and "warm" around the import of
+sympy, which only the first pair in need of it waits for, and which is not charged to that pair's budget.
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ def problem(draw: random.Random, wrong_forum: float) -> Problem:
         right = 1 / (1 + math.exp(-log_odds - shift))
         answers[mode] = ["right" if draw.random() < right else wrong(draw) for _ in range(SAMPLES)]
         median, sigma = LENGTH[mode]
-        tokens[mode] = [min(120_000, int(draw.lognormvariate(math.log(median * stretch), sigma))) for _ in range(SAMPLES)]
+        tokens[mode] = [
+            min(120_000, int(draw.lognormvariate(math.log(median * stretch), sigma))) for _ in range(SAMPLES)
+        ]
     has_forum = draw.random() < 190 / 280
     forum = ("right" if draw.random() >= wrong_forum else wrong(draw)) if has_forum else None
     return Problem(forum, answers, tokens)
@@ -121,8 +123,14 @@ def show_calibration(problems: list[Problem], kept: list[tuple[Problem, str]]) -
         for a, n in zip(p.answers[mode], p.tokens[mode], strict=True)
         if a == reference
     ]
-    shares = [sum(low < n <= high for n in right) / len(right) for low, high in zip((0, *BUCKETS), BUCKETS, strict=False)]
-    print("  length buckets of right traces: " + " / ".join(f"{s:.3f}" for s in shares) + " (0.882 / 0.070 / 0.042 / 0.006)")
+    shares = [
+        sum(low < n <= high for n in right) / len(right) for low, high in zip((0, *BUCKETS), BUCKETS, strict=False)
+    ]
+    print(
+        "  length buckets of right traces: "
+        + " / ".join(f"{s:.3f}" for s in shares)
+        + " (0.882 / 0.070 / 0.042 / 0.006)"
+    )
 
 
 def show_outcome(total: int, spent: Counter[str], differ: Counter[str]) -> None:

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from factory.verify import Checker, equivalent
 from factory.verify.equivalence import extracted
 from factory.verify.evaluate import coordinate
-from factory.verify.normalise import clean
 from factory.verify.grammar.parser import parse
+from factory.verify.normalise import clean
 from factory.verify.symbolic import _parse, warm_up
 from tests.verify.cases import EQUAL, UNEQUAL
 

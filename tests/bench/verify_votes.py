@@ -2,8 +2,8 @@
 
     python tests/bench/verify_votes.py FILE.jsonl
 
-FILE holds sampled answers: rows with problem (or problem_id), expected_answer, predicted_answer. Answers are grouped
-by problem, voted on both ways, and each winner is held against the expected answer.
+FILE holds samples: rows with problem, expected_answer and generation (whose last box is the answer) or
+predicted_answer. Answers are grouped by problem, voted on both ways, and each winner is held against the expected one.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from factory.verify import Checker, cluster, is_missing
+from factory.verify import Checker, cluster, extract_answer, is_missing
 
 
-async def main(path: Path) -> None:
+async def main(lines: list[str]) -> None:
     samples: dict[str, list[str | None]] = defaultdict(list)
     expected: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         row = json.loads(line)
-        samples[row["problem"]].append(row["predicted_answer"])
+        answer = extract_answer(row["generation"]) if "generation" in row else row["predicted_answer"]
+        samples[row["problem"]].append(answer)
         expected[row["problem"]] = row["expected_answer"]
     found = Counter[str]()
     async with Checker(workers=1, timeout_s=10) as checker:
@@ -53,4 +54,4 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()))

@@ -66,11 +66,7 @@ def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, com
     if max(len(one), len(other)) > MAX_ITEMS:
         return undecided("too many items")
     kinds = {_kind(gold), _kind(prediction)}
-    if (
-        kinds == {"tuple", "set"}
-        or kinds == {"tuple", "single"}
-        or (kinds == {"tuple", "list"} and not policy.list_as_tuple)
-    ):
+    if kinds in ({"tuple", "set"}, {"tuple", "single"}) or (kinds == {"tuple", "list"} and not policy.list_as_tuple):
         return Equivalence(False, "brackets")
     if kinds == {"tuple"} and not _same_brackets(gold, prediction):
         return Equivalence(False, "brackets")
@@ -92,7 +88,7 @@ def _without_domains(node: Node) -> tuple[Node, dict[str, Node]]:
     """Take `k in Z` out of `pi + 2 k pi, k in Z`: it only says what a name in the other items ranges over."""
     if not isinstance(node, Listing):
         return node, {}
-    domains = {}
+    domains: dict[str, Node] = {}
     kept = []
     for item in node.items:
         match item:
@@ -146,7 +142,8 @@ def _kind(node: Node) -> str:
 
 def _same_brackets(gold: Node, prediction: Node) -> bool:
     """Round and angle brackets both write vectors; square ones write intervals where they hold two ends."""
-    assert isinstance(gold, Bracket) and isinstance(prediction, Bracket)
+    assert isinstance(gold, Bracket)
+    assert isinstance(prediction, Bracket)
     pairs = {("<", ">"): ("(", ")")}
     one, other = ((b.left, b.right) for b in (gold, prediction))
     if len(gold.items) > 2:

@@ -57,7 +57,7 @@ def named(node: Node, policy: EquivalencePolicy) -> Named:
 
 
 def is_name(node: Node) -> bool:
-    """Whether an expression only names what an answer is the value of: `x`, `f(x)`, `|AB|`, `A : B`, `\\sin A`, `(x, y)`."""
+    """Whether an expression only names what an answer is the value of: `x`, `f(x)`, `|AB|`, `A : B`, `(x, y)`."""
     match node:
         case Symbol() | Words():
             return True

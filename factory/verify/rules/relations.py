@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from factory.verify.evaluate import constant_ratio, same_value
+from factory.verify.identity import constant_ratio, same_value
 from factory.verify.nodes import Apply, Node, Number, Relation, symbols
 from factory.verify.rules.solutions import same_signs, same_zeros
 from factory.verify.verdict import Equivalence, undecided
@@ -15,8 +15,8 @@ _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 def compare_relations(gold: Relation, prediction: Relation) -> Equivalence:
     """Two relations: the same chain of values, or (with one sign each) one a multiple of the other.
 
-    `a < b` and `c < d` are the same condition where (a - b) / (c - d) is a positive constant; for an equation any constant
-    but zero does. Where there is none, points decide at which one relation holds and the other does not.
+    `a < b` and `c < d` are the same condition where (a - b) / (c - d) is a positive constant; for an equation any
+    constant but zero does. Where there is none, points decide at which one relation holds and the other does not.
     """
     one, other = _upward(gold), _upward(prediction)
     if one.signs == other.signs and len(one.members) == len(other.members):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from factory.verify.evaluate import Undefined, Unsupported, value_of
+from factory.verify.evaluate import value_of
+from factory.verify.exact import Undefined, Unsupported
 from factory.verify.nodes import Apply, Bracket, Constant, Node, Number, Relation, Symbol, symbols
 from factory.verify.rules.names import is_name
 
@@ -148,8 +149,7 @@ def _end(node: Node) -> Any:
         case Apply("+", (Number(value), inner)) if value == 0:
             return _end(inner)
         case _:
-            value = value_of(node, real=True)
-            return value
+            return value_of(node, real=True)
 
 
 def _everything() -> Piece:

@@ -8,7 +8,8 @@ from itertools import islice, pairwise
 from operator import ge, gt, le, lt, ne
 from typing import Any
 
-from factory.verify.evaluate import Undefined, Unsupported, coordinate, value_of
+from factory.verify.evaluate import coordinate, value_of
+from factory.verify.exact import Undefined, Unsupported
 from factory.verify.nodes import Node, Number, Relation, symbols
 from factory.verify.rules.sets import Piece
 

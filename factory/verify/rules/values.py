@@ -1,12 +1,13 @@
 """Single values: numbers, expressions, decimals that round, percent and degree signs, units, ratios, bases."""
 
-# ruff: noqa: SIM905 - a table of words reads better as text
 from __future__ import annotations
 
 from fractions import Fraction
 
 from factory.recipe import EquivalencePolicy
-from factory.verify.evaluate import Undefined, Unsupported, exact, same_value, value_of
+from factory.verify.evaluate import value_of
+from factory.verify.exact import Undefined, Unsupported, exact
+from factory.verify.identity import same_value
 from factory.verify.nodes import (
     Apply,
     Based,
@@ -15,16 +16,13 @@ from factory.verify.nodes import (
     Listing,
     Node,
     Number,
-    Quantity,
     Relation,
-    Symbol,
     Words,
     symbols,
 )
-from factory.verify.units import same_words_of_unit, unit_of
+from factory.verify.rules.quantities import compare_quantities
 from factory.verify.verdict import Equivalence, undecided
 
-_CURRENCIES = ("money", "euro", "pounds", "yuan", "rupee", "yen")
 _NUMERIC_CONSTANTS = ("pi", "e", "i", "oo", "...")
 _DOUBLE_DIGITS = 15
 
@@ -33,7 +31,15 @@ def compare_values(gold: Node, prediction: Node, policy: EquivalencePolicy) -> E
     """Two single values; ends every comparison that no rule for a structure took."""
     if gold == prediction:
         return Equivalence(True, "same_tree")
-    for rule in (_based, _quantities, _percents, _degrees, _ratios):
+
+    def again(a: Node, b: Node) -> Equivalence:
+        return compare_values(a, b, policy)
+
+    if (verdict := _based(gold, prediction)) is not None:
+        return verdict
+    if (verdict := compare_quantities(gold, prediction, policy, again)) is not None:
+        return verdict
+    for rule in (_percents, _degrees, _ratios):
         if (verdict := rule(gold, prediction, policy)) is not None:
             return verdict
     return _numbers(gold, prediction, policy)
@@ -117,7 +123,7 @@ def _decimal(node: Node) -> Number | None:
     return None
 
 
-def _based(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+def _based(gold: Node, prediction: Node) -> Equivalence | None:
     """`204_5`: equal digits in one base, or equal values in two written bases. A missing base cannot be guessed."""
     if not (isinstance(gold, Based) or isinstance(prediction, Based)):
         return None
@@ -139,88 +145,16 @@ def _in_base(number: Based) -> Fraction | None:
         return None
 
 
-def _quantities(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
-    """Values with units: converted where both sides name known ones, ignored where one side names none."""
-    if (_is_degree(gold) and _in_radians(prediction)) or (_in_radians(gold) and _is_degree(prediction)):
-        return _numbers(*(side.value if isinstance(side, Quantity) else side for side in (gold, prediction)), policy)
-    gold, prediction = _letter_unit(gold, prediction), _letter_unit(prediction, gold)
-    if isinstance(gold, Quantity) and isinstance(prediction, Quantity):
-        return _two_quantities(gold, prediction, policy)
-    if not (isinstance(gold, Quantity) or isinstance(prediction, Quantity)):
-        return None
-    labelled, bare = (gold, prediction) if isinstance(gold, Quantity) else (prediction, gold)
-    assert isinstance(labelled, Quantity)
-    known = unit_of(labelled.unit)
-    if known is not None and isinstance(bare, Apply) and bare.name in ("percent", "degree"):
-        return Equivalence(False, "unit")
-    values = (labelled.value, bare) if labelled is gold else (bare, labelled.value)
-    verdict = compare_values(*values, policy)
-    if verdict.equal is not True:
-        return verdict
-    is_money = known is not None and any(base in _CURRENCIES for base, _ in known[1])
-    if not (policy.missing_currency if is_money else policy.missing_unit):
-        return Equivalence(False, "missing_unit")
-    if known is None and _restricts(labelled.unit):
-        return undecided("words behind the value may change it")
-    return Equivalence(True, "missing_unit")
-
-
-def _is_degree(node: Node) -> bool:
-    return isinstance(node, Apply) and node.name == "degree"
-
-
-def _in_radians(node: Node) -> bool:
-    return isinstance(node, Quantity) and (unit := unit_of(node.unit)) is not None and unit[1] == (("radian", 1),)
-
-
-def _two_quantities(gold: Quantity, prediction: Quantity, policy: EquivalencePolicy) -> Equivalence:
-    one, other = unit_of(gold.unit), unit_of(prediction.unit)
-    if same_words_of_unit(gold.unit, prediction.unit) or (one is not None and one == other):
-        verdict = compare_values(gold.value, prediction.value, policy)
-        return Equivalence(verdict.equal, "unit" if verdict.decided else verdict.method, verdict.detail)
-    if one is not None and other is not None:
-        if one[1] != other[1]:
-            return Equivalence(False, "unit")
-        scaled = [Apply("*", (side.value, Number(unit[0]))) for side, unit in ((gold, one), (prediction, other))]
-        verdict = compare_values(scaled[0], scaled[1], policy)
-        return Equivalence(verdict.equal, "unit", verdict.detail)
-    verdict = compare_values(gold.value, prediction.value, policy)
-    return undecided("equal values, different labels") if verdict.equal else verdict
-
-
-def _letter_unit(node: Node, other: Node) -> Node:
-    """`5m` is five metres where the other side writes a unit."""
-    match node, other:
-        case Apply("*", (value, Symbol(letter))), Quantity() if unit_of(letter) is not None:
-            return Quantity(value, letter)
-        case _:
-            return node
-
-
-_RESTRICTING = frozenset(
-    (
-        "or more less least most than not no if when where except but only about approximately over under per with "
-        "plus minus times mod modulo out to is are"
-    ).split()
-)
-
-
-def _restricts(label: str) -> bool:
-    return bool(_RESTRICTING & set(label.casefold().replace(",", " ").split()))
-
-
 def _percents(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
-    return _signed("percent", policy.percent, "fraction", gold, prediction, policy)
+    return _signed("percent", policy.percent, gold, prediction, policy)
 
 
 def _degrees(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
-    return _signed("degree", policy.degree, "radian", gold, prediction, policy)
+    return _signed("degree", policy.degree, gold, prediction, policy)
 
 
-def _signed(
-    sign: str, reading: str, scaled: str, gold: Node, prediction: Node, policy: EquivalencePolicy
-) -> Equivalence | None:
-    """A value under a percent or degree sign against a bare one: the number before the sign, the scaled value, or both."""
+def _signed(sign: str, reading: str, gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
+    """A value under a percent or degree sign against a bare one: the number, the scaled value, or either."""
     marked = [isinstance(side, Apply) and side.name == sign for side in (gold, prediction)]
     if not any(marked):
         return None
@@ -233,7 +167,7 @@ def _signed(
     verdict = Equivalence(False, sign)
     if reading in ("either", "number"):
         verdict = compare_values(inner[0], inner[1], policy)
-    if verdict.equal is not True and reading in ("either", scaled):
+    if verdict.equal is not True and reading != "number":
         scaled_verdict = _numbers(gold, prediction, policy)
         verdict = scaled_verdict if scaled_verdict.equal else verdict
     return Equivalence(verdict.equal, sign if verdict.decided else verdict.method, verdict.detail)
