@@ -72,12 +72,9 @@ class S3Store(Store):
 
     def create(self, key: str, data: bytes) -> bool:
         # always one PutObject: several servers ignore the condition on the completion of a multipart upload
-        condition = {} if self._google else {"IfNoneMatch": "*"}
-        client = self._conditional_google_client() if self._google else self._client
-
         def put() -> bool:
             try:
-                client.put_object(Bucket=self.bucket, Key=self._full(key), Body=data, **condition)
+                self._client.put_object(Bucket=self.bucket, Key=self._full(key), Body=data, IfNoneMatch="*")
                 return True
             except ClientError as error:
                 if not s3_errors.is_conflict(error):
@@ -172,22 +169,22 @@ class S3Store(Store):
         )
         try:
             # a session of its own: the default one is shared and not safe to make clients from in threads
-            return boto3.session.Session().client("s3", endpoint_url=self._endpoint, config=config)
+            client = boto3.session.Session().client("s3", endpoint_url=self._endpoint, config=config)
         except Exception as error:
             explained = s3_errors.explain(error, self.uri, self._endpoint)
             if explained is None:
                 raise
             raise explained from error
-
-    def _conditional_google_client(self) -> Any:
-        """GCS reads If-None-Match on reads only; its condition for writes is a generation of zero ("no such object").
-
-        Source: Google Cloud Storage, XML API request headers. A server that does not take the header together with
-        AWS signatures is found out by `probe`.
-        """
-        client = self._make_client()
-        client.meta.events.register(
-            "before-call.s3.PutObject",
-            lambda params, **_: params["headers"].update({"x-goog-if-generation-match": "0"}),
-        )
+        if self._google:
+            client.meta.events.register("before-call.s3.PutObject", _as_google_condition)
         return client
+
+
+def _as_google_condition(params: dict[str, Any], **_: Any) -> None:
+    """GCS reads If-None-Match on reads only; its condition for writes is a generation of zero ("no such object").
+
+    Source: Google Cloud Storage, XML API, request headers. A server that does not take the header together with AWS
+    signatures is found out by `probe`.
+    """
+    if params["headers"].pop("If-None-Match", None):
+        params["headers"]["x-goog-if-generation-match"] = "0"
