@@ -1,9 +1,10 @@
 """Trains the tiny teacher and writes it as a model directory that `vllm serve` and transformers load.
 
-    python -m jobs.demo.train --out DIR [--steps N] [--seed S]
+    python -m jobs.demo.train --out DIR [--steps N] [--minutes M] [--seed S] [--resume DIR]
 
 Sequences are batched by length and only what the model is to write counts in the loss. A checkpoint is written as the
-run goes on, so it can be stopped at any time.
+run goes on, so it can be stopped at any time. The shipped teacher took 2607 steps (15.4M tokens) in 50 minutes on two
+shared cores: `--minutes 50 --seed 2`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -40,13 +42,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after that time if it comes first")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", type=Path, help="model directory to go on from, with its tokenizer")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each; they share a step")
     parser.add_argument("--batch-tokens", type=int, default=6144, help="tokens of one step, padding included")
     parser.add_argument("--lr", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--save-every", type=int, default=250)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    model_dir.write_tokenizer(args.out, texts(args.seed, 4000))
+    if args.resume:
+        shutil.copytree(args.resume, args.out, dirs_exist_ok=True)
+    else:
+        model_dir.write_tokenizer(args.out, texts(args.seed, 4000))
     with tempfile.TemporaryDirectory() as folder:
         spawn(_worker, (args, f"{folder}/meeting"), nprocs=args.workers)
 
@@ -66,7 +72,8 @@ def _worker(rank: int, args: argparse.Namespace, meeting: str) -> None:
 def _train(rank: int, args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     dialect = Harmony(HfTokenizer(args.out))
-    model = LlamaForCausalLM(_config(dialect))
+    resumed = LlamaForCausalLM.from_pretrained(args.resume, dtype=torch.float32) if args.resume else None
+    model = resumed or LlamaForCausalLM(_config(dialect))
     objective = DistributedDataParallel(Objective(model))
     optimizers = _optimizers(model, args.lr)
     batches = _batches(args.seed * args.workers + rank, dialect, args.batch_tokens // args.workers)
