@@ -23,7 +23,7 @@ def tiny_config():
         chunk_tokens=16,
         num_cpus=0.5,
         num_gpus=0,
-        extra={"kv_cache_memory_bytes": 2**27},
+        extra={"kv_cache_memory_bytes": 2**27, "distributed_executor_backend": "uni"},  # starts sooner
     )
 
 

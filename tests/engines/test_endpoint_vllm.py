@@ -20,7 +20,7 @@ from factory.engines.protocol import EngineError, EngineUnavailable, SamplingPar
 from factory.errors import FactoryError
 from tests.engines.helpers import collect
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
 GREEDY = SamplingParams(max_tokens=200, temperature=0.0)
 
@@ -51,7 +51,7 @@ def server(tiny_model_dir, tmp_path_factory):
 
 
 def _await_health(url, process, log_path):
-    for _ in range(600):
+    for _ in range(1800):
         assert process.poll() is None, log_path.read_text()[-2000:]
         try:
             if httpx.get(f"{url}/health", timeout=5).is_success:

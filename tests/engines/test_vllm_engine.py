@@ -14,7 +14,7 @@ from factory.errors import FactoryError
 from tests.engines import tiny_model
 from tests.engines.helpers import collect
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
 GREEDY = SamplingParams(max_tokens=200, temperature=0.0)
 
