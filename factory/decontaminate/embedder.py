@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import numpy as np
 from factory.decontaminate.cache import VectorCache, Vectors
 from factory.errors import FactoryError
 from factory.recipe import Embedding
+
+# Threads of one actor take turns: two batches at once are no faster, and neither model nor cache expects it.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class Embedder:
@@ -34,11 +38,12 @@ class Embedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of `texts`, float32 of shape (len(texts), dimension). Equal texts are embedded once."""
         unique = list(dict.fromkeys(texts))
-        known = self._cache.get(unique) if self._cache else {}
-        missing = [text for i, text in enumerate(unique) if i not in known]
-        fresh = self._encode(missing) if missing or not unique else None
-        if self._cache and fresh is not None:
-            self._cache.put(missing, fresh)
+        with _ONE_AT_A_TIME:
+            known = self._cache.get(unique) if self._cache else {}
+            missing = [text for i, text in enumerate(unique) if i not in known]
+            fresh = self._encode(missing) if missing or not unique else None
+            if self._cache and fresh is not None:
+                self._cache.put(missing, fresh)
         if fresh is not None and len(missing) == len(texts):
             return fresh
         dimension = fresh.shape[1] if fresh is not None else len(next(iter(known.values())))
@@ -98,7 +103,7 @@ def locate(model: str) -> str:
 
 def _load_model(path: str, config: Embedding) -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -113,6 +118,8 @@ def _load_model(path: str, config: Embedding) -> Any:
     try:
         model = SentenceTransformer(path, **options)
         if config.pooling != "model":
+            from sentence_transformers import models
+
             transformer = model[0]
             pooling = models.Pooling(transformer.get_word_embedding_dimension(), pooling_mode=config.pooling)
             model = SentenceTransformer(modules=[transformer, pooling], device=config.device)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from factory.decontaminate.alignment import formula_changes
-from factory.decontaminate.text import analyse
+from factory.decontaminate.text import Text, analyse
 
 NGRAM = 3
 """Words of an n-gram: paraphrases keep threes; 13-grams (GPT-3, appendix C) only find copies."""
@@ -50,7 +50,7 @@ def signals(train_text: str, bench_text: str, cosine: float) -> dict[str, float]
         "numbers_evidence": 1 - math.exp(-(train_numbers & bench_numbers).total() / 40),
         "has_numbers": float(bool((train.numbers | bench.numbers) - _COMMON_NUMBERS)),
         "formula_changes": float(formula_changes(train.words, bench.words)) if near_copy else 0.0,
-        "names": _agreement(train.names, bench.names),
+        "names": _names(train, bench),
         "math_forward": _containment(bench_symbols, train_symbols),
         "math_backward": _containment(train_symbols, bench_symbols),
         "length_ratio": _ratio(len(train.squeezed), len(bench.squeezed)),
@@ -92,9 +92,11 @@ def _containment(own: Counter[str], other: Counter[str]) -> float:
     return (own & other).total() / total
 
 
-def _agreement(one: Iterable[str], two: Iterable[str]) -> float:
-    a, b = set(one), set(two)
-    return len(a & b) / len(a | b) if a or b else NEUTRAL
+def _names(train: Text, bench: Text) -> float:
+    """Share of the names in either text that are words of both: a name may stand first in a sentence in one of them."""
+    names = train.names | bench.names
+    shared = names.intersection(train.words).intersection(bench.words)
+    return len(shared) / len(names) if names else NEUTRAL
 
 
 def _ratio(one: int, two: int) -> float:

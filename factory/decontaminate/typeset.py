@@ -37,8 +37,11 @@ _DEGREES = re.compile(r"\^\s*\{?\s*\\circ(?![a-zA-Z])\s*\}?")
 _SUPERSCRIPT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _SUPERSCRIPT_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?!\d)")
-_SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
-_FRACTION = re.compile(r"\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_ARGUMENT = r"\s*(?:\{([^{}]*)\}|([0-9A-Za-z])(?![0-9]*\.[0-9]))"
+_FRACTION = re.compile(r"\\frac(?![a-zA-Z])" + _ARGUMENT + _ARGUMENT)
+_BRACED = re.compile(r"((?:[\^_]|\\(?!frac(?![a-zA-Z]))[a-zA-Z]+)\s*)\{([^{}]*)\}")
+_DEPTH = 6
+"""Nesting of braces that is followed; deeper ones are rare and merely compare worse."""
 
 
 def untypeset(text: str) -> str:
@@ -50,7 +53,14 @@ def untypeset(text: str) -> str:
     text = unicodedata.normalize("NFKC", text.translate(_CHARACTERS))
     text = _ESCAPED.sub(r" \1 ", _DELIMITER.sub(" ", text.replace("\\$", " ")))
     text = _COMMAND.sub(lambda m: "\\" + _SYNONYM.get(m.group(1), m.group(1)), _SPACING.sub(" ", text))
-    text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", _WRAPPER.sub(" ", text))
-    for _ in range(3):  # nested fractions, from the inside
-        text = _FRACTION.sub(r" \1/\2 ", text)
+    text = _WRAPPER.sub(" ", text)
+    for _ in range(_DEPTH):  # from the inside out
+        before, text = text, _FRACTION.sub(_fraction, _BRACED.sub(r"\1 \2 ", text))
+        if text == before:
+            break
     return _DEGREES.sub(" circ ", text).replace("**", " ")
+
+
+def _fraction(match: re.Match[str]) -> str:
+    numerator, denominator = match[1] or match[2], match[3] or match[4]
+    return f" {numerator}/{denominator} "
