@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import random
-from pathlib import Path
 
 import pytest
 
@@ -120,8 +120,6 @@ async def test_outputs_are_those_of_the_sandbox(dialect: Harmony) -> None:
 
 
 def _code(arguments: str) -> str:
-    import json
-
     code: str = json.loads(arguments)["code"]
     return code
 
@@ -129,8 +127,3 @@ def _code(arguments: str) -> str:
 def test_the_stream_is_seeded(dialect: Harmony) -> None:
     first, second = ([e.ids for e, _ in zip(examples(9, dialect), range(20), strict=False)] for _ in range(2))
     assert first == second
-
-
-def test_a_model_folder_lies_in_the_repository() -> None:
-    assert isinstance(TEACHER, Path)
-    assert TEACHER.is_dir()
