@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -41,10 +42,12 @@ def build(out: Path, *settings: str) -> list[str]:
 def wait_for(cluster: JobCluster, name: str, *, text: str = "") -> str:
     """Wait until the job has ended, or has said `text`; its status."""
     deadline = time.monotonic() + PATIENCE_S
+    now = "not known"
     while time.monotonic() < deadline:
-        now = cluster.status(name)
-        if now in ENDED or (text and text in cluster.logs(name)):
-            return now
+        with suppress(httpx.TimeoutException):  # a busy machine answers late
+            now = cluster.status(name)
+            if now in ENDED or (text and text in cluster.logs(name)):
+                return now
         time.sleep(1)
     raise TimeoutError(f"{name} is {now} after {PATIENCE_S} s:\n{cluster.logs(name)}")
 
