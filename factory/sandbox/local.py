@@ -70,7 +70,11 @@ class LocalSandbox:
             self._root = None
 
     async def __aenter__(self) -> LocalSandbox:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(

@@ -70,21 +70,20 @@ async def test_killed_zygote_takes_its_sessions_and_is_replaced() -> None:
     assert not descendants() & below
 
 
-@pytest.mark.parametrize(
-    "cell", [STUBBORN, "import os\nos.kill(os.getpid(), 19)", "import os\nos.kill(os.getpid(), 9)"]
-)
-async def test_closing_ends_every_process(cell: str) -> None:
+async def test_closing_ends_every_process() -> None:
+    """One that ignores every signal, one that stops itself, one that has killed itself, one that is idle."""
     before = descendants()
-    async with LocalSandbox() as sandbox:
-        session = await sandbox.open()
-        result = await session.run(cell, 0.3)
-        assert result.state_lost
-        busy = asyncio.create_task(session.run(cell, 600))
-        await asyncio.sleep(0.2)
+    cells = (STUBBORN, "import os\nos.kill(os.getpid(), 19)", "import os\nos.kill(os.getpid(), 9)")
+    async with LocalSandbox(cells=6) as sandbox:
+        sessions = [await sandbox.open() for _ in cells]
+        results = await asyncio.gather(*(s.run(cell, 0.3) for s, cell in zip(sessions, cells, strict=True)))
+        assert [result.state_lost for result in results] == [True] * 3
+        busy = [asyncio.create_task(s.run(cell, 600)) for s, cell in zip(sessions, cells, strict=True)]
+        await (await sandbox.open()).run("idle = 1")
+        await asyncio.sleep(0.3)
         assert sandbox._root is not None
         folder = sandbox._root.path
-    result = await busy
-    assert result.state_lost
+    assert all(result.state_lost for result in await asyncio.gather(*busy))
     assert descendants() == before
     assert not os.path.exists(folder)  # noqa: ASYNC240
 

@@ -16,7 +16,7 @@ from factory.sandbox import launcher
 from factory.sandbox.inside.privileges import LAYERS
 from factory.sandbox.local import LocalSandbox
 from factory.sandbox.process import Process
-from tests.sandbox.support import EXTERNAL
+from tests.sandbox.support import EXTERNAL, descendants
 
 WITHOUT = {
     ("landlock",): {"files"},
@@ -61,9 +61,12 @@ async def test_a_kill_that_can_be_ignored_is_seen(monkeypatch: pytest.MonkeyPatc
 
 async def test_a_missing_effect_refuses_to_start() -> None:
     sandbox = LocalSandbox(recipe.Sandbox(), layers=("rlimits", "capabilities", "landlock"))
+    before = descendants()
     with pytest.raises(FactoryError) as caught:
-        await sandbox.open()
-    await sandbox.close()
+        async with sandbox:
+            pass
+    assert sandbox._root is None
+    assert descendants() == before
     assert "TCP socket" in caught.value.why
     assert "network: a kernel and container that allow seccomp" in caught.value.remedy
     assert "external_claim" in caught.value.remedy

@@ -74,7 +74,7 @@ async def test_limit(sandbox: LocalSandbox, name: str) -> None:
     cell, status, lost = CASES[name]
     session = await sandbox.open()
     before = await session.run("kept = 1\nprint('before')")
-    result = await session.run("print('partial')\n" + cell, 60.0 if status in ("memory", "disk") else 0.5)
+    result = await session.run("print('partial')\n" + cell, 60.0 if status in ("memory", "disk", "killed") else 0.5)
     after = await session.run("kept")
     await session.close()
     assert before.status == "ok"

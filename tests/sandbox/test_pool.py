@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from factory import recipe
+from factory.errors import FactoryError
 from factory.sandbox import pool as pool_module
 from factory.sandbox.pool import SandboxPool, _SandboxActor
 from factory.sandbox.protocol import StateLost
@@ -94,12 +95,21 @@ def test_the_manifest_says_what_holds(pool: SandboxPool) -> None:
 
 
 @pytest.mark.ray
+def test_a_machine_that_cannot_confine_is_refused_at_the_start(ray_local: Any) -> None:
+    impossible = CONFIG.model_copy(update={"scratch_mb": -5})  # no kernel takes this limit
+    with pytest.raises(FactoryError, match="could not be confined") as caught:
+        SandboxPool.start(impossible)
+    assert caught.value.remedy == "run `factory doctor`"
+
+
+@pytest.mark.ray
 def test_a_stopped_pool_leaves_no_process(ray_local: Any) -> None:
-    before = zygotes()
+    before = zygotes(os.getpid())
     pool = SandboxPool.start(CONFIG)
-    assert zygotes() - before
+    started = zygotes(os.getpid()) - before
+    assert started
     pool.stop()
-    assert until(lambda: not zygotes() - before)
+    assert until(lambda: not any(map(is_alive, started)))
 
 
 async def test_a_session_whose_worker_is_silent_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
