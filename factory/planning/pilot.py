@@ -62,12 +62,14 @@ def measure(uri: str, recipe: Recipe, gpus: int | None = None) -> Measured:
     python = [trace for trace in traces if trace["tool"]]
     figures: dict[str, Any] = {
         "too_easy": proportion(len(endings.too_easy), endings.solved),
-        "contaminated": proportion(len(endings.contaminated), endings.solved + len(endings.contaminated)),
         "tokens": _by_mode(_lengths(traces, endings.passed)),
         "accepted": _by_mode(_passes(endings)),
         "prompt_tokens": mean(_clusters(traces, "n_prompt_tokens")),
         "bytes_per_token": _bytes_per_token(parts, traces),
     }
+    if run.recipe["decontaminate"]["benchmarks"]:
+        out = len(endings.contaminated)
+        figures["contaminated"] = proportion(out, endings.solved + out)
     if python:
         figures["tool_tokens"] = mean(_clusters(python, "n_tool_tokens"))
         figures["tool_seconds"] = mean(_clusters(python, "tool_seconds"))

@@ -93,11 +93,12 @@ def render(made: Plan) -> str:
     names = list(made.quantities["paper"])
     threads = f" and {made.inputs.threads:,} threads" if made.inputs.threads else ""
     heads = [f"{order} (this recipe)" if order == made.recipe.solve.order else order for order in ORDERS]
+    table = [["", *heads], *([name, *(_text(made.quantities[order][name]) for order in ORDERS)] for name in names)]
+    widths = [max(len(row[column]) for row in table) + 2 for column in range(len(table[0]))]
     lines = [
         f"plan for {made.recipe.name}: {made.inputs.problems:,} problems{threads}",
         "",
-        f"{'':<34}{heads[0]:<30}{heads[1]}".rstrip(),
-        *(f"{n:<34}{_text(made.quantities['paper'][n]):<30}{_text(made.quantities['cheap_first'][n])}" for n in names),
+        *("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table),
         "",
         "likely (all figures at their cheap end - all at their dear end)",
     ]

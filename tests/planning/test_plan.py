@@ -13,7 +13,7 @@ from factory.cli import app
 from factory.errors import FactoryError
 from factory.planning import pilot
 from factory.planning.plan import count, plan, render
-from factory.recipe import Solve, Source
+from factory.recipe import Decontaminate, Solve, Source
 from factory.records import Mode, ToolCall
 from factory.store.run import Run
 from tests.store.rows import problem, reject, trace, verdict
@@ -40,7 +40,7 @@ def written(tmp_path) -> str:
 
 def a_pilot(place, order: str = "cheap_first") -> Run:
     """Four problems that stay with long samples; two too easy, one of them dropped before any high-mode sample."""
-    ran = recipe(solve=Solve(samples=2, order=order))
+    ran = recipe(solve=Solve(samples=2, order=order), decontaminate=Decontaminate(benchmarks=("b.jsonl",)))
     run = Run.open(str(place), ran)
     writer = run.writer("w1", ran)
     for n in range(4):
@@ -80,6 +80,17 @@ def test_a_pilot_measures_lengths_pass_rates_and_shares(tmp_path):
     assert figures["easy_length"]["likely"] == pytest.approx(50 / 115)
     assert figures["accepted"]["high"]["python"] == {"low": 0.5, "likely": 0.5, "high": 0.5}
     assert found.notes == []
+
+
+def test_a_pilot_that_held_nothing_against_benchmarks_says_nothing_of_them(tmp_path):
+    ran = recipe()
+    run = Run.open(str(tmp_path), ran)
+    mine = [trace("p0", Mode.HIGH, n_tokens=803)]
+    writer = run.writer("w1", ran)
+    for row in [*mine, verdict(problem("p0"), mine)]:
+        writer.append(row)
+    writer.close()
+    assert "contaminated" not in pilot.measure(run.uri, ran).figures
 
 
 def test_the_duplicate_of_a_journaled_sample_counts_once(tmp_path):
