@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -49,7 +50,7 @@ def write_part(store: Store, part: int) -> None:
     ids = pa.array([name for name in names for _ in range(SAMPLES_PER_PROBLEM)])
     table = TEMPLATE.set_column(0, TEMPLATE.schema.field(0), ids)
     cut = [PROBLEMS_PER_PART * g // GROUPS_PER_PART for g in range(GROUPS_PER_PART + 1)]
-    spans = list(zip(cut, cut[1:], strict=False))
+    spans = list(pairwise(cut))
     groups = [table.slice(a * SAMPLES_PER_PROBLEM, (b - a) * SAMPLES_PER_PROBLEM) for a, b in spans]
     contents = {"fingerprint": "bench", "groups": [names[a:b] for a, b in spans], "group_bytes": [1 << 22] * len(spans)}
     tally = {"high/python": [len(ids), len(ids) * 5, 0, 0]}
