@@ -304,6 +304,18 @@ EQUAL: dict[str, list[tuple[str, str]]] = {
         ("The answer is: 17", "17"), ("answer = 17", "17"), ("Answer: \\(17\\)", "17"),
         ("Thus we get 17 apples.", "17"), ("The value is $17$ (as above).", "17"), ("\\boxed{A}\\text{: yes}", "A"),
     ],
+    "various": [
+        ("\\frac{1}{2}", "$\\frac{1}{2}$."), ("(-\\infty, 0) \\cup (0, \\infty)", "x \\neq 0"),
+        ("y = \\pm x", "y=x, y=-x"), ("2\\sqrt{2} + 3", "3+\\sqrt{8}"), ("\\{ (1,2), (2,1) \\}", "(1,2),(2,1)"),
+        ("x = 1, -3", "x=-3, x=1"), ("\\text{Thursday}", "thursday"), ("\\frac{11\\pi}{6}", "330^\\circ"),
+        ("(a+b)^3", "a^3+3a^2b+3ab^2+b^3"), ("0.1\\overline{6}", "1/6"), ("50\\text{ km/hr}", "50 km/h"),
+        ("4:3", "\\frac{4}{3}"), ("-\\frac{1}{2} < x < \\frac12", "\\left(-\\frac{1}{2}, \\frac{1}{2}\\right)"),
+        ("7\\text{ hours } 30\\text{ minutes}", "7.5\\text{ hours}"), ("\\frac{3}{2}\\text{ or }1.5", "1.5"),
+        ("1.5 or 3/2", "3/2"), ("6\\text{ ft }", "6\\text{ feet}"), ("\\lambda = 2", "2"),
+        ("\\$ 1{,}000", "1000 dollars"), ("\\text{Option (C)}", "C"), ("\\mathbf{C}", "(C)"),
+        ("30\\text{ cm}^2", "30 cm^2"), ("x^2 - 5x + 6 = 0", "(x-2)(x-3)=0"), ("\\frac{x}{y}", "x \\div y"),
+        ("2\\times 3", "6"), ("\\{2,4,\\ldots\\}", "\\{2,4,\\dots\\}"), ("0.25 \\text{ or } 25\\%", "25\\%"),
+    ],
 }  # fmt: skip
 
 UNEQUAL: dict[str, list[tuple[str, str]]] = {
@@ -469,5 +481,11 @@ UNEQUAL: dict[str, list[tuple[str, str]]] = {
         ("22/7", "\\pi"), ("0.3333333", "1/4"), ("1e5", "1e6"), ("1.0e3", "1.0"), ("2/3", "0.666665"), ("7", "7,000"),
         ("7", "0.7"), ("7", "07.5"), ("\\frac{0}{5}", "5"), ("\\frac{5}{0}", "\\infty"), ("0^0", "0"),
         ("2^{-1}", "-2"),
+    ],
+    "various": [
+        ("7\\text{ hours } 30\\text{ minutes}", "7"), ("30\\text{ cm}^2", "30\\text{ cm}"), ("x=1,-3", "x=1,3"),
+        ("330^\\circ", "\\frac{5\\pi}{6}"), ("C", "\\text{Option (B)}"), ("y=\\pm x", "y=x"),
+        ("\\{2,4,\\ldots\\}", "\\{2,4\\}"), ("5 or 6", "5"), ("(2,4)", "2 < x \\leq 4"), ("2", "2\\text{ pairs}, 3"),
+        ("1,000", "1.000"), ("2:3", "2.3"), ("a^b", "a_b"), ("6\\text{ ft}", "6\\text{ in}"),
     ],
 }  # fmt: skip

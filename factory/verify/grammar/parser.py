@@ -10,6 +10,7 @@ from factory.verify.grammar.commands import COMMANDS, FUNCTIONS, GREEK, Commands
 from factory.verify.grammar.lexer import Comma, Token, Unreadable, tokens
 from factory.verify.nodes import Apply, Based, Listing, Node, Number, Quantity, Relation, Symbol, Words
 from factory.verify.normalise import plain_words
+from factory.verify.units import unit_of
 from factory.verify.words import CONJUNCTIONS, NUMBER_WORDS, SCALES
 
 MAX_DEPTH = 60
@@ -243,7 +244,19 @@ class _Parser(Commands):
         label = " ".join(words)
         if _DEGREE_OF.fullmatch(label):
             return Apply("degree", (node,))
-        return Quantity(node, label)
+        return self._compound(Quantity(node, label))
+
+    def _compound(self, first: Quantity) -> Quantity:
+        """`7 hours 30 minutes` in the first of its units."""
+        following = self.tokens[self.position + 1] if self.peek.kind == "number" else self.peek
+        if self.peek.kind != "number" or following.kind != "text":
+            return first
+        second = self.unit(self.atom())
+        larger, smaller = unit_of(first.unit), unit_of(second.unit) if isinstance(second, Quantity) else None
+        if larger is None or smaller is None or larger[1] != smaller[1] or not isinstance(second, Quantity):
+            raise Unreadable("two values of different kinds")
+        scaled = Apply("*", (second.value, Number(smaller[0] / larger[0])))
+        return Quantity(Apply("+", (first.value, scaled)), first.unit)
 
     def starts_factor(self) -> bool:
         token = self.peek

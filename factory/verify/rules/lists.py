@@ -70,6 +70,10 @@ def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, com
         return Equivalence(False, "brackets")
     if kinds == {"tuple"} and not _same_brackets(gold, prediction):
         return Equivalence(False, "brackets")
+    one, other = (
+        _distinct(side, compare) if _are_alternatives(node) else side
+        for side, node in ((one, gold), (other, prediction))
+    )
     if "set" in kinds or all(isinstance(n.value, Bracket) for n in [*one, *other]):  # solutions, each listed once
         one, other = _distinct(one, compare), _distinct(other, compare)
     if len(one) != len(other):
@@ -101,6 +105,11 @@ def _without_domains(node: Node) -> tuple[Node, dict[str, Node]]:
     if not domains or not kept:
         return node, {}
     return (kept[0] if len(kept) == 1 else Listing(tuple(kept), node.separator)), domains
+
+
+def _are_alternatives(node: Node) -> bool:
+    """`3/2 or 1.5` may say one thing twice."""
+    return isinstance(node, Listing) and node.separator == "or"
 
 
 def _items(node: Node, policy: EquivalencePolicy) -> list[Named]:
