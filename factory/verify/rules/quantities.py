@@ -79,8 +79,9 @@ def _letter_unit(node: Node, other: Node) -> Node:
 
 _RESTRICTING = frozenset(
     (
-        "and half halves third thirds quarter quarters dozen or more less least most than not no if when where except but only about approximately over under per with "
-        "plus minus times mod modulo out to is are"
+        "and half halves third thirds quarter quarters dozen or more less least most than not no if when "
+        "where except but only about approximately over under per with plus minus times mod modulo out to is "
+        "are"
     ).split()
 )
 
