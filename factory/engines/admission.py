@@ -125,17 +125,17 @@ class Admission:
         lost = (1.0 - busy) * seconds
         if free <= 0:
             return
-        if not self.queued:
-            if self.in_flight:
-                self.idle.tail += lost
-            else:
-                self.idle.no_work += lost
-            return
         stuck = min(load.waiting, free) / free
         calls = min(in_tools, free) / free * (1.0 - stuck)
+        rest = (1.0 - stuck - calls) * lost
         self.idle.engine += stuck * lost
         self.idle.tools += calls * lost
-        self.idle.ramp += (1.0 - stuck - calls) * lost
+        if self.queued:
+            self.idle.ramp += rest
+        elif self.in_flight:
+            self.idle.tail += rest
+        else:
+            self.idle.no_work += rest
 
     async def _wait_for_room(self) -> None:
         if not self._gate and self.in_flight < self.target:
