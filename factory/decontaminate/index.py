@@ -109,7 +109,7 @@ class BenchmarkIndex:
         problems = read(benchmarks)
         return cls(problems, embedder.embed([problem.text for problem in problems]), embedder.key)
 
-    @property
+    @cached_property
     def benchmarks(self) -> dict[str, int]:
         """Names of the benchmarks and the number of problems read from each."""
         counts: dict[str, int] = {}
