@@ -62,12 +62,12 @@ async def curate(thread: Thread, ctx: Asks, settings: Curate = _DEFAULTS) -> lis
     if not extracted.value:
         reason = "malformed_extraction" if extracted.malformed else "no_problem"
         return [_thread_reject(thread, reason, text)]
-    found = [
-        _Curation(ctx, settings, thread, question, problem)
+    problems = [
+        _problem(thread, number, words, text, malformed=extracted.malformed)
         for number, words in enumerate(extracted.value, 1)
-        for problem in [_problem(thread, number, words, text, malformed=extracted.malformed)]
     ]
-    return list(await asyncio.gather(*(each.run() for each in found)))
+    runs = (_Curation(ctx, settings, thread, question, problem).run() for problem in problems)
+    return list(await asyncio.gather(*runs))
 
 
 class _Curation:
