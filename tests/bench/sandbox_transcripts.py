@@ -66,6 +66,8 @@ def cause(cell: Cell, call: ToolCall, timeout_s: float) -> str:
         return ""
     if "".join(ours.split()) == "".join(theirs.split()):
         return "white space only"
+    if re.search(r"^\s*[!%]|\?\s*$", cell.code, re.MULTILINE) and call.status == "error":
+        return "an IPython magic or shell escape"
     if not ours and theirs.startswith("[WARN] No output"):
         return "their harness says that there is no output"
     our_error, their_error = _ERROR.findall(ours), _ERROR.findall(theirs)
@@ -85,7 +87,7 @@ def cause(cell: Cell, call: ToolCall, timeout_s: float) -> str:
         return "echo style: address"
     if not theirs and not call.stdout:
         return "stderr not recorded"
-    if sorted(ours) == sorted(theirs):
+    if sorted("".join(ours.split())) == sorted("".join(theirs.split())):
         return "order of a set or a dict"
     if "".join(call.stdout.split()) == "".join(theirs.split()):
         return "warning on stderr not recorded"
@@ -130,7 +132,7 @@ async def replay(traces: list[list[Cell]], timeout_s: float) -> list[tuple[Cell,
 
 
 # A difference of one of these kinds leaves other variables behind than the recorded session had.
-_SPREADS = ("timing: a limit", "random", "order of a set", "memory", "version")
+_SPREADS = ("timing: a limit", "random", "order of a set", "memory", "version", "an IPython")
 
 
 def blame_the_first(results: list[tuple[Cell, ToolCall]], causes: list[str]) -> None:
