@@ -254,6 +254,9 @@ async def _choices(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
             return
         event = _json(data)
         if "error" in event:
+            code = event["error"].get("code") if isinstance(event["error"], dict) else None
+            if isinstance(code, int) and 400 <= code < 500:  # found out after the status line had gone
+                raise EngineError(f"the server refuses the request: {event['error'].get('message')}")
             raise EngineUnavailable(f"the server gave up: {event['error']}")
         for choice in event.get("choices") or []:
             yield choice

@@ -159,6 +159,13 @@ async def test_an_error_inside_the_stream_is_a_broken_stream():
             await collect(endpoint(stub), [1], SAMPLING)
 
 
+async def test_a_refusal_inside_the_stream_is_this_request_s_end():
+    refused = Answer(body='data: {"error": {"message": "out of vocabulary", "code": 400}}\n\n')
+    async with Stub(models=[OFFER], completions=[refused]) as stub:
+        with pytest.raises(EngineError, match="out of vocabulary"):
+            await collect(endpoint(stub), [1], SAMPLING)
+
+
 async def test_concurrency_is_bounded_and_load_tells():
     async with Stub(models=[OFFER], completions=[FINE]) as stub:
         engine = endpoint(stub, config={"concurrency": 2})

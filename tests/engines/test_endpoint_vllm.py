@@ -80,7 +80,7 @@ async def test_it_says_over_http_what_the_engine_in_process_says(endpoint, engin
 
 async def test_many_at_once(endpoint):
     results = await asyncio.gather(*(collect(endpoint, [i, 1], GREEDY) for i in range(20)))
-    assert {len(tokens) for tokens, _ in results} == {200}
+    assert all(reason == "stop" or len(tokens) == 200 for tokens, reason in results)
 
 
 async def test_context_overflow_and_bad_prompts(endpoint, engine):
