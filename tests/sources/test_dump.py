@@ -228,7 +228,7 @@ def test_compressed_tables(site, suffix, compress):
 
 
 def pack(archive, *files):
-    with py7zr.SevenZipFile(archive, "w") as out:
+    with py7zr.SevenZipFile(archive, "w", filters=[{"id": py7zr.FILTER_LZMA2, "preset": 0}]) as out:
         for file in files:
             out.write(file, file.name)
     return archive
@@ -246,16 +246,17 @@ def test_seven_zip_archives(site, tmp_path):
 
 def test_damaged_archives(tmp_path):
     noise = random.Random(1)
-    posts = [question(n, Body=noise.randbytes(2000).hex()) for n in range(1, 2000)]
+    posts = [question(n, Body=noise.randbytes(2000).hex()) for n in range(1, 900)]
     (tmp_path / "Posts.xml").write_bytes(document(posts))
     data = pack(tmp_path / "d.7z", tmp_path / "Posts.xml").read_bytes()
-    middle = len(data) // 2
-    (tmp_path / "d.7z").write_bytes(data[:middle] + bytes(1000) + data[middle + 1000 :])
+    # the unpacker works in steps of a megabyte, and what comes before the step with the damage is kept
+    late = len(data) * 19 // 20
+    (tmp_path / "d.7z").write_bytes(data[:late] + bytes(1000) + data[late + 1000 :])
     threads, rejects = everything(tmp_path / "d.7z")
     assert len(threads) > 100
     assert rejects[0].kind in ("file", "post")
     assert "unreadable_file" in {reject.reason for reject in rejects}
-    (tmp_path / "d.7z").write_bytes(data[:middle])
+    (tmp_path / "d.7z").write_bytes(data[: len(data) // 2])
     assert by_reason(everything(tmp_path / "d.7z")[1]) == [("file", "unreadable_file")]
 
 
