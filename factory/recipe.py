@@ -82,7 +82,8 @@ class Embedding(Strict):
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     max_tokens: Positive | None = None
     """Tokens of a problem that the model reads; its own limit where none is given (256 for all-MiniLM-L6-v2)."""
-    batch_size: Positive = operational(64)
+    batch_size: Positive | None = operational(None)
+    """Texts encoded at once; where none is given, 8 on a CPU (padding costs more than it gains) and 256 on a GPU."""
     device: str | None = operational(None)
     """`cpu`, `cuda`, `cuda:1`...; the best that is there where none is given."""
 

@@ -57,12 +57,12 @@ class Embedder:
     def _encode(self, texts: list[str]) -> Vectors:
         model = self._load()
         if not texts:
-            return np.empty((0, int(model.get_sentence_embedding_dimension())), dtype=np.float32)
+            return np.empty((0, model.encode("", show_progress_bar=False).shape[0]), dtype=np.float32)
         # By length in characters first, so that a batch holds texts of one length and little is padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         encoded = model.encode(
             [self.config.prompt + _encodable(texts[i]) for i in order],
-            batch_size=self.config.batch_size,
+            batch_size=self.config.batch_size or (8 if model.device.type == "cpu" else 256),
             convert_to_numpy=True,
             show_progress_bar=False,
         ).astype(np.float32)

@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch-size", type=int, default=Embedding().batch_size)
+    parser.add_argument("--batch-size", type=int, help="the recipe's default where not given")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     lines = [json.loads(line) for line in options.problems.read_text(encoding="utf-8").split("\n") if line]
