@@ -20,8 +20,8 @@ test: setup  ## every test that this machine can run
 check: setup  ## lint, formatting and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-format: setup  ## apply the formatter and the linter's safe fixes
-	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+format: setup  ## apply the formatter and safe fixes; write docs/recipes.md from the recipe's models
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/python docs/write_recipes.py
 
 lock: setup  ## write the versions that `make setup` pins
 	@$(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -v '^uv==' | sed 's/+cpu$$//' > .ci/cpu.lock

@@ -55,7 +55,7 @@ def start_ray(*, verbose: bool) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     ray.init(address=os.environ.get("RAY_ADDRESS", "local"), log_to_driver=verbose, logging_level=level)
     cpus = ray.cluster_resources().get("CPU", 0)
-    print(f"ray: {len(ray.nodes())} nodes, {cpus:g} CPUs; workers log to /tmp/ray/session_latest/logs", flush=True)
+    print(f"ray: {len(ray.nodes())} nodes, {cpus:g} CPUs (--verbose shows what workers log)", flush=True)
 
 
 def mendable(error: BaseException | None) -> FactoryError | None:
