@@ -26,7 +26,7 @@ class Process:
         os.set_blocking(out, False)
         os.set_blocking(err, False)
         self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        self._pidfd = -1
+        self._pidfd = self._pid = -1
         self._closed = False
 
     @property
@@ -35,12 +35,13 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its number in this process's own namespace; -1 once it is gone."""
-        try:
-            with open(f"/proc/self/fdinfo/{self._pidfd}", encoding="ascii") as file:
-                return next((int(line.split()[1]) for line in file if line.startswith("Pid:")), -1)
-        except OSError:
+        """Its number in this process's own namespace (the zygote's may be another); -1 once it is gone."""
+        if not self.alive:
             return -1
+        if self._pid < 0:
+            with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{self._pidfd}", encoding="ascii") as file:
+                self._pid = next((int(line.split()[1]) for line in file if line.startswith("Pid:")), -1)
+        return self._pid
 
     def starved_s(self) -> float:
         """Seconds that its main thread has been ready to run without a core to run on, since it was forked."""
