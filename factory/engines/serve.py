@@ -14,6 +14,7 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from pathlib import Path
@@ -53,9 +54,12 @@ def deploy(run: str, teacher: recipe.Teacher) -> ServePool:
     model = _locate(teacher.model, teacher.revision)
     name = pool_name(run, teacher)
     serve.start(proxy_location=ProxyLocation.Disabled)
-    status = serve.status().applications.get(name)
-    if status is not None and status.status in _ALIVE:
-        log.info("engine pool %s is there already (%s)", name, status.status)
+    status = _status(name)
+    while status == ApplicationStatus.DELETING:  # by an earlier start of this run that has just ended
+        time.sleep(1.0)
+        status = _status(name)
+    if status in _ALIVE:
+        log.info("engine pool %s is there already (%s)", name, status)
         return ServePool(serve.get_app_handle(name), name, engine)
     application = _deployment(engine).bind(model, engine.model_dump(mode="json"), teacher.revision)
     target = serve.RunTarget(target=application, name=name, route_prefix=None, logging_config=_quiet())
@@ -64,13 +68,16 @@ def deploy(run: str, teacher: recipe.Teacher) -> ServePool:
 
 
 def shutdown(run: str, keep: Iterable[ServePool] = ()) -> None:
-    """End the pools of a run, except those to keep; with `keep` it retires what an earlier recipe left behind."""
+    """End the pools of a run, except those to keep; with `keep` it retires what an earlier recipe left behind.
+
+    Returns at once: Serve drains the replicas in the background.
+    """
     if not ray.is_initialized():
         return
     kept = {pool.name for pool in keep}
     for name in serve.status().applications:
         if name.endswith(_suffix(run)) and name not in kept:
-            serve.delete(name)
+            serve.delete(name, _blocking=False)
 
 
 def pool_name(run: str, teacher: recipe.Teacher) -> str:
@@ -176,6 +183,11 @@ def _locate(model: str, revision: str | None) -> str:
     files = model_files.resolve(model, revision)
     shipped = (ray.get_runtime_context().runtime_env or {}).get("working_dir")
     return model if shipped and not Path(model).is_absolute() else str(files.directory)
+
+
+def _status(name: str) -> ApplicationStatus | None:
+    overview = serve.status().applications.get(name)
+    return overview.status if overview is not None else None
 
 
 def _quiet() -> LoggingConfig:

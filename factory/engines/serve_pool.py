@@ -135,7 +135,7 @@ class ServePool:
         if status is None or status.status in {ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING}:
             raise FactoryError(
                 f"the engine pool {self.name} failed to start",
-                why=_last_line(_messages(status)) if status else "it was shut down",
+                why=_cause(_messages(status)) if status else "it was shut down",
                 remedy="see the replica's log (ray logs, or the dashboard) for the whole story",
             )
         return status
@@ -145,7 +145,7 @@ class ServePool:
         there = ray.cluster_resources().get("GPU", 0.0)
         if need > there:
             return f"a replica needs {need:g} GPUs, the cluster has {there:g} so far"
-        return _last_line(_messages(status)) or "the engine is starting"
+        return _first_line(_messages(status)) or "the engine is starting"
 
 
 def _translate(error: Exception, chunk_tokens: int) -> NoReturn:
@@ -159,6 +159,12 @@ def _translate(error: Exception, chunk_tokens: int) -> NoReturn:
 
 def _messages(status: Any) -> str:
     return "\n".join([status.message, *(deployment.message for deployment in status.deployments.values())])
+
+
+def _cause(messages: str) -> str:
+    """The error at the end of a replica's stack, in one line; all of it where it is a `FactoryError`."""
+    _, ours, rest = messages.rpartition(f"{FactoryError.__module__}.{FactoryError.__name__}: ")
+    return "; ".join(line.strip() for line in rest.splitlines() if line.strip()) if ours else _last_line(messages)
 
 
 def _first_line(text: str) -> str:
