@@ -74,10 +74,7 @@ class Process:
                 if not part:
                     return "the session ended before it was confined"
                 buffer += part
-        if message.get("up"):
-            self.signal(signal.SIGSTOP)
-            return ""
-        return str(message.get("fatal"))
+        return "" if message.get("up") else str(message.get("fatal"))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing where it has ended."""
