@@ -95,7 +95,7 @@ def verify(
         float, typer.Option(min=0.01, help="Budget of one pair; past it the pair is undecided.")
     ] = 5.0,
 ) -> None:
-    """Compare answers: one line {id, equal, method, extracted, seconds} per row, in order; equal is null if undecided."""
+    """Compare answers: one line {id, equal, method, extracted, seconds} per row, in order; null means undecided."""
     import asyncio
 
     from factory.verify.batch import verify_file

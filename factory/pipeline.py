@@ -37,7 +37,6 @@ from factory.store.manifest import Manifest
 from factory.store.publish import publish
 from factory.store.run import Run
 
-
 MAX_PASSES = 3
 INDEX_FILES = ("vectors.npy", "problems.jsonl", "meta.json")  # the last one makes the index complete
 PROBLEMS_PER_TASK = 8
