@@ -105,6 +105,7 @@ async def _answers(rows: Iterator[Row], config: recipe.Sandbox) -> AsyncGenerato
         finally:
             for task in under_way:
                 task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def _answer(sandbox: LocalSandbox, row: Row) -> str:
