@@ -216,6 +216,14 @@ def push_to_hub(
     print(push(uri, repo, private=private, say=lambda line: print(line, file=sys.stderr, flush=True)))
 
 
+@app.command()
+def disagreement(uri: Annotated[str, typer.Argument(help="The run: the value of --out.")]) -> None:
+    """Print how often rules, judge model and majority agree on the samples of a run."""
+    from factory.inspection import disagreement
+
+    print("\n".join(disagreement.of_run(uri).lines()))
+
+
 def main() -> None:
     """Entry point of the console script: a `FactoryError` is three lines and status 2, never a traceback."""
     try:

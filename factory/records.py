@@ -196,7 +196,11 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """One sample held against the settled reference. `equal` is None while neither rule nor judge could decide."""
+    """One sample held against the settled reference. `equal` is what counts: None while nobody could decide.
+
+    `symbolic` is the rules' own verdict and `judge` that of the model, where it was asked; `majority` tells whether the
+    sample votes with the winning class, for the samples that were drawn to settle the reference.
+    """
 
     mode: Mode
     tool: bool
@@ -205,7 +209,9 @@ class Judgement:
     answer: str | None
     equal: bool | None
     method: str
-    judge: str | None = None  # the LLM judge's own verdict, where it was asked
+    symbolic: bool | None = None
+    judge: bool | None = None
+    majority: bool | None = None
     n_generated_tokens: Int32 = 0
 
 

@@ -4,47 +4,65 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from factory.programs.context import Context
 from factory.records import Judgement, Problem, Trace
 from factory.verify import Equivalence
 from factory.verify.judge import parse_judgement, prefilter
 
+_ASKED: dict[str, tuple[bool | None, ...]] = {"never": (), "undecided": (None,), "unequal": (None, False)}
 
-async def judged_equal(problem: Problem, gold: str, prediction: str | None, ctx: Context) -> Equivalence:
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What the rules say of a pair, and what the judge model says where it was asked; then the judge's word counts."""
+
+    rules: Equivalence
+    judge: bool | None = None
+
+    @property
+    def verdict(self) -> Equivalence:
+        if self.judge is None:
+            return self.rules
+        return Equivalence(self.judge, "judge", detail=f"rules: {self.rules.method}")
+
+
+async def opinion(problem: Problem, gold: str, prediction: str | None, ctx: Context) -> Opinion:
     """Whether `prediction` is the answer `gold` to `problem`.
 
     The recipe's `verify.judge` says which pairs the judge model sees: none, those that the rules leave undecided, or
-    also those that the rules call unequal. Its yes then counts; the method tells who decided.
+    also those that the rules call unequal.
     """
-    verdict = await ctx.equal(gold, prediction)
-    asked = {"never": (), "undecided": (None,), "unequal": (None, False)}[ctx.verification.judge]
-    if prediction is None or verdict.equal not in asked:
-        return verdict
+    rules = await ctx.equal(gold, prediction)
+    if prediction is None or rules.equal not in _ASKED[ctx.verification.judge]:
+        return Opinion(rules)
     shortcut = prefilter(gold, prediction)
     if shortcut is not None:
-        return replace(verdict, equal=shortcut, method="judge_prefilter")
+        return Opinion(rules, shortcut)
     text = await ctx.ask("judge", "judge", {"problem": problem.text, "expected": gold, "predicted": prediction})
-    return Equivalence(parse_judgement(text), "judge", detail=f"rules: {verdict.method}")
+    return Opinion(rules, parse_judgement(text))
 
 
-async def judge(problem: Problem, reference: str, traces: Sequence[Trace], ctx: Context) -> list[Judgement]:
-    """Every trace against the settled reference, in order."""
-    return list(await asyncio.gather(*(_judge_one(problem, reference, trace, ctx) for trace in traces)))
+async def judge(
+    problem: Problem, reference: str, traces: Sequence[Trace], ctx: Context, votes: dict[str, bool] | None = None
+) -> list[Judgement]:
+    """Every trace against the settled reference, in order. `votes`: uid -> whether it voted with the majority."""
+    opinions = await asyncio.gather(*(opinion(problem, reference, trace.answer, ctx) for trace in traces))
+    return [_judgement(trace, said, (votes or {}).get(trace.uid)) for trace, said in zip(traces, opinions, strict=True)]
 
 
-async def _judge_one(problem: Problem, reference: str, trace: Trace, ctx: Context) -> Judgement:
-    verdict = await judged_equal(problem, reference, trace.answer, ctx)
-    asked = verdict.method == "judge"
+def _judgement(trace: Trace, said: Opinion, majority: bool | None) -> Judgement:
     return Judgement(
         mode=trace.mode,
         tool=trace.tool,
         sample=trace.sample,
         uid=trace.uid,
         answer=trace.answer,
-        equal=verdict.equal,
-        method=verdict.method,
-        judge=("yes" if verdict.equal else "no") if asked else None,
+        equal=said.verdict.equal,
+        method=said.verdict.method,
+        symbolic=said.rules.equal,
+        judge=said.judge,
+        majority=majority,
         n_generated_tokens=trace.n_generated_tokens,
     )

@@ -10,9 +10,9 @@ import json
 from contextlib import aclosing
 
 from factory.programs.context import Context
-from factory.programs.judge import judge, judged_equal
+from factory.programs.judge import judge, opinion
 from factory.records import Mode, Problem, Reject, Trace, Verdict, to_dict
-from factory.verify import Equivalence, cluster, is_missing, settle_reference
+from factory.verify import Equivalence, Votes, cluster, is_missing, settle_reference
 from factory.verify.difficulty import Fate, pass_rate, regimes, sealed, too_easy
 
 STAGE = "solve"
@@ -31,7 +31,7 @@ async def solve(problem: Problem, ctx: Context) -> Verdict | Reject:
         return drawn[mode]
 
     async def equal(gold: str, prediction: str) -> Equivalence:
-        return await judged_equal(problem, gold, prediction, ctx)
+        return (await opinion(problem, gold, prediction, ctx)).verdict
 
     if settings.order == "cheap_first" and Mode.LOW in modes:
         drawn[Mode.LOW], fate = await draw_until_sealed(problem, ctx)
@@ -51,7 +51,7 @@ async def solve(problem: Problem, ctx: Context) -> Verdict | Reject:
             return reject(problem, "too_easy", f"low-mode pass rate {difficulty:.4g} over {len(low)} samples")
 
     traces = [trace for mode in modes for trace in await sample(mode)]
-    judgements = await judge(problem, settled.reference, traces, ctx)
+    judgements = await judge(problem, settled.reference, traces, ctx, with_majority(candidates, settled.votes))
     if not any(judgement.equal for judgement in judgements):
         return reject(problem, "unsolved", f"none of {len(judgements)} samples reaches {settled.reference!r}")
     return Verdict(
@@ -86,6 +86,12 @@ async def draw_until_sealed(problem: Problem, ctx: Context) -> tuple[list[Trace]
             if fate == "too_easy":
                 break
     return sorted(traces, key=lambda trace: (not trace.tool, trace.sample)), fate
+
+
+def with_majority(candidates: list[Trace], votes: Votes) -> dict[str, bool]:
+    """Which candidates voted with the winning class; those without an answer voted for nothing."""
+    winners = votes.classes[0].members if votes.classes else ()
+    return {t.uid: place in winners for place, t in enumerate(candidates) if place not in votes.missing}
 
 
 def reject(problem: Problem, reason: str, detail: str) -> Reject:

@@ -54,7 +54,7 @@ _DERIVED = [
     pa.field("with_tool", pa.bool_()),
     pa.field("n_tokens", pa.int32()),
     pa.field("verified_by", pa.string()),
-    pa.field("judge", pa.string()),
+    pa.field("judge", pa.bool_()),
     pa.field("difficulty", pa.float64()),
     pa.field("recipe_fingerprint", pa.string()),
 ]

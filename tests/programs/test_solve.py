@@ -139,12 +139,15 @@ async def test_the_judge_sees_only_what_the_recipe_sends_it():
     assert not never.asked
     asked = Scripted(answers, replies=replies, judge="unequal")
     verdict = await solve(problem(), asked)
-    judged = {j.answer: (j.equal, j.method, j.judge) for j in verdict.judgements}
-    assert judged["four more than three"] == (True, "judge", "yes")
-    assert judged["8"] == (False, "judge", "no")
-    assert judged["1"] == (False, "judge", "no")
+    judged = {j.answer: (j.equal, j.method, j.symbolic is True, j.judge) for j in verdict.judgements}
+    assert judged["four more than three"] == (True, "judge", False, True)
+    assert judged["8"] == (False, "judge", False, False)
+    assert judged["1"] == (False, "judge", False, False)
     assert judged["7"][0] is True
-    assert judged["7"][2] is None
+    assert judged["7"][3] is None
+    votes = {j.answer: j.majority for j in verdict.judgements if j.mode == Mode.HIGH}
+    assert votes == {"7": False, "four more than three": False, "8": True}
+    assert all(j.majority is None for j in verdict.judgements if j.mode != Mode.HIGH)
 
 
 async def test_one_mode_alone_is_enough():
