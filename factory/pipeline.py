@@ -89,7 +89,7 @@ def build(run: Run, recipe: Recipe, *, say: Say) -> Finished:
     unfinished, idle, progress = 0, IdleTime(), Progress(lambda: ray.get(ledger.counts.remote()), inputs.problems, say)
     if len(ray.get(ledger.finished_hashes.remote())) < inputs.problems:
         index = benchmark_index(run, recipe)
-        with services.running(recipe, run.fingerprint, ledger, say) as connect, progress:
+        with services.running(recipe, run, ledger, say) as connect, progress:
             for _ in range(MAX_PASSES):
                 unfinished = solve(Work(run, recipe, inputs, ledger, connect, index), idle)[UNFINISHED]
                 if not unfinished:

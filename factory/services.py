@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from factory.engines.protocol import Engine
 from factory.programs.effects import Model
 from factory.sandbox.pool import SandboxPool
 from factory.stages.services import Services
+from factory.store.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,19 @@ def check(recipe: r.Recipe) -> None:
 
 
 @contextmanager
-def running(recipe: r.Recipe, fingerprint: str, ledger: Any, say: Callable[[str], None]) -> Iterator[Connector]:
-    """The services for the length of a block. Pools of an earlier start of this run are found and used."""
+def running(recipe: r.Recipe, run: Run, ledger: Any, say: Callable[[str], None]) -> Iterator[Connector]:
+    """The services for the length of a block. Pools of an earlier start of this run are found and used.
+
+    What isolates model-written code goes on record in the run: the effects that hold, or what is claimed instead.
+    """
     served = {role: t for role, t in roles(recipe).items() if isinstance(t.engine, r.VllmEngine)}
-    pools: dict[r.Role, Engine] = {role: serve.deploy(fingerprint, teacher) for role, teacher in served.items()}
+    pools: dict[r.Role, Engine] = {role: serve.deploy(run.fingerprint, teacher) for role, teacher in served.items()}
     for role, teacher in served.items():
         say(f"{role}: {teacher.model}, engines are starting")
     sandbox = SandboxPool.start(recipe.sandbox)
     try:
+        run.store.write("sandbox.json", json.dumps(sandbox.describe(), indent=1).encode())
         yield Connector(recipe, pools, sandbox, ledger)
     finally:
         sandbox.stop()
-        serve.shutdown(fingerprint)
+        serve.shutdown(run.fingerprint)

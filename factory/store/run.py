@@ -33,11 +33,10 @@ class Run:
     created: bool = False
 
     @staticmethod
-    def open(uri: str, recipe: Recipe, sandbox: dict[str, Any] | None = None) -> Run:
+    def open(uri: str, recipe: Recipe) -> Run:
         """Create the run at `uri`, or resume it.
 
-        `sandbox` says which isolation effects hold on this machine; it is kept in `run.json`. Raises `FactoryError`
-        where the place cannot hold a run (`Store.probe`) or already holds one of another recipe.
+        Raises `FactoryError` where the place cannot hold a run (`Store.probe`) or already holds one of another recipe.
         """
         store = Store.open(uri)
         store.probe()
@@ -47,7 +46,6 @@ class Run:
             "fingerprint": recipe.fingerprint,
             "schema_version": SCHEMA_VERSION,
             "versions": _versions(),
-            "sandbox": sandbox or {},
         }
         created = store.create(RUN_FILE, _as_json(manifest))
         run = Run.attach(uri)

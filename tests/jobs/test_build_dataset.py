@@ -90,6 +90,9 @@ def test_a_killed_job_goes_on_where_it_stopped(tmp_path):
     judged = sum(judgement.equal is True for verdict in verdicts for judgement in verdict.judgements)
     assert published == judged > 0
     assert "rows in" in (out / "dataset" / "README.md").read_text()
+    sandbox = json.loads((out / "sandbox.json").read_text())
+    assert sandbox["effects"]["network"] is True
+    assert sandbox["external_claim"] is None
 
 
 @pytest.fixture
