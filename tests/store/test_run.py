@@ -19,11 +19,10 @@ def recipe(**changes) -> Recipe:
 
 
 def test_the_same_recipe_resumes(tmp_path):
-    first = Run.open(str(tmp_path), recipe(), {"network": "namespace"})
+    first = Run.open(str(tmp_path), recipe())
     again = Run.open(f"file://{tmp_path}", recipe(journal=Journal(part_age_s=1)))  # an operational knob
     assert (first.created, again.created) == (True, False)
     assert again.manifest == first.manifest
-    assert again.manifest["sandbox"] == {"network": "namespace"}
     assert json.loads((tmp_path / "run.json").read_text())["versions"]["python"]
     assert Run.attach(str(tmp_path)).fingerprint == recipe().fingerprint
     assert pickle.loads(pickle.dumps(again)).index().counts()["finished"] == {"": [0]}
