@@ -268,7 +268,7 @@ class Sandbox(Strict):
     """Distributions that a session can import (with what they require), where they are installed."""
     if_missing: Literal["refuse", "external"] = operational("refuse")
     external_claim: str | None = operational(None)
-    """What stands in for a missing isolation effect, in words; written into the run's manifest."""
+    """What stands in for a missing isolation effect, in words; kept in the run as `sandbox.json`."""
     actors: tuple[int, int] = operational((1, 4))
     """Least and most sandbox actors of the pool."""
     num_cpus: float = operational(1.0)
