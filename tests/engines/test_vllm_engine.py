@@ -84,12 +84,13 @@ async def test_many_seeded_long_prompts_at_once_do_not_kill_the_engine(engine):
 async def test_load_counts_running_and_waiting(engine):
     forever = SamplingParams(max_tokens=900, temperature=1.0)
     tasks = [asyncio.create_task(collect(engine, [i, 1], forever)) for i in range(24)]
-    for _ in range(1000):
+    for _ in range(6000):
         load = await engine.load()
         if load.running == 16:
             break
         await asyncio.sleep(0.01)
-    assert (load.running, load.waiting, load.capacity) == (16, 8, 16)
+    assert (load.running, load.capacity) == (16, 16)
+    assert 0 < load.waiting <= 8  # one that happened upon the end of text makes room
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -103,7 +104,7 @@ async def test_closing_the_stream_early_aborts_the_request(engine):
 
 
 async def _idle(engine) -> bool:
-    for _ in range(500):
+    for _ in range(6000):
         load = await engine.load()
         if load.running + load.waiting == 0:
             return True
