@@ -46,4 +46,7 @@ def ray_local():
         log_to_driver=False,
     )
     yield ray
+    from ray import serve
+
+    serve.shutdown()  # its clients would go on talking to a cluster that is gone
     ray.shutdown()
