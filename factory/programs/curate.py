@@ -3,8 +3,9 @@
 The steps and their order are Nemotron-Math's (arXiv 2512.15489, section 2; facts: section 1.3): extract the problems,
 leave out proofs, multiple choice, yes-or-no questions and what cannot be solved as stated, then look for the answer.
 
-Every prompt of a thread begins with the same text, the thread's first post; the replies follow only where they are
-read. An engine that caches prefixes so computes each post once, and a thread without problems costs no replies at all.
+Every prompt begins with one text that explains all tasks, then comes the thread's first post, then (only where they are
+read) the replies, and last what differs from step to step. An engine that caches prefixes so computes the explanation
+once in its life and each post once in its thread; a thread without problems costs no replies at all.
 """
 
 from __future__ import annotations

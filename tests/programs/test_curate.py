@@ -142,14 +142,21 @@ def common_prefix(texts):
 async def test_all_prompts_of_a_thread_share_the_post_as_their_prefix():
     _, ctx = await run(extract_problems="Problem 1: A\nProblem 2: B", convert_proof="Problem: none")
     shared = common_prefix(ctx.rendered)
-    assert question_text(THREAD) in shared
+    assert shared.endswith(f"<post>\n{question_text(THREAD)}\n</post>\n\n")
     answers = [text for name, text in zip(ctx.asked, ctx.rendered, strict=True) if name == "extract_answer"]
     assert discussion_text(THREAD, 24_000) in common_prefix(answers)
 
 
-def test_every_prompt_of_the_steps_begins_alike():
-    heads = {prompt(name).template.split("{{question}}")[0] for name in PROMPTS}
-    assert len(heads) == 1
+def test_every_prompt_of_the_steps_begins_with_the_same_text_in_every_thread():
+    curator = prompt("curator").render({})
+    assert all(prompt(name).preamble.strip() == curator for name in PROMPTS)
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_the_last_line_names_a_task_that_the_preamble_explains(name):
+    last = prompt(name).template.splitlines()[-1]
+    task = last.removeprefix("Task: ").partition(" (")[0]
+    assert f'# Task "{task}"' in prompt(name).preamble
 
 
 def test_a_thread_is_shown_with_its_comments_up_to_a_limit():

@@ -44,6 +44,34 @@ def test_the_fingerprint_follows_template_and_examples_but_not_the_description(t
     assert made("a", "one", "x") == made("b", "two", "x") != made("c", "one", "y")
 
 
+def test_a_prompt_may_have_several_sets_of_examples(tmp_path):
+    text = "description: d\ntemplate: '{{one}} | {{two}} | {{t}}'\nexample: {one: 'Q {{q}}', two: '{{a}}: {{b}}'}\n"
+    write(tmp_path, "p.examples.yaml", "one: [{q: 1}, {q: 2}]\ntwo: [{a: x, b: y}]\n")
+    assert loader.prompt(write(tmp_path, "p.yaml", text)).render({"t": "T"}) == "Q 1\n\nQ 2 | x: y | T"
+
+
+def test_a_preamble_is_the_constant_head_of_every_prompt_that_names_it(tmp_path):
+    write(tmp_path, "head.yaml", "description: d\ntemplate: 'Head {{examples}}'\nexample: '{{a}}'\n")
+    write(tmp_path, "head.examples.yaml", "- {a: 'x^{{t}}'}\n")
+    text = "description: d\npreamble: head\ntemplate: 'tail {{t}}'\n"
+    tail = loader.prompt(write(tmp_path, "p.yaml", text))
+    assert tail.variables == {"t"}
+    assert tail.render({"t": "T"}) == "Head x^{{t}}\n\ntail T"
+    write(tmp_path, "other.yaml", "description: d\ntemplate: 'Other'\n")
+    other = loader.prompt(write(tmp_path, "q.yaml", text.replace("head", "other")))
+    assert other.fingerprint != tail.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("head", "said"), [("template: 'for {{x}}'", "it has variables: x"), ("preamble: p\ntemplate: t", "itself")]
+)
+def test_a_preamble_without_variables_or_preamble(tmp_path, head, said):
+    write(tmp_path, "p.yaml", "description: d\ntemplate: t\n")
+    write(tmp_path, "head.yaml", f"description: d\n{head}\n")
+    with pytest.raises(FactoryError, match=said):
+        loader.prompt(write(tmp_path, "q.yaml", "description: d\npreamble: head\ntemplate: t\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -68,4 +96,4 @@ def test_every_prompt_of_the_library_loads():
     for name in names:
         prompt = loader.prompt(name)
         text = prompt.render(dict.fromkeys(prompt.variables, "VALUE"))
-        assert "{{" not in text or "{{" in prompt.examples
+        assert "{{" not in text
