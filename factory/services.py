@@ -15,7 +15,9 @@ from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import model_files, serve
 from factory.engines.endpoint import EndpointEngine
 from factory.engines.protocol import Engine
+from factory.metrics import Sink
 from factory.programs.effects import Model
+from factory.ray_metrics import RaySink
 from factory.sandbox.pool import SandboxPool
 from factory.stages.services import Services
 from factory.store.run import Run
@@ -29,10 +31,11 @@ class Connector:
     pools: Mapping[r.Role, Engine]  # roles that are served on the cluster
     sandbox: SandboxPool
     ledger: Any
+    metrics: Sink
 
     async def __call__(self) -> Services:
         models = {role: self._model(role, teacher) for role, teacher in roles(self.recipe).items()}
-        return Services(models, self.sandbox, self.ledger.begin.remote, self.ledger.recorded.remote)
+        return Services(models, self.sandbox, self.ledger.begin.remote, self.ledger.recorded.remote, self.metrics)
 
     def _model(self, role: r.Role, teacher: r.Teacher) -> Model:
         tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
@@ -48,6 +51,8 @@ class Connector:
 def roles(recipe: r.Recipe) -> dict[r.Role, r.Teacher]:
     """The roles that a run needs, each with its model; the teacher plays those that the recipe leaves open."""
     needed: dict[r.Role, r.Teacher] = {"teacher": recipe.teacher}
+    if any(source.kind != "table" for source in recipe.sources):
+        needed["curator"] = recipe.curator or recipe.teacher
     if recipe.verify.judge != "never" or recipe.decontaminate.judge != "never":
         needed["judge"] = recipe.judge or recipe.teacher
     return needed
@@ -74,7 +79,7 @@ def running(recipe: r.Recipe, run: Run, ledger: Any, say: Callable[[str], None])
     sandbox = SandboxPool.start(recipe.sandbox)
     try:
         run.store.write("sandbox.json", json.dumps(sandbox.describe(), indent=1).encode())
-        yield Connector(recipe, pools, sandbox, ledger)
+        yield Connector(recipe, pools, sandbox, ledger, RaySink(run.fingerprint))
     finally:
         sandbox.stop()
         serve.shutdown(run.fingerprint)

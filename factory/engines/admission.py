@@ -48,13 +48,14 @@ class Admission:
     """Lets programs in while the pool wants more, at most `most` of them at once, starting with `first`.
 
     `target` is the number of programs wanted under way; it moves with each `observe`. `idle` accounts for the time
-    between observations.
+    between observations, `load` is the last one.
     """
 
     def __init__(self, *, most: int, first: int = 4, clock: Callable[[], float] = time.monotonic) -> None:
         self.target = min(first, most)
         self.in_flight = 0
         self.idle = Idle()
+        self.load = EngineLoad(running=0, waiting=0, capacity=0)
         self._most, self._clock = most, clock
         self._gate: deque[asyncio.Future[None]] = deque()
         self._observed: float | None = None
@@ -76,6 +77,7 @@ class Admission:
 
     def observe(self, load: EngineLoad, *, in_tools: int = 0) -> None:
         """Take a measurement of the pool; `in_tools` is the number of this process's traces that wait for a tool."""
+        self.load = load
         self._account(load, in_tools)
         self.target = self._next_target(load)
         self._open_gate()

@@ -14,7 +14,9 @@ from typing import Protocol
 
 from factory.dialects.protocol import Dialect
 from factory.engines.failover import Failover
+from factory.engines.metered import Metered
 from factory.engines.protocol import Engine, SamplingParams
+from factory.metrics import SAMPLE_TOKENS, SAMPLES, SILENT, TOKENS_TOOL, Sink
 from factory.programs.rollout import Draw, Progress, rollout
 from factory.prompts.loader import prompt as prompt_file
 from factory.recipe import Recipe, Role
@@ -57,6 +59,7 @@ class Resources:
     sandbox: Sandbox | None
     equal: Callable[[str, str], Awaitable[Equivalence]]
     journal: Journal
+    metrics: Sink = SILENT
 
 
 class Effects:
@@ -87,7 +90,7 @@ class Effects:
         key = f"{role}/{prompt}/{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"
         if key in self._recorded.asked:
             return self._recorded.asked[key]
-        answer = await self._complete(self._resources.models[role], text)
+        answer = await self._complete(role, text)
         await self._resources.journal.put(Asked(owner=self._owner, key=key, text=answer))
         return answer
 
@@ -116,23 +119,30 @@ class Effects:
             prompt_fingerprint=file.fingerprint,
         )
         turns = _Turns(key, self._resources, self._recorded.turns.get(str(key), []))
+        tags = {"mode": key.mode.value, "tool": "python" if key.tool else "none"}
         trace = await rollout(
             draw,
-            engine=teacher.engine,
+            engine=Metered(teacher.engine, self._resources.metrics, role="teacher", **tags),
             dialect=teacher.dialect,
             sandbox=self._resources.sandbox if key.tool else None,
             resume=turns.progress,
             on_turn=turns.journal,
         )
+        record = self._resources.metrics.record
+        record(SAMPLES, 1, **tags, finish_reason=trace.finish_reason)
+        record(SAMPLE_TOKENS, trace.n_generated_tokens, **tags)
+        record(TOKENS_TOOL, trace.n_tool_tokens, mode=key.mode.value)
         await self._resources.journal.put(trace)
         return trace
 
-    async def _complete(self, model: Model, text: str) -> str:
+    async def _complete(self, role: Role, text: str) -> str:
+        model = self._resources.models[role]
         prompt = model.dialect.prompt(text, mode=model.ask_mode, tool=False)
         sampling = SamplingParams(
             max_tokens=model.ask_tokens, temperature=0.0, stop_token_ids=model.dialect.stop_token_ids
         )
-        stream = Failover(model.engine).generate(prompt, sampling, affinity=self._owner)
+        engine = Metered(model.engine, self._resources.metrics, role=role, mode=model.ask_mode.value, tool="none")
+        stream = Failover(engine).generate(prompt, sampling, affinity=self._owner)
         generated = [token async for chunk in stream for token in chunk.token_ids]
         return model.dialect.parse(prompt + generated).final_text
 

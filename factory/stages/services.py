@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from factory.metrics import SILENT, Sink
 from factory.programs.effects import Model, Recorded
 from factory.recipe import Role
 from factory.sandbox.protocol import Sandbox
@@ -14,12 +15,13 @@ from factory.verify import Equivalence
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Models by role, Python sessions, and what the ledger knows of a row."""
+    """Models by role, Python sessions, what the ledger knows of a row, and where measurements go."""
 
     models: Mapping[Role, Model]
     sandbox: Sandbox
     begin: Callable[[str], Awaitable[Attempt | None]]
     recorded: Callable[[str], Awaitable[Recorded]]
+    metrics: Sink = SILENT
 
 
 Connect = Callable[[], Awaitable[Services]]

@@ -52,6 +52,7 @@ class JournalWriter:
         self._flushing = threading.Lock()
         self._buffer = _Buffer()
         self._in_flight = 0  # bytes taken out of the buffer and not yet in storage
+        self._in_flight_since = 0.0
         self._parts = 0
         self._wanted = self._closed = False
         self._failed: Exception | None = None
@@ -96,7 +97,7 @@ class JournalWriter:
                 if self._failed:
                     raise self._failed
                 taken, self._buffer, self._wanted = self._buffer, _Buffer(), False
-                self._in_flight = taken.nbytes
+                self._in_flight, self._in_flight_since = taken.nbytes, taken.since
             try:
                 self._write(taken)
             except Exception as error:
@@ -125,6 +126,13 @@ class JournalWriter:
         """Bytes of rows, before compression, that are not in storage yet."""
         with self._lock:
             return self._buffer.nbytes + self._in_flight
+
+    @property
+    def lag_s(self) -> float:
+        """Age in seconds of the oldest row that is not in storage yet; 0 where all are."""
+        with self._lock:
+            since = [self._in_flight_since] * bool(self._in_flight) + [self._buffer.since] * bool(self._buffer.receipts)
+            return time.monotonic() - min(since) if since else 0.0
 
     def _write(self, taken: _Buffer) -> None:
         for kind, directory in DIRECTORIES.items():
