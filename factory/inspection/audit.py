@@ -1,7 +1,7 @@
 """`factory audit URI`: hold a published dataset against its manifest, its counts, the checker and the sandbox.
 
-Every file is read once. What is cheap is checked on every row; answers are compared again, and tool cells are run
-again, on a sample that depends on the rows alone.
+Every file is read once. What is cheap is checked on every row; tokens are read again, answers compared again and tool
+cells run again on a sample that depends on the rows alone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from factory.errors import FactoryError
 from factory.inspection.redo import redo_answers, redo_cells
+from factory.inspection.reread import reread
 from factory.records import Origin
 from factory.store.fs import Store
 from factory.store.ids import hash_of
@@ -30,6 +31,7 @@ from factory.store.run import Run
 from factory.store.shape import bucket_of
 
 SHOWN = 10  # findings kept of each kind; all are counted
+REREAD = "tokens read again give the row's prompt, messages and answer"
 _CHUNK = 16 << 20
 
 
@@ -57,7 +59,8 @@ class Audit:
 
 
 def audit(uri: str, *, answers: int = 200, cells: int = 20) -> Audit:
-    """Audit the newest published version: compare `answers` answers again, and run the cells of `cells` traces again.
+    """Audit the newest published version. `answers` traces have their tokens read and their answers compared again,
+    `cells` traces have their cells run again.
 
     Raises `FactoryError` where nothing is published; everything else that is wrong is a fault in the result.
     """
@@ -147,9 +150,9 @@ class _Rows:
             self._row(row, mask, n, shard)
             priority = hash_of(row["uid"])
             if self._answers.wants(priority):
-                self._answers.add(priority, row | {"messages": table["messages"][position].as_py()})
+                self._answers.add(priority, row | _values(table, position, "messages", "token_ids"))
             if row["with_tool"] and self._cells.wants(priority):
-                self._cells.add(priority, row | {"tool_call_records": table["tool_call_records"][position].as_py()})
+                self._cells.add(priority, row | _values(table, position, "tool_call_records"))
 
     def _row(self, row: dict[str, Any], mask: Any, n: int, shard: Shard) -> None:
         check = self._found.check
@@ -211,6 +214,11 @@ class _Smallest:
 
 
 async def _again(found: Audit, run: Run, rows: _Rows) -> None:
+    try:
+        for name, difference in reread(run.recipe, rows.answers):
+            found.check(REREAD, not difference, f"{name}: {difference}")
+    except FactoryError as error:
+        found.notices.append(f"tokens were not read again: {error.what} ({error.why})")
     for name, equal, in_conversation in await redo_answers(run.recipe["verify"], rows.answers):
         if equal is None:
             found.notices.append(f"{name}: the checker could not decide again")
@@ -227,6 +235,10 @@ async def _again(found: Audit, run: Run, rows: _Rows) -> None:
         found.checked["traces had their tool cells run again"] += 1
         if difference:
             found.notices.append(f"{name}: {difference}")
+
+
+def _values(table: pa.Table, position: int, *names: str) -> dict[str, Any]:
+    return {name: table[name][position].as_py() for name in names}
 
 
 def _masks(column: pa.ListArray) -> list[Any]:

@@ -1,0 +1,55 @@
+"""Read published tokens again: are messages, answer, prompt and identity of a row what its tokens say?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from factory import recipe
+from factory.dialects import dialect
+from factory.dialects.protocol import Dialect
+from factory.dialects.tokenizer import HfTokenizer
+from factory.engines import model_files
+from factory.inspection.redo import name_of
+from factory.programs.traces import final_answer
+from factory.prompts.loader import prompt
+from factory.records import Mode, SampleKey, to_dict, uid_of
+
+RELEASED_ROLES = ("user", "assistant", "tool")  # what the system was told is in the tokens only
+
+
+def reread(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(key, difference) of each row; an empty difference where row and tokens agree. `settings` are the run's recipe.
+
+    Raises `FactoryError` where the teacher's tokenizer is not to be had here.
+    """
+    if not rows:
+        return []
+    teacher = recipe.Teacher.model_validate(settings["teacher"])
+    tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
+    chat = dialect(teacher.dialect, tokenizer)
+    name = str(settings["solve"]["sampling"]["prompt"])
+    return [(name_of(row), difference(row, chat, name)) for row in rows]
+
+
+def difference(row: dict[str, Any], chat: Dialect, prompt_name: str) -> str:
+    """The first thing in which a published row and its tokens differ, in words; empty where they agree."""
+    parsed = chat.parse(row["token_ids"])
+    said = [to_dict(message) for message in parsed.messages if message.role in RELEASED_ROLES]
+    key = SampleKey(
+        problem_id=row["problem_id"], mode=Mode(row["reasoning_mode"]), tool=row["with_tool"], sample=row["sample"]
+    )
+    if uid_of(key, row["token_ids"]) != row["uid"]:
+        return "the uid is that of other tokens"
+    if said != row["messages"]:
+        at = next(
+            (i for i, pair in enumerate(zip(said, row["messages"], strict=False)) if pair[0] != pair[1]), len(said)
+        )
+        return f"message {at} of {len(row['messages'])} is not what the tokens say"
+    if final_answer(parsed) != row["predicted_answer"]:
+        return f"the tokens answer {final_answer(parsed)!r}, the row {row['predicted_answer']!r}"
+    words = prompt(prompt_name)
+    if words.fingerprint == row["prompt_fingerprint"]:  # or it has been worded differently since
+        asked = chat.prompt(words.render({"problem": row["problem"]}), mode=key.mode, tool=key.tool)
+        if asked != row["token_ids"][: row["n_prompt_tokens"]]:
+            return "the prompt is not that of the row's problem, mode and tool"
+    return ""
