@@ -119,7 +119,9 @@ class VllmEngine(Strict):
     tensor_parallel_size: Positive = operational(1)
     replicas: tuple[int, int] = operational((1, 1))
     """Least and most replicas of the autoscaled pool."""
-    num_cpus: float = operational(1.0)
+    num_cpus: Annotated[float, Field(ge=0)] | None = operational(None)
+    """CPUs that Ray sets aside for a replica; where none are given, none beside GPUs and 1 without. Engines that ask
+    for GPUs alone, and everything else for CPUs alone, never stand in each other's way."""
     num_gpus: float = operational(1.0)
     """GPUs of one tensor-parallel rank; a replica asks one machine for this times `tensor_parallel_size`."""
     upscale_delay_s: float = operational(10.0)
@@ -134,6 +136,18 @@ class VllmEngine(Strict):
     gpu_memory_utilization: Fraction = operational(0.9)
     extra: dict[str, str | int | float | bool] = operational(default_factory=dict)
     """Further `AsyncEngineArgs`, passed as they are. On a CPU, `distributed_executor_backend: uni` starts sooner."""
+
+    @property
+    def reserved_gpus(self) -> float:
+        """GPUs of one replica."""
+        return self.num_gpus * self.tensor_parallel_size
+
+    @property
+    def reserved_cpus(self) -> float:
+        """CPUs of one replica."""
+        if self.num_cpus is not None:
+            return self.num_cpus
+        return 0.0 if self.num_gpus else 1.0
 
 
 class EndpointEngine(Strict):
@@ -273,6 +287,8 @@ class Sandbox(Strict):
     """Least and most sandbox actors of the pool."""
     num_cpus: float = operational(1.0)
     """Logical CPUs of one actor; it runs as many cells at once (at least one)."""
+    downscale_delay_s: float = operational(60.0)
+    """How long the pool must have had an actor's worth of idle CPUs before it gives one actor back."""
 
     @model_validator(mode="after")
     def _claim(self) -> Sandbox:

@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import ray
 from ray import serve
@@ -28,6 +28,7 @@ from ray.serve.schema import ApplicationStatus, LoggingConfig
 from factory import recipe
 from factory.engines import model_files
 from factory.engines.protocol import (
+    Engine,
     EngineError,
     EngineUnavailable,
     ModelIdentity,
@@ -87,21 +88,30 @@ def pool_name(run: str, teacher: recipe.Teacher) -> str:
     return f"{_slug(Path(teacher.model).name)}-{digest}{_suffix(run)}"
 
 
+class MortalEngine(Engine, Protocol):
+    """An engine that says when only a new process helps."""
+
+    @property
+    def dead(self) -> bool: ...
+
+
 class Replica:
     """One `VllmEngine` in a Serve replica. Leaves at once when its engine core dies, so that Serve replaces it."""
 
     def __init__(self, model: str, config: dict[str, Any], revision: str | None) -> None:
         model_files.resolve(model, revision)  # fails in a second where importing vllm would take ten
+        self._name = serve.get_replica_context().replica_id.unique_id
+        self._engine = self._start(model, recipe.VllmEngine.model_validate(config), revision)
+        self._watch = asyncio.create_task(self._leave_when_dead())  # Serve runs constructors inside its event loop
+
+    def _start(self, model: str, config: recipe.VllmEngine, revision: str | None) -> MortalEngine:
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         # Imported here, so that neither the driver nor the Serve controller loads vllm.
         from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
 
         from factory.engines.vllm_engine import VllmEngine
 
-        self._name = serve.get_replica_context().replica_id.unique_id
-        engine_config = recipe.VllmEngine.model_validate(config)
-        self._engine = VllmEngine(model, engine_config, revision=revision, stat_loggers=(RayPrometheusStatLogger,))
-        self._watch = asyncio.create_task(self._leave_when_dead())  # Serve runs constructors inside its event loop
+        return VllmEngine(model, config, revision=revision, stat_loggers=(RayPrometheusStatLogger,))
 
     async def identity(self) -> ModelIdentity:
         return await self._engine.identity()
@@ -162,7 +172,7 @@ def _deployment(engine: recipe.VllmEngine) -> Any:
             downscale_delay_s=engine.downscale_delay_s,
             look_back_period_s=max(15.0, min(30.0, engine.upscale_delay_s)),
         ),
-        ray_actor_options={"num_cpus": engine.num_cpus, "num_gpus": engine.num_gpus * engine.tensor_parallel_size},
+        ray_actor_options={"num_cpus": engine.reserved_cpus, "num_gpus": engine.reserved_gpus},
         request_router_config=RequestRouterConfig(request_router_class=_ROUTER),
         health_check_period_s=2.0,
         health_check_timeout_s=60.0,

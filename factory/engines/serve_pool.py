@@ -141,7 +141,7 @@ class ServePool:
         return status
 
     def _missing(self, status: Any) -> str:
-        need = self._config.num_gpus * self._config.tensor_parallel_size
+        need = self._config.reserved_gpus
         there = ray.cluster_resources().get("GPU", 0.0)
         if need > there:
             return f"a replica needs {need:g} GPUs, the cluster has {there:g} so far"

@@ -196,7 +196,7 @@ class _Manager:
 
     def __init__(self, config: recipe.Sandbox) -> None:
         self._config = config
-        self._scaler = Scaler(*config.actors)
+        self._scaler = Scaler(*config.actors, config.downscale_delay_s)
         self._actors: dict[str, Any] = {}  # ready ones
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._loads: dict[str, Load] = {}

@@ -9,8 +9,6 @@ from factory.sandbox.slots import Load
 
 GROW_AFTER_S = 1.0
 """A cell that waits this long on every actor asks for another actor."""
-SHRINK_AFTER_S = 60.0
-"""The pool must have had an actor's worth of idle cores for this long before it gives one back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +21,13 @@ class Step:
 
 
 class Scaler:
-    """Decides step by step. `low`, `high`: bounds of the number of actors that take sessions."""
+    """Decides step by step. `low`, `high`: bounds of the number of actors that take sessions.
 
-    def __init__(self, low: int, high: int) -> None:
-        self._low, self._high = low, max(low, high)
+    The pool must have had an actor's worth of idle cores for `shrink_after_s` before it gives one back.
+    """
+
+    def __init__(self, low: int, high: int, shrink_after_s: float) -> None:
+        self._low, self._high, self._shrink_after_s = low, max(low, high), shrink_after_s
         self._busy_at = 0.0
 
     def step(self, loads: Mapping[str, Load], draining: set[str], starting: int, now: float) -> Step:
@@ -41,7 +42,7 @@ class Scaler:
         spare = sum(1 for load in open_.values() if load.running + load.waiting == 0)
         if spare < 1 or len(open_) <= self._low:
             self._busy_at = now
-        elif now - self._busy_at > SHRINK_AFTER_S:
+        elif now - self._busy_at > self._shrink_after_s:
             self._busy_at = now
             return Step(drain=min(open_, key=lambda name: open_[name].sessions))
         return Step()

@@ -89,7 +89,7 @@ def test_the_papers_recipe_fits_into_a_pod(cluster):
         for group in groups(cluster)
         for container in group["template"]["spec"]["containers"]
     )
-    assert engine.num_gpus * engine.tensor_parallel_size <= most
+    assert engine.reserved_gpus <= most
 
 
 def test_the_gpu_pod_gives_vllm_shared_memory(cluster):
@@ -98,3 +98,8 @@ def test_the_gpu_pod_gives_vllm_shared_memory(cluster):
     mounts = {mount["mountPath"]: mount["name"] for mount in spec["containers"][0]["volumeMounts"]}
     assert mounts["/dev/shm"] in {volume["name"] for volume in spec["volumes"] if "emptyDir" in volume}
     assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] > 0
+
+
+def test_programs_and_sandboxes_stay_off_the_gpu_pods(cluster):
+    (gpu,) = (g for g in cluster["workerGroupSpecs"] if g["groupName"] == "gpu")
+    assert gpu["rayStartParams"]["num-cpus"] == "0"
