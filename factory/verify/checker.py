@@ -1,7 +1,8 @@
 """A pool of killable workers that compare answers: every pair ends within its budget, whatever the answers hold.
 
 `Checker.equal` looks a pair up, decides trivial ones on the spot and sends the rest to a worker process. A worker that
-overruns the budget, the memory bound or its life is killed and replaced, and its pair is undecided.
+overruns the budget or the memory bound is killed and replaced, and its pair is undecided. A pair whose worker died
+under it gets a second one: only a pair that loses both is undecided.
 """
 
 from __future__ import annotations
@@ -121,6 +122,10 @@ class Checker:
             worker = await self._free.get()
             try:
                 verdict = await worker.compare(*pair, self._timeout_s)
+                if verdict.detail == "crash":  # not the pair's doing, perhaps: anything may kill a process
+                    self.stats.replaced += 1
+                    await worker.kill()
+                    verdict = await worker.compare(*pair, self._timeout_s)
             finally:
                 if worker.tainted:
                     self.stats.replaced += 1

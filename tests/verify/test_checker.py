@@ -88,14 +88,34 @@ async def test_a_slow_pair_holds_up_only_its_own_worker():
         assert (await slow).detail == "timeout"
 
 
-async def test_a_worker_killed_from_outside_is_replaced():
+async def kill_the_worker(checker: Checker, later_s: float = 0.0) -> None:
+    """Kill the one worker once it has a pair."""
+    (worker,) = checker._workers
+    while not (worker.tainted and worker.process_id):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(later_s)
+    os.kill(worker.process_id, signal.SIGKILL)
+
+
+async def test_a_worker_killed_from_outside_costs_its_pair_nothing():
     async with healthy(workers=1, timeout_s=30.0) as checker:
         await checker.warm_up()
+        task = asyncio.create_task(checker.equal("\\int_0^1 x\\,dx", "\\lim_{x\\to 0} (x + 1/2)"))
+        await kill_the_worker(checker, 0.2)  # while it imports sympy
+        assert (await task).equal is True
+        assert checker.stats.replaced == 1
+
+
+async def test_a_pair_that_kills_two_workers_is_undecided():
+    async with healthy(workers=1, timeout_s=60.0) as checker:
+        await checker.warm_up()
         task = asyncio.create_task(checker.equal(*FOR_EVER))
-        await asyncio.sleep(0.3)
-        for pid in checker.process_ids():
-            os.kill(pid, signal.SIGKILL)
+        await kill_the_worker(checker)
+        while checker.stats.replaced == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await kill_the_worker(checker)
         assert (await task).detail == "crash"
+        assert checker.stats.replaced == 2
 
 
 async def test_a_worker_past_its_memory_bound_is_replaced():
@@ -104,7 +124,7 @@ async def test_a_worker_past_its_memory_bound_is_replaced():
         verdict = await checker.equal("\\int_0^1 x\\,dx", "\\lim_{x\\to 0} x")
         assert verdict.equal is None
         assert verdict.detail in ("memory", "crash")
-        assert checker.stats.replaced == 1
+        assert checker.stats.replaced == (1 if verdict.detail == "memory" else 2)
 
 
 async def test_verdicts_are_cached_by_normal_form_but_not_timeouts():
