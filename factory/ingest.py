@@ -43,6 +43,10 @@ class Inputs:
     parts: list[str]
     duplicates: dict[str, list[int]]  # part -> positions of rows whose id came before
 
+    def parts_of(self, kind: type) -> list[str]:
+        """Keys of the parts with rows of one kind."""
+        return [key for key in self.parts if key.startswith(f"inputs/{kind.__name__}/")]
+
 
 @dataclass(slots=True, kw_only=True)
 class Part:
@@ -114,8 +118,7 @@ def finish(store: Store, parts: list[Part]) -> Inputs:
 
 def publish_rejects(store: Store, inputs: Inputs) -> None:
     """Lay the rows that never became inputs beside the rejects of the later stages, as `rejects/read-*.parquet`."""
-    keys = [part for part in inputs.parts if part.startswith(f"inputs/{Reject.__name__}/")]
-    for key in keys + ([DUPLICATES] if inputs.duplicates else []):
+    for key in inputs.parts_of(Reject) + ([DUPLICATES] if inputs.duplicates else []):
         store.write(f"rejects/read-{key.rsplit('/', 1)[1]}", store.read(key))
 
 

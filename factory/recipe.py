@@ -67,6 +67,10 @@ class Curate(Strict):
     conversions of its predecessor out, as their quality was low: section 1.1 of its facts.)"""
     max_discussion_tokens: Positive = 24_000
     """Replies are shown to the curator until the next one would exceed this. A token is taken for three bytes."""
+    actors: tuple[Positive, Positive] = operational((1, 4))
+    """Least and most curating workers (CPU actors)."""
+    threads_in_flight: Positive = operational(64)
+    """Per worker."""
 
 
 class Embedding(Strict):
@@ -88,11 +92,28 @@ class Embedding(Strict):
     """`cpu`, `cuda`, `cuda:1`...; the best that is there where none is given."""
 
 
+class NearDuplicates(Strict):
+    """Of training problems that say the same, one stays: one with a reference answer, if there is one.
+
+    Choosing it takes all problems, so nothing is solved before the last thread is curated. Compares by the embedding of
+    `decontaminate`, with its actors.
+    """
+
+    enabled: bool = False
+    min_cosine: Fraction = 0.8
+    """Pairs below are not looked at more closely."""
+
+
 class Decontaminate(Strict):
     """Problems too close to a benchmark problem leave the run."""
 
     benchmarks: tuple[str, ...] = ()
-    """JSON lines files with `id` and `problem`; the file's stem names the benchmark."""
+    """JSON lines files with `id` and `problem`, paths or URIs; the file's stem names the benchmark."""
+    evaluated: str | None = None
+    """Folder or URI with a file for every benchmark that the project evaluates on: `factory benchmarks` lists them. One
+    that is not there ends the run before it starts."""
+    without: tuple[str, ...] = ()
+    """Names of evaluated benchmarks that are left out on purpose."""
     embedding: Embedding = Embedding()
     neighbours: Positive = 5
     """Benchmark problems retrieved by embedding and kept on the row of each problem; shared n-grams add up to two."""
@@ -108,6 +129,16 @@ class Decontaminate(Strict):
     cache: str | None = operational(None)
     """Directory where vectors are kept by model and text, so that no run embeds a text again."""
     actors: tuple[Positive, Positive] = operational((1, 4))
+    """Least and most embedding actors of the autoscaled pool."""
+    num_cpus: Annotated[float, Field(ge=0)] = operational(0.25)
+    """CPUs that Ray sets aside for one actor."""
+    num_gpus: Annotated[float, Field(ge=0)] = operational(0.0)
+    """GPUs of one actor, parts of one too; the model and the search then run there. The benchmarks are embedded so too."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether there is anything to compare with."""
+        return bool(self.benchmarks or self.evaluated)
 
 
 class VllmEngine(Strict):
@@ -328,12 +359,22 @@ class Programs(Strict):
     """A problem that took its worker down this often is rejected."""
 
 
+class Prices(Strict):
+    """What machines cost, in any one currency: kept with the machine time of each start, for `factory status`."""
+
+    gpu_hour: Annotated[float, Field(ge=0)] | None = operational(None)
+    """One GPU for an hour, with the machine around it."""
+    cpu_hour: Annotated[float, Field(ge=0)] | None = operational(None)
+    """One logical CPU for an hour, on machines without GPUs."""
+
+
 class Recipe(Strict):
     """A whole run."""
 
     name: str
     sources: list[Source] = Field(min_length=1)
     curate: Curate = Curate()
+    near_duplicates: NearDuplicates = NearDuplicates()
     decontaminate: Decontaminate = Decontaminate()
     teacher: Teacher
     curator: Teacher | None = None
@@ -345,6 +386,7 @@ class Recipe(Strict):
     programs: Programs = Programs()
     journal: Journal = Journal()
     publish: Publish = Publish()
+    prices: Prices = operational(Prices())
 
     @property
     def fingerprint(self) -> str:

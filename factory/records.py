@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import types
 import typing
 from dataclasses import dataclass, field
@@ -100,6 +101,16 @@ class Problem:
     neighbours: list[Neighbour] = field(default_factory=list)
     steps: dict[str, str] = field(default_factory=dict)  # raw model text of each curation step
     position: str = ""  # file and line or byte it was read from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curated:
+    """The ending of a thread that states problems: those that go on. What else was found is a reject of its own."""
+
+    thread_id: str
+    source: str = ""
+    problems: list[Problem]
+    n_found: Int32  # problems that the thread states, rejected ones included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +269,19 @@ class Reject:
     detail: str = ""
     row: str = ""
     position: str = ""
+
+    @staticmethod
+    def of(row: Thread | Problem, stage: str, reason: str, detail: str = "") -> Reject:
+        """A thread or problem that leaves at `stage`, kept whole."""
+        return Reject(
+            id=row.id,
+            kind=type(row).__name__.lower(),
+            stage=stage,
+            reason=reason,
+            detail=detail,
+            row=json.dumps(to_dict(row), ensure_ascii=False),
+            position=row.position,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

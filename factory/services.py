@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from factory import cluster
 from factory import recipe as r
 from factory.dialects import dialect
 from factory.dialects.tokenizer import HfTokenizer
@@ -56,6 +57,17 @@ def roles(recipe: r.Recipe) -> dict[r.Role, r.Teacher]:
     if recipe.verify.judge != "never" or recipe.decontaminate.judge != "never":
         needed["judge"] = recipe.judge or recipe.teacher
     return needed
+
+
+def bundles(recipe: r.Recipe) -> dict[cluster.Bundle, str]:
+    """Who asks a machine for what: the bundles of a recipe's actors, in words."""
+    engines = [t.engine for t in roles(recipe).values() if isinstance(t.engine, r.VllmEngine)]
+    asked = [({"CPU": e.reserved_cpus, "GPU": e.reserved_gpus}, "engine") for e in engines]
+    asked += [({"CPU": recipe.sandbox.num_cpus}, "sandbox"), ({"CPU": recipe.programs.num_cpus}, "programs")]
+    names: dict[cluster.Bundle, set[str]] = {}
+    for resources, name in asked:
+        names.setdefault(cluster.bundle(resources), set()).add(name)
+    return {bundle: " or ".join(sorted(who)) for bundle, who in names.items()}
 
 
 def check(recipe: r.Recipe) -> None:

@@ -8,20 +8,28 @@ at dimension 384) plus the index over them (`index.kind_of`): 347 000 problems n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from factory.decontaminate.cache import Vectors
-from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import VectorIndex
 from factory.decontaminate.rule import judge_pair
 from factory.decontaminate.signals import signals
 from factory.decontaminate.text import analyse, normalise
+from factory.recipe import Embedding
 from factory.records import Problem
 
 MIN_COSINE = 0.8
 """Pairs below are not looked at: the calibrated rule calls hardly any of them the same, and there are very many."""
 _NEIGHBOURS = 8
 _ROWS_PER_SEARCH = 8192
+
+
+class Embeds(Protocol):
+    """Gives unit vectors of texts, float32 of shape (len(texts), dimension), made by one model."""
+
+    config: Embedding
+
+    def embed(self, texts: Sequence[str]) -> Vectors: ...
 
 
 class Duplicate(NamedTuple):
@@ -33,7 +41,7 @@ class Duplicate(NamedTuple):
 
 
 def near_duplicates(
-    problems: Sequence[Problem], embedder: Embedder, *, min_cosine: float = MIN_COSINE
+    problems: Sequence[Problem], embedder: Embeds, *, min_cosine: float = MIN_COSINE
 ) -> list[Duplicate]:
     """The problems to drop, in order of the input. Which one of a group stays does not depend on batches or workers:
     one with an answer before one without, then the longer text, then the smaller id."""
@@ -61,7 +69,7 @@ def _preference(problem: Problem) -> tuple[bool, int, str]:
 
 
 def _close_pairs(
-    texts: list[str], vectors: Vectors, embedder: Embedder, min_cosine: float
+    texts: list[str], vectors: Vectors, embedder: Embeds, min_cosine: float
 ) -> Iterator[tuple[int, int, str]]:
     """Pairs (later, earlier, reason) of positions that are the same problem, ordered by the later one."""
     index = VectorIndex(vectors)

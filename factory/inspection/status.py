@@ -12,10 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from factory import ingest
-from factory.records import Reject, Trace, Verdict
+from factory.planning.cost import Cost
+from factory.planning.cost import cost as priced
+from factory.recipe import Prices
+from factory.records import Curated, Reject, Trace, Verdict
+from factory.report.figures import right_samples
+from factory.store.ids import is_thread
 from factory.store.manifest import latest
+from factory.store.outcome import WITHDRAWN
 from factory.store.parts import PartInfo, scan
 from factory.store.run import Run
+from factory.store.usage import usages
 
 WINDOW = timedelta(minutes=10)
 
@@ -27,7 +34,10 @@ class Status:
     uri: str
     name: str
     fingerprint: str
-    total: int | None  # problems and threads that entered; None while the sources are still being read
+    total: int | None  # threads, and problems of tables and of the threads curated so far; None while sources are read
+    threads: int | None  # of the total
+    threads_finished: int
+    curated: int  # of these, the threads that state problems
     verdicts: int
     rejects: dict[str, int]  # stage/reason -> problems and threads
     samples: dict[str, int]  # mode/tool -> finished samples
@@ -38,10 +48,12 @@ class Status:
     rows_per_hour: float  # finished problems and threads, over the last `WINDOW`
     tokens_per_second: float
     published: dict[str, int] = field(default_factory=dict)  # version, files, rows, bytes
+    right: int | None = None  # judged samples that reach their reference: traces that are or would be published
+    cost: Cost | None = None  # None where no start of the job has put its machine time on record
 
     @property
     def finished(self) -> int:
-        return self.verdicts + sum(self.rejects.values())
+        return self.curated + self.verdicts + sum(self.rejects.values())
 
     @property
     def hours_left(self) -> float | None:
@@ -50,39 +62,61 @@ class Status:
             return None
         return max(0, self.total - self.finished) / self.rows_per_hour
 
+    @property
+    def cost_per_kept_trace(self) -> float | None:
+        """All that was paid over the traces kept so far: high at first, as a problem ends after its last sample."""
+        return self.cost.total / self.right if self.cost and self.right else None
+
+    @property
+    def cost_to_come(self) -> float | None:
+        """The time left at the rate of money so far: an estimate made of two averages."""
+        if self.cost is None or self.hours_left is None or not self.cost.hours:
+            return None
+        return self.hours_left * self.cost.total / self.cost.hours
+
     def to_json(self) -> dict[str, Any]:
         values = asdict(self) | {"finished": self.finished, "hours_left": self.hours_left}
+        values |= {"cost": self.cost.to_json() if self.cost else None, "cost_per_kept_trace": self.cost_per_kept_trace}
         return values | {"last_written": self.last_written.isoformat() if self.last_written else None}
 
 
-def status(uri: str, now: datetime | None = None) -> Status:
-    """Read a run's state. Raises `FactoryError` where there is no run at `uri`."""
+def status(uri: str, now: datetime | None = None, *, prices: Prices | None = None) -> Status:
+    """Read a run's state. `prices` go before those of its recipe. Raises `FactoryError` where there is no run."""
     run = Run.attach(uri)
     now = now or datetime.now(UTC)
-    traces, verdicts, rejects = (scan(run.store, kind, run.fingerprint) for kind in (Trace, Verdict, Reject))
+    kinds = (Trace, Verdict, Reject, Curated)
+    traces, verdicts, rejects, threads = every = [scan(run.store, kind, run.fingerprint) for kind in kinds]
     inputs = ingest.finished(run.store)
-    judged = {owner for info in verdicts for group in info.groups for owner in group}
-    rejected = {owner for info in rejects for group in info.groups for owner in group} - judged
+    judged = _owners(verdicts)
+    curated = set(filter(is_thread, _owners(threads)))
+    rejected = _owners(rejects) - judged - curated
+    found = sum(info.tally[""][2] for info in threads)
     sums = _sums(traces)
-    window = [[info for info in infos if info.entry.modified > now - WINDOW] for infos in (traces, verdicts, rejects)]
+    cost = priced(usages(run.store), prices)
+    window = [[info for info in infos if info.entry.modified > now - WINDOW] for infos in every]
     seconds = _span(window, now)
-    ended = sum(len(set(group)) for infos in window[1:] for info in infos for group in info.groups)
-    every = [info.entry.modified for infos in (traces, verdicts, rejects) for info in infos]
+    ended = sum(len(_owners(infos)) for infos in window[1:3]) + sum(info.tally[""][0] for info in window[3])
+    written = [info.entry.modified for infos in every for info in infos]
     return Status(
         uri=run.uri,
         name=str(run.recipe.get("name", "")),
         fingerprint=run.fingerprint,
-        total=inputs.problems + inputs.threads if inputs else None,
+        total=inputs.problems + inputs.threads + found if inputs else None,
+        threads=inputs.threads if inputs else None,
+        threads_finished=len(curated) + sum(map(is_thread, rejected)),
+        curated=len(curated),
         verdicts=len(judged),
         rejects=_reasons(rejects, len(rejected)),
         samples={heading: numbers[0] for heading, numbers in sorted(sums.items())},
         generated_tokens=sum(numbers[1] for numbers in sums.values()),
         regenerated_tokens=sum(numbers[3] for numbers in sums.values()),
-        parts=len(every),
-        last_written=max(every, default=None),
+        parts=len(written),
+        last_written=max(written, default=None),
         rows_per_hour=ended / seconds * 3600,
         tokens_per_second=sum(numbers[1] for numbers in _sums(window[0]).values()) / seconds,
         published=_published(run),
+        right=right_samples(run) if cost else None,
+        cost=cost,
     )
 
 
@@ -93,7 +127,7 @@ def render(status: Status, now: datetime | None = None) -> str:
     lines = [
         f"run        {status.name} {status.fingerprint} at {status.uri}",
         f"finished   {status.finished:,} of {total} rows{share}: {status.verdicts:,} verdicts, "
-        f"{sum(status.rejects.values()):,} rejects",
+        f"{sum(status.rejects.values()):,} rejects{_threads(status)}",
         *(f"           {n:>10,}  {reason}" for reason, n in sorted(status.rejects.items(), key=lambda i: -i[1])),
         f"samples    {sum(status.samples.values()):,} journaled, {status.generated_tokens:,} tokens generated, "
         f"{status.regenerated_tokens:,} of them twice",
@@ -101,8 +135,40 @@ def render(status: Status, now: datetime | None = None) -> str:
         f"now        {status.rows_per_hour:,.0f} rows/h, {status.tokens_per_second:,.0f} tokens/s, {_left(status)}",
         f"journal    {status.parts:,} parts, {_ago(status.last_written, now or datetime.now(UTC))}",
         "published  " + (", ".join(f"{name} {n:,}" for name, n in status.published.items()) or "nothing yet"),
+        *_spent(status),
     ]
     return "\n".join(lines)
+
+
+def _threads(status: Status) -> str:
+    """How far curation is, in a run that has threads."""
+    if not status.threads:
+        return ""
+    return f"; {status.threads_finished:,} of {status.threads:,} threads, {status.curated:,} of them with problems"
+
+
+def _spent(status: Status) -> list[str]:
+    """What it cost so far, and what that rests on."""
+    if status.cost is None:
+        return ["cost       unknown: no start of the job has put its machine time on record"]
+    cost = status.cost
+    starts = f"{cost.starts} starts" if cost.starts > 1 else "1 start"
+    line = (
+        f"cost       {_amount(cost.total)} so far: {cost.gpu_hours:,.2f} GPU-h, {cost.cpu_hours:,.2f} CPU-h in {starts}"
+    )
+    if status.cost_per_kept_trace is not None:
+        line += f"; {_amount(status.cost_per_kept_trace)} per kept trace"
+    if status.cost_to_come:
+        line += f"; about {_amount(status.cost_to_come)} to come"
+    return [line, f"           rests on {'; '.join(cost.rests_on)}"]
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.2f}" if value >= 1 or value == 0 else f"{value:.3g}"
+
+
+def _owners(infos: Iterable[PartInfo]) -> set[str]:
+    return {owner for info in infos for group in info.groups for owner in group}
 
 
 def _sums(infos: Iterable[PartInfo]) -> dict[str, list[int]]:
@@ -120,7 +186,8 @@ def _reasons(infos: list[PartInfo], distinct: int) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for info in infos:
         for heading, (n,) in info.tally.items():
-            counts[heading.split("/", 1)[1]] += n
+            if heading.split("/")[1] != WITHDRAWN:  # those have a verdict, and count with it
+                counts[heading.split("/", 1)[1]] += n
     for reason, n in counts.most_common(1):
         counts[reason] = n - (counts.total() - distinct)
     return dict(counts)

@@ -11,7 +11,19 @@ import pyarrow.compute as pc
 
 from factory import ingest
 from factory.errors import FactoryError
-from factory.records import Asked, FinishedTurn, Problem, Reject, Thread, Trace, Verdict, from_table, to_dict
+from factory.records import (
+    Asked,
+    Curated,
+    FinishedTurn,
+    Problem,
+    Reject,
+    Thread,
+    Trace,
+    Verdict,
+    from_dict,
+    from_table,
+    to_dict,
+)
 from factory.store.ids import scoped
 from factory.store.manifest import latest
 from factory.store.outcome import Ending, Endings
@@ -27,6 +39,7 @@ class Life:
 
     id: str
     entered: list[tuple[str, Thread | Problem | Reject]] = field(default_factory=list)  # part, row
+    curated: list[Curated] = field(default_factory=list)  # endings of the thread: of this one, or of the problem's
     asked: list[Asked] = field(default_factory=list)
     turns: list[FinishedTurn] = field(default_factory=list)
     traces: list[tuple[Trace, str]] = field(default_factory=list)  # trace, outcome
@@ -39,7 +52,9 @@ def life_of(uri: str, row_id: str) -> Life:
     """Look one row up everywhere. Raises `FactoryError` where no trace of it is found."""
     run = Run.attach(uri)
     life = Life(id=row_id, entered=list(_entered(run, row_id)))
-    life.asked = list(_journaled(run, Asked, row_id))
+    for thread in (row_id, row_id.rpartition("/")[0]):  # a problem of a thread is named THREAD/NUMBER
+        life.curated += _journaled(run, Curated, scoped(thread, "thread"))
+    life.asked = [*_journaled(run, Asked, row_id), *_journaled(run, Asked, scoped(row_id, "thread"))]
     life.turns = list(_journaled(run, FinishedTurn, row_id))
     endings = Endings()
     for verdict in _journaled(run, Verdict, row_id):
@@ -48,6 +63,8 @@ def life_of(uri: str, row_id: str) -> Life:
         for reject in _journaled(run, Reject, owner):
             life.rejects.append(reject)
             endings.add_reject(reject)
+    if not life.entered and (life.rejects or _problem(life)) and life.curated:
+        life.entered = list(_entered(run, life.curated[0].thread_id))
     as_problem, as_thread = endings.of(row_id), endings.of(scoped(row_id, "thread"))
     life.ending = as_problem if as_problem.verdict or as_problem.rejected else as_thread
     distinct = {(str(t.key), t.uid): t for t in _journaled(run, Trace, row_id)}
@@ -69,6 +86,7 @@ def to_json(life: Life) -> str:
     values: dict[str, Any] = {
         "id": life.id,
         "entered": [{"part": part, "row": to_dict(row)} for part, row in life.entered],
+        "curated": [to_dict(row) for row in life.curated],
         "asked": [to_dict(row) for row in life.asked],
         "samples": [
             {"key": str(t.key), "uid": t.uid, "answer": t.answer, "finish_reason": t.finish_reason, "outcome": outcome}
@@ -86,17 +104,41 @@ def _beginning(life: Life) -> Iterator[str]:
         if isinstance(row, Reject):
             yield f"refused    at {row.stage}, {row.reason}{_detail(row)} (in {part}, from {row.position or '?'})"
             continue
-        yield f"entered    {type(row).__name__.lower()} {life.id} from {row.position or 'an unnamed place'} (in {part})"
+        yield f"entered    {type(row).__name__.lower()} {row.id} from {row.position or 'an unnamed place'} (in {part})"
         if isinstance(row, Problem):
             yield f"           {_short(row.text)}"
             yield f"           answer of the source: {row.answer if row.answer is not None else 'none'}"
         else:
             yield f"           {_short(row.title or row.question.text)} ({len(row.answers)} answers)"
+    yield from _curation(life)
     for asked in life.asked:
         yield f"asked      {asked.key}: {_short(asked.text)}"
     problem = life.ending.verdict.problem if life.ending.verdict else None
     for near in problem.neighbours if problem else []:
         yield f"compared   {near.benchmark}/{near.id}: cosine {near.cosine:.3f}, {near.verdict}"
+
+
+def _curation(life: Life) -> Iterator[str]:
+    """What became of a thread, or each reply that made a problem out of one."""
+    for ending in life.curated:
+        if ending.thread_id == life.id:
+            names = ", ".join(problem.id for problem in ending.problems) or "none"
+            yield f"found      {len(ending.problems)} of {ending.n_found} problems go on: {names}"
+    problem = _problem(life)
+    for step, reply in problem.steps.items() if problem else ():
+        yield f"curated    {step}: {_short(reply)}"
+    if problem and problem.steps:
+        yield f"problem    {_short(problem.text)}"
+        yield f"           answer of the replies: {problem.answer if problem.answer is not None else 'none'}"
+
+
+def _problem(life: Life) -> Problem | None:
+    """A problem of a thread as curation left it, also where it was rejected."""
+    known = [problem for ending in life.curated for problem in ending.problems]
+    for reject in life.rejects:
+        if reject.kind == "problem" and reject.row:
+            known.append(from_dict(Problem, json.loads(reject.row)))
+    return next((problem for problem in known if problem.id == life.id), None)
 
 
 def _samples(life: Life) -> Iterator[str]:
@@ -130,6 +172,8 @@ def _end(life: Life) -> Iterator[str]:
         files = len(set(life.published.values()))
         there = f"in {files} files" if life.published else "but no published version holds them yet"
         yield f"ended      verdict; {n} of {len(life.traces)} samples right, {there}"
+    elif any(ending.thread_id == life.id for ending in life.curated):
+        yield "ended      curated"
     elif life.ending.rejected is None and not any(isinstance(row, Reject) for _, row in life.entered):
         yield f"ended      not yet; {len(life.traces)} samples so far"
 

@@ -11,7 +11,6 @@ once in its life and each post once in its thread; a thread without problems cos
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -19,7 +18,7 @@ from typing import Any, Protocol
 from factory.programs import curation
 from factory.programs.thread_text import discussion_text, question_text
 from factory.recipe import Curate, Role
-from factory.records import Problem, Reject, Thread, to_dict
+from factory.records import Problem, Reject, Thread
 
 STAGE = "curate"
 MALFORMED = "malformed"  # the key of `Problem.steps` that names the steps whose reply could not be read
@@ -62,7 +61,7 @@ async def curate(thread: Thread, ctx: Asks, settings: Curate = _DEFAULTS) -> lis
     extracted = curation.problems(text)
     if not extracted.value:
         reason = "malformed_extraction" if extracted.malformed else "no_problem"
-        return [_thread_reject(thread, reason, text)]
+        return [Reject.of(thread, STAGE, reason, text)]
     problems = [
         _problem(thread, number, words, text, malformed=extracted.malformed)
         for number, words in enumerate(extracted.value, 1)
@@ -120,15 +119,8 @@ class _Curation:
         self._problem = replace(self._problem, steps=_noted(self._problem.steps, step, text, malformed=malformed))
 
     def _reject(self, reason: str) -> Reject:
-        return Reject(
-            id=self._problem.id,
-            kind="problem",
-            stage=STAGE,
-            reason=reason,
-            detail=f"malformed replies: {malformed}" if (malformed := self._problem.steps.get(MALFORMED)) else "",
-            row=json.dumps(to_dict(self._problem), ensure_ascii=False),
-            position=self._problem.position,
-        )
+        malformed = self._problem.steps.get(MALFORMED)
+        return Reject.of(self._problem, STAGE, reason, f"malformed replies: {malformed}" if malformed else "")
 
 
 def _problem(thread: Thread, number: int, words: str, reply: str, *, malformed: bool) -> Problem:
@@ -147,15 +139,3 @@ def _noted(steps: dict[str, str], step: str, text: str, *, malformed: bool) -> d
     if malformed:
         steps[MALFORMED] = ", ".join(filter(None, [steps.get(MALFORMED), step]))
     return steps
-
-
-def _thread_reject(thread: Thread, reason: str, reply: str) -> Reject:
-    return Reject(
-        id=thread.id,
-        kind="thread",
-        stage=STAGE,
-        reason=reason,
-        detail=reply,
-        row=json.dumps(to_dict(thread), ensure_ascii=False),
-        position=thread.position,
-    )

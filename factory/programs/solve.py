@@ -6,12 +6,11 @@ mode mostly passes is too easy, and every sample is judged against the settled r
 
 from __future__ import annotations
 
-import json
 from contextlib import aclosing
 
 from factory.programs.context import Context
 from factory.programs.judge import judge, opinion
-from factory.records import Mode, Problem, Reject, Trace, Verdict, to_dict
+from factory.records import Mode, Problem, Reject, Trace, Verdict
 from factory.verify import Equivalence, Votes, cluster, is_missing, settle_reference
 from factory.verify.difficulty import Fate, pass_rate, regimes, sealed, too_easy
 
@@ -36,24 +35,24 @@ async def solve(problem: Problem, ctx: Context) -> Verdict | Reject:
     if settings.order == "cheap_first" and Mode.LOW in modes:
         drawn[Mode.LOW], fate = await draw_until_sealed(problem, ctx)
         if fate == "too_easy":
-            return reject(problem, "too_easy", f"sealed after {len(drawn[Mode.LOW])} low-mode samples")
+            return Reject.of(problem, STAGE, "too_easy", f"sealed after {len(drawn[Mode.LOW])} low-mode samples")
 
     candidates = await sample(modes[0])
     settled = await settle_reference(problem.answer, [trace.answer for trace in candidates], equal)
     if settled.reference is None:
-        return reject(problem, "no_reference", f"no answer given, and none of {len(candidates)} samples has one")
+        return Reject.of(problem, STAGE, "no_reference", f"no answer given, none of {len(candidates)} samples has one")
 
     difficulty = 0.0
     if Mode.LOW in modes:
         low = [judgement.equal for judgement in await judge(problem, settled.reference, await sample(Mode.LOW), ctx)]
         difficulty = pass_rate(low)
         if too_easy(sum(verdict is True for verdict in low), len(low), settings.max_low_pass_rate):
-            return reject(problem, "too_easy", f"low-mode pass rate {difficulty:.4g} over {len(low)} samples")
+            return Reject.of(problem, STAGE, "too_easy", f"low-mode pass rate {difficulty:.4g} over {len(low)} samples")
 
     traces = [trace for mode in modes for trace in await sample(mode)]
     judgements = await judge(problem, settled.reference, traces, ctx, with_majority(candidates, settled.votes))
     if not any(judgement.equal for judgement in judgements):
-        return reject(problem, "unsolved", f"none of {len(judgements)} samples reaches {settled.reference!r}")
+        return Reject.of(problem, STAGE, "unsolved", f"none of {len(judgements)} samples reaches {settled.reference!r}")
     return Verdict(
         problem=problem,
         reference=settled.reference,
@@ -92,16 +91,3 @@ def with_majority(candidates: list[Trace], votes: Votes) -> dict[str, bool]:
     """Which candidates voted with the winning class; those without an answer voted for nothing."""
     winners = votes.classes[0].members if votes.classes else ()
     return {t.uid: place in winners for place, t in enumerate(candidates) if place not in votes.missing}
-
-
-def reject(problem: Problem, reason: str, detail: str) -> Reject:
-    """A problem that leaves at this stage."""
-    return Reject(
-        id=problem.id,
-        kind="problem",
-        stage=STAGE,
-        reason=reason,
-        detail=detail,
-        row=json.dumps(to_dict(problem), ensure_ascii=False),
-        position=problem.position,
-    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from factory.store.outcome import WITHDRAWN
 from factory.store.report import PUBLISHED, PublishReport
 
 VERDICT, UNFINISHED = "verdict", "unfinished"
+ORDER = ("near_duplicates", "decontaminate")  # of the stages between curate and solve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,28 +33,54 @@ class Stage:
         return self.rows_in - self.rows_out - self.rejected
 
 
-def funnel(read: Stage, report: PublishReport, shard_rows: int) -> list[Stage]:
-    """The stages of a run: how its inputs were read, what became of every problem, and of every trace.
+def funnel(read: Stage, report: PublishReport, shard_rows: int, threads: int = 0) -> list[Stage]:
+    """The stages of a run: how its inputs were read, what became of every thread, of every problem, and of every trace.
 
-    `read` is the account of the ingest, `report` that of the journal, `shard_rows` what lies in the published files.
+    `read` is the account of the ingest, of whose rows `threads` are threads; `report` is the account of the journal,
+    `shard_rows` what lies in the published files.
     """
-    outcomes = report.problems
-    by_stage: dict[str, Counter[str]] = {}
-    for outcome, n in outcomes.items():
-        if outcome not in (VERDICT, UNFINISHED):
-            _kind, stage, reason = outcome.split("/", 2)
-            by_stage.setdefault(stage, Counter())[reason] += n
-    solved, verdicts = by_stage.pop("solve", Counter()), outcomes.get(VERDICT, 0)
-    stages, rows = [read], read.rows_out
-    later = sum(map(sum, (c.values() for c in by_stage.values()))) + solved.total() + verdicts
-    for name, rejects in by_stage.items():
-        later -= rejects.total()
-        stages.append(Stage(name=name, unit="problems", rows_in=rows, rows_out=later, rejects=rejects))
+    by_stage = _rejects_by_stage(report)
+    stages, rows = [read], read.rows_out - threads
+    if threads:
+        stages += _curation(threads, report.curated, by_stage)
+        rows += stages[-1].rows_out
+    solved, verdicts = by_stage.pop(("problem", "solve"), Counter()), report.problems.get(VERDICT, 0)
+    withdrawn = by_stage.pop(("problem", WITHDRAWN), Counter())
+    in_the_end, verdicts = verdicts, verdicts + withdrawn.total()
+    order = sorted(by_stage, key=lambda place: (ORDER.index(place[1]) if place[1] in ORDER else -1, place))
+    later = sum(rejects.total() for rejects in by_stage.values()) + solved.total() + verdicts
+    for place in order:
+        later -= by_stage[place].total()
+        stages.append(Stage(name=place[1], unit="problems", rows_in=rows, rows_out=later, rejects=by_stage[place]))
         rows = later
     stages.append(Stage(name="solve", unit="problems", rows_in=rows, rows_out=verdicts, rejects=solved))
+    if withdrawn:
+        stages.append(Stage(name=WITHDRAWN, unit="problems", rows_in=verdicts, rows_out=in_the_end, rejects=withdrawn))
     dropped = {reason: n for reason, n in report.traces.items() if reason != PUBLISHED}
     stages.append(Stage(name="publish", unit="traces", rows_in=report.generated, rows_out=shard_rows, rejects=dropped))
     return stages
+
+
+def _curation(
+    threads: int, curated: Mapping[str, int], by_stage: dict[tuple[str, str], Counter[str]]
+) -> Iterator[Stage]:
+    """Threads that state problems, then those of the problems that go on. Takes its rejects out of `by_stage`."""
+    for name, unit, rows_in, rows_out, kind in (
+        ("extract", "threads", threads, curated.get("threads", 0), "thread"),
+        ("curate", "problems", curated.get("found", 0), curated.get("passed", 0), "problem"),
+    ):
+        rejects = by_stage.pop((kind, "curate"), Counter())
+        yield Stage(name=name, unit=unit, rows_in=rows_in, rows_out=rows_out, rejects=rejects)
+
+
+def _rejects_by_stage(report: PublishReport) -> dict[tuple[str, str], Counter[str]]:
+    """Kind and stage -> reason -> rejected rows."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    for outcome, n in report.problems.items():
+        if outcome not in (VERDICT, UNFINISHED):
+            kind, stage, reason = outcome.split("/", 2)
+            found.setdefault((kind, stage), Counter())[reason] += n
+    return found
 
 
 def render(stages: Iterable[Stage]) -> str:

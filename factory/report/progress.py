@@ -11,12 +11,23 @@ Counts = Mapping[str, Mapping[str, list[int]]]  # as `JournalIndex.counts` gives
 
 
 class Progress:
-    """Says every `every_s` seconds how far a run is; a context manager around the long part of the work."""
+    """Says every `every_s` seconds how far a run is, and shows `watch` the sums; a context manager around the work.
+
+    `problems` counts those of tables; what is found in the `threads` comes to it.
+    """
 
     def __init__(
-        self, counts: Callable[[], Counts], total: int, say: Callable[[str], None], every_s: float = 10.0
+        self,
+        counts: Callable[[], Counts],
+        say: Callable[[str], None],
+        *,
+        problems: int,
+        threads: int = 0,
+        every_s: float = 10.0,
+        watch: Callable[[Counts], None] = lambda counts: None,
     ) -> None:
-        self._counts, self._total, self._say, self._every_s = counts, total, say, every_s
+        self._counts, self._total, self._threads = counts, problems, threads
+        self._say, self._every_s, self._watch = say, every_s, watch
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
         self._started, self._before = time.monotonic(), 0
@@ -47,11 +58,15 @@ class Progress:
 
     def line(self) -> str:
         counts = self._counts()
+        self._watch(counts)
         self.tokens = generated_tokens(counts) - self._before
-        finished = counts["finished"][""][0]
+        ended, threads = (counts["finished"][kind][0] for kind in ("", "thread"))
+        finished, total = ended - threads, self._total + counts.get("curated", {}).get("", [0, 0, 0])[2]
         traces = sum(numbers[0] for numbers in counts.get("traces", {}).values())
-        share = finished / self._total if self._total else 1.0
-        problems = f"{finished:,}/{self._total:,} problems ({share:.0%})"
+        share = finished / total if total else 1.0
+        problems = f"{finished:,}/{total:,} problems ({share:.0%})"
+        if self._threads:
+            problems = f"{threads:,}/{self._threads:,} threads, {problems}"
         return (
             f"[{self.seconds:6.0f} s] {problems}, {traces:,} samples journaled, {self.tokens_per_second:,.0f} tokens/s"
         )

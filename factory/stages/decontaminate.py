@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import pyarrow as pa
 
@@ -13,9 +12,9 @@ from factory.decontaminate.check import Checked, check
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.programs.effects import Effects, Resources
-from factory.programs.pair_check import settle_undecided
 from factory.recipe import Recipe
-from factory.records import Problem, Reject, from_table, to_dict, to_table
+from factory.records import Problem, Reject, from_table, to_table
+from factory.stages.pair_judge import settle_undecided
 from factory.stages.services import Connect, Services, no_checker
 from factory.store.run import Run
 
@@ -26,11 +25,11 @@ class Decontaminate:
     """`Problem` rows in and out. Rejects are in the journal before the batch is handed on.
 
     Rules decide; where the recipe lets the judge model settle close calls, it is asked about those, and only then
-    does this stage `connect`.
+    does this stage `connect`. `index` is called once in the worker: all workers of a node may get one memory's arrays.
     """
 
-    def __init__(self, run: Run, recipe: Recipe, index: BenchmarkIndex, connect: Connect) -> None:
-        self._recipe, self._config, self._index, self._connect = recipe, recipe.decontaminate, index, connect
+    def __init__(self, run: Run, recipe: Recipe, index: Callable[[], BenchmarkIndex], connect: Connect) -> None:
+        self._recipe, self._config, self._index, self._connect = recipe, recipe.decontaminate, index(), connect
         self._embedder = Embedder(self._config.embedding, cache=self._config.cache)
         self._journal = run.writer(f"decontaminate-{uuid.uuid4().hex[:8]}", recipe)
         self._starting = asyncio.Lock()
@@ -50,7 +49,7 @@ class Decontaminate:
             return checked
         services = await self._ready()
         recorded = await services.recorded(checked.problem.id)
-        resources = Resources(self._recipe, services.models, None, no_checker, self._journal)
+        resources = Resources(self._recipe, services.models, None, no_checker, self._journal, services.metrics)
         effects = Effects(checked.problem.id, resources, recorded)
         return await settle_undecided(checked, self._index.text_of, effects, self._config)
 
@@ -61,19 +60,11 @@ class Decontaminate:
             return self._services
 
 
-def contaminated(checked: Checked) -> Reject:
+def contaminated(checked: Checked, stage: str = STAGE) -> Reject:
     """The reject of a contaminated problem: which benchmark problem it is too close to, how close, and why."""
     problem = checked.problem
     cosine = max(
         n.cosine for n in problem.neighbours if (n.benchmark, n.id) == (checked.benchmark, checked.benchmark_id)
     )
-    return Reject(
-        id=problem.id,
-        kind="problem",
-        stage=STAGE,
-        reason="contaminated",
-        detail=f"{checked.benchmark}/{checked.benchmark_id}: {checked.reason} "
-        f"(cosine {cosine:.3f}, score {checked.score:.3f})",
-        row=json.dumps(to_dict(problem), ensure_ascii=False),
-        position=problem.position,
-    )
+    near = f"{checked.benchmark}/{checked.benchmark_id}: {checked.reason}"
+    return Reject.of(problem, stage, "contaminated", f"{near} (cosine {cosine:.3f}, score {checked.score:.3f})")

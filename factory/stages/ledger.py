@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from factory.programs.effects import Recorded
 from factory.records import FinishedTurn
-from factory.store.ids import Hashes
+from factory.store.index import Standing
 from factory.store.run import Run
 
 
@@ -31,7 +31,7 @@ class Ledger:
         self._attempts: Counter[str] = Counter()
 
     def begin(self, row_id: str) -> Attempt | None:
-        """Open an attempt at a problem; None where it is finished."""
+        """Open an attempt at a row, a thread's id being `ids.scoped`; None where it is finished."""
         if self._index.finished(row_id):
             self._attempts.pop(row_id, None)
             return None
@@ -39,7 +39,7 @@ class Ledger:
         return Attempt(self._attempts[row_id], self.recorded(row_id))
 
     def recorded(self, row_id: str) -> Recorded:
-        """What the journal holds of an unfinished problem."""
+        """What the journal holds of an unfinished row."""
         turns: dict[str, list[FinishedTurn]] = {}
         for turn in self._index.turns_of(row_id):
             if turn.attempt == 0:
@@ -47,9 +47,9 @@ class Ledger:
         traces = {str(trace.key): trace for trace in self._index.traces_of(row_id)}
         return Recorded(traces, turns, self._index.asked_of(row_id))
 
-    def finished_hashes(self) -> Hashes:
-        """Sorted hashes of the ids of all finished rows, for an anti-join: shape (n,)."""
-        return self._index.finished_hashes()
+    def standing(self) -> Standing:
+        """What is finished, and what was curated and is not (see `JournalIndex.standing`)."""
+        return self._index.standing()
 
     def counts(self) -> dict[str, dict[str, list[int]]]:
         """Sums over the journal (see `JournalIndex.counts`)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import traceback
 import uuid
 from collections.abc import AsyncGenerator
 from dataclasses import asdict
@@ -14,14 +13,15 @@ import pyarrow as pa
 
 from factory.engines.admission import Admission
 from factory.engines.protocol import EngineUnavailable
-from factory.errors import FactoryError
-from factory.programs.effects import Effects, Resources
-from factory.programs.solve import reject, solve
+from factory.programs.effects import Effects, Recorded, Resources
+from factory.programs.solve import STAGE, solve
 from factory.recipe import Recipe
 from factory.records import Problem, Reject, Verdict, from_table
+from factory.stages.attempts import attempted
 from factory.stages.counted import Counted
 from factory.stages.ledger import Attempt
 from factory.stages.services import Connect, Services
+from factory.stages.vitals import Vitals
 from factory.store.run import Run
 from factory.verify import Checker
 
@@ -71,17 +71,11 @@ class Solve:
             return "verdict" if isinstance(outcome, Verdict) else outcome.reason
 
     async def _outcome(self, problem: Problem, attempt: Attempt) -> Verdict | Reject:
-        if attempt.number > self._recipe.programs.max_attempts:
-            detail = f"{attempt.number - 1} workers ended while they had this row"
-            return reject(problem, "crashes_worker", detail)
-        try:
-            return await solve(problem, Effects(problem.id, self._resources, attempt.recorded))
-        except (FactoryError, EngineUnavailable):
-            raise
-        except Exception as error:
-            log.exception("the program failed on %s", problem.id)
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            return reject(problem, "program_failed", f"{error!r} at {where.name}:{where.lineno}")
+        async def program(recorded: Recorded) -> Verdict | Reject:
+            return await solve(problem, Effects(problem.id, self._resources, recorded))
+
+        most = self._recipe.programs.max_attempts
+        return await attempted(problem, attempt, program, stage=STAGE, max_attempts=most)
 
     async def _ready(self) -> Services:
         """Connect once; rows that come meanwhile wait."""
@@ -96,11 +90,21 @@ class Solve:
                     policy=verify.policy,
                 )
                 self._journal = self._run.writer(self._name, self._recipe)
-                sandbox = Counted(services.sandbox)
-                self._resources = Resources(self._recipe, services.models, sandbox, checker.equal, self._journal)
+                sandbox = Counted(services.sandbox, services.metrics)
+                self._resources = Resources(
+                    self._recipe, services.models, sandbox, checker.equal, self._journal, services.metrics
+                )
                 teacher = services.models["teacher"].engine
                 self._watch = asyncio.create_task(
                     self._admission.watch(teacher, in_tools=lambda: sandbox.cells_under_way)
                 )
+                vitals = Vitals(
+                    services.metrics,
+                    admission=self._admission,
+                    sandbox=sandbox,
+                    journal=self._journal,
+                    checker=checker,
+                )
+                self._vitals = asyncio.create_task(vitals.watch())
                 self._services = services
             return self._services

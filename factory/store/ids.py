@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from factory.records import Asked, FinishedTurn, Reject, Trace, Verdict
+from factory.records import Asked, Curated, FinishedTurn, Reject, Trace, Verdict
 
-Row = Trace | Verdict | Reject | FinishedTurn | Asked
+Row = Trace | Verdict | Reject | FinishedTurn | Asked | Curated
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -23,6 +23,8 @@ def owner_of(row: Row) -> str:
             return scoped(row.id, row.kind)
         case Asked():
             return row.owner
+        case Curated():
+            return scoped(row.thread_id, "thread")
         case _:
             return row.problem_id
 
@@ -30,6 +32,10 @@ def owner_of(row: Row) -> str:
 def scoped(row_id: str, kind: str = "problem") -> str:
     """`row_id` so that a thread and a problem of the same id stay apart."""
     return row_id if kind == "problem" else f"{kind}\0{row_id}"
+
+
+def is_thread(owner: str) -> bool:
+    return owner.startswith(scoped("", "thread"))
 
 
 def hash_of(owner: str) -> int:

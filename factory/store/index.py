@@ -10,15 +10,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 
-from factory.records import Asked, FinishedTurn, Reject, Trace, Verdict
+from factory.records import Asked, Curated, FinishedTurn, Reject, Trace, Verdict
 from factory.store.fs import Entry, Store
-from factory.store.ids import Hashes, contained, hash_of, hashes_of, scoped
+from factory.store.ids import Hashes, contained, hash_of, hashes_of, is_thread, scoped
 from factory.store.journal import stamp
 from factory.store.parts import DIRECTORIES, Kind, PartInfo, read_info, read_rows
 
@@ -26,7 +27,18 @@ from factory.store.parts import DIRECTORIES, Kind, PartInfo, read_info, read_row
 # One that comes even later is seen by the next new index; until then its rows are at worst generated again.
 LISTING_SLACK_S = 3600.0
 _READERS = 16
-_ENDINGS, _POINTED = (Verdict, Reject), (FinishedTurn, Asked, Trace)
+# A curated thread is both: the thread has ended, its problems are still to be solved and are found by their ids.
+_ENDINGS, _POINTED = (Verdict, Reject, Curated), (Curated, FinishedTurn, Asked, Trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is at one moment: what needs no more work, and which problems of threads do."""
+
+    finished: Hashes  # sorted hashes of the ids of finished problems and threads: shape [n], for an anti-join
+    n_threads: int  # how many of them are threads
+    curated: list[str]  # parts that hold problems, curated from threads, which are not finished
+    n_curated: int  # how many such problems there are
 
 
 class JournalIndex:
@@ -37,6 +49,7 @@ class JournalIndex:
         self._lock = threading.RLock()
         self._seen: dict[type, set[str]] = {kind: set() for kind in DIRECTORIES}
         self._finished: Hashes = np.empty(0, dtype=np.uint64)
+        self._threads: Hashes = np.empty(0, dtype=np.uint64)  # those of the finished that are threads
         self._parts: list[str] = []  # keys of the parts that pointers name by position
         self._pointers: dict[type, dict[int, list[tuple[int, int]]]] = {kind: defaultdict(list) for kind in _POINTED}
         self._counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
@@ -48,12 +61,13 @@ class JournalIndex:
             after = stamp(self._listed_at - LISTING_SLACK_S) if self._listed_at else ""
             started, self._listed_at = time.monotonic(), time.time()
             # endings first: of a problem that is already finished no pointers are made
-            new = [self._finish(info) for kind in _ENDINGS for info in self._new_parts(kind, after, readers)]
-            if any(len(hashes) for hashes in new):
-                self._finished = np.unique(np.concatenate([self._finished, *new]))
-                self._forget_finished()
+            endings: dict[type, list[PartInfo]] = {}
+            for ending in _ENDINGS:
+                endings[ending] = list(self._new_parts(ending, after, readers))
+                self._finish(ending, endings[ending])
+            self._forget_finished()
             for kind in _POINTED:
-                for info in self._new_parts(kind, after, readers):
+                for info in endings[kind] if kind in endings else self._new_parts(kind, after, readers):
                     self._point(kind, info)
             self._refreshed = started
 
@@ -66,6 +80,14 @@ class JournalIndex:
         """Sorted hashes (`ids.hash_of`) of everything that is finished: shape [n]. For an anti-join in many workers."""
         self._fresh()
         return self._finished
+
+    def standing(self) -> Standing:
+        """What is finished and what waits, both of the same moment: no problem of a finished thread is in neither."""
+        self._fresh()
+        with self._lock:
+            waiting = self._pointers[Curated]
+            parts = {self._parts[part] for places in waiting.values() for part, _ in places}
+            return Standing(self._finished, len(self._threads), sorted(parts), len(waiting))
 
     def traces_of(self, problem_id: str) -> list[Trace]:
         """The finished samples of an unfinished problem: one per key, whatever the journal holds twice."""
@@ -89,13 +111,14 @@ class JournalIndex:
         """Sums over all parts, rows that were journaled twice counted twice.
 
         `{"traces": {"high/python": [rows, generated, tool, regenerated tokens]}, "rejects": {"kind/stage/reason":
-        [rows]}, "verdicts": {"": [rows]}, "finished": {"": [distinct ids]}}`
+        [rows]}, "verdicts": {"": [rows]}, "curated": {"": [threads, problems that go on, problems found]},
+        "finished": {"": [distinct ids], "thread": [those of threads]}}`
         """
         self._fresh()
         with self._lock:
             return {
                 **{kind: dict(sums) for kind, sums in self._counts.items()},
-                "finished": {"": [len(self._finished)]},
+                "finished": {"": [len(self._finished)], "thread": [len(self._threads)]},
             }
 
     def _fresh(self) -> None:
@@ -126,8 +149,13 @@ class JournalIndex:
     def _read(self, entry: Entry) -> PartInfo | None:
         return read_info(self._store, entry, self._fingerprint)
 
-    def _finish(self, info: PartInfo) -> Hashes:
-        return hashes_of(chain.from_iterable(info.groups))
+    def _finish(self, kind: type, infos: Iterable[PartInfo]) -> None:
+        owners = [owner for info in infos for group in info.groups for owner in group]
+        threads = hashes_of(filter(is_thread, owners))
+        ended = threads if kind is Curated else hashes_of(owners)  # `Curated` also lists problems: they have not
+        if len(ended):
+            self._finished = np.unique(np.concatenate([self._finished, ended]))
+            self._threads = np.unique(np.concatenate([self._threads, threads]))
 
     def _point(self, kind: type, info: PartInfo) -> None:
         owners = [(hash_of(owner), group) for group, owners in enumerate(info.groups) for owner in owners]

@@ -49,6 +49,8 @@ class Ending:
 
 
 UNFINISHED = Ending()
+WITHDRAWN = "withdraw"
+"""Stage of a reject that takes a solved problem out again: a benchmark that came later holds it."""
 
 
 @dataclass(slots=True)
@@ -56,11 +58,15 @@ class Endings:
     """The endings of a partition's problems and threads, whatever the journal holds twice or in contradiction.
 
     Two workers may both have finished a problem, and drawn different samples. One ending counts: a verdict before a
-    reject, and among equals the one with the smallest content, so that the choice depends on the rows alone.
+    reject unless it withdraws the problem, and among equals the one with the smallest content, so that the choice
+    depends on the rows alone. Of a thread that two workers curated differently, every problem counts that one of them
+    found.
     """
 
     _verdicts: dict[str, tuple[str, Verdict]] = field(default_factory=dict)
     _rejects: dict[str, Reject] = field(default_factory=dict)
+    _threads: dict[str, tuple[int, str]] = field(default_factory=dict)  # thread -> problems found in it, its source
+    _curated: dict[str, str] = field(default_factory=dict)  # problem that a thread passes on -> its source
 
     def add_verdict(self, verdict: Verdict) -> None:
         content = json.dumps(to_dict(verdict), sort_keys=True).encode()
@@ -75,12 +81,22 @@ class Endings:
         if known is None or _rank(reject) < _rank(known):
             self._rejects[owner] = reject
 
+    def add_thread(self, thread_id: str, source: str, n_found: int) -> None:
+        """A thread whose ending names `n_found` problems."""
+        owner = scoped(thread_id, "thread")
+        self._threads[owner] = max(self._threads.get(owner, (0, "")), (n_found, source))
+
+    def add_curated(self, problem_id: str, source: str) -> None:
+        """A problem that a thread passes on."""
+        self._curated[problem_id] = max(self._curated.get(problem_id, ""), source)
+
     def rejects(self) -> list[Reject]:
         """One reject for each problem and thread that left, in the order of their ids."""
-        return [self._rejects[owner] for owner in sorted(self._rejects) if owner not in self._verdicts]
+        stayed = self._standing().keys() | self._threads.keys()
+        return [self._rejects[owner] for owner in sorted(self._rejects) if owner not in stayed]
 
     def of(self, problem_id: str) -> Ending:
-        if problem_id in self._verdicts:
+        if problem_id in self._verdicts and not self._is_withdrawn(problem_id):
             verdict = self._verdicts[problem_id][1]
             return Ending(verdict=verdict, source=verdict.problem.source)
         if problem_id in self._rejects:
@@ -89,21 +105,36 @@ class Endings:
         return UNFINISHED
 
     def with_verdict(self) -> Iterator[Ending]:
-        return (self.of(problem_id) for problem_id in self._verdicts)
+        return (self.of(problem_id) for problem_id in self._standing())
 
     def count(self, report: PublishReport) -> None:
         """Problems and threads by outcome, and the pass rates of those with a verdict."""
-        for _, verdict in self._verdicts.values():
+        for _, verdict in self._standing().values():
             report.count("problem", verdict.problem.source, "verdict")
             for regime in verdict.regimes:
                 report.count("pass_rate", regime.name, f"{regime.passed}/{regime.count}")
         for reject in self.rejects():
             report.count("problem", _source(reject.row), f"{reject.kind}/{reject.stage}/{reject.reason}")
+        for n_found, source in self._threads.values():
+            report.count("curated", source, "threads")
+            report.count("curated", source, "found", n=n_found)
+        for problem_id, source in self._curated.items():
+            rejected = self.of(problem_id).rejected
+            if rejected is None or rejected[1] != "curate":
+                report.count("curated", source, "passed")
+
+    def _standing(self) -> dict[str, tuple[str, Verdict]]:
+        """The verdicts of problems that are not withdrawn."""
+        return {row_id: found for row_id, found in self._verdicts.items() if not self._is_withdrawn(row_id)}
+
+    def _is_withdrawn(self, problem_id: str) -> bool:
+        reject = self._rejects.get(problem_id)
+        return reject is not None and reject.stage == WITHDRAWN
 
 
-def _rank(reject: Reject) -> tuple[str, ...]:
-    """Which of two rejects of one row counts depends on the rows alone."""
-    return reject.kind, reject.stage, reject.reason, reject.detail, reject.row
+def _rank(reject: Reject) -> tuple[str | bool, ...]:
+    """Which of two rejects of one row counts depends on the rows alone; a withdrawal goes first."""
+    return reject.stage != WITHDRAWN, reject.kind, reject.stage, reject.reason, reject.detail, reject.row
 
 
 def _source(row: str) -> str:

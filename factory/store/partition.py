@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.records import Judgement, Mode, Reject, SampleKey, Trace, Verdict, from_table
+from factory.records import Curated, Judgement, Mode, Reject, SampleKey, Trace, Verdict, from_table
 from factory.store import shape
 from factory.store.commit import commit, committed, new_attempt
 from factory.store.fs import Store
@@ -71,6 +71,13 @@ def _endings(task: PartitionTask) -> Endings:
         for reject in from_table(Reject, table):
             if task.partition.holds(scoped(reject.id, reject.kind)):
                 endings.add_reject(reject)
+    for table in _tables(task, Curated, ["thread_id", "source", "n_found", "problems.list.element.id"]):
+        for row in table.to_pylist():
+            if task.partition.holds(scoped(row["thread_id"], "thread")):
+                endings.add_thread(row["thread_id"], row["source"], row["n_found"])
+            for problem in row["problems"]:
+                if task.partition.holds(problem["id"]):
+                    endings.add_curated(problem["id"], row["source"])
     return endings
 
 
@@ -127,7 +134,10 @@ class _Chosen:
         assert ending.verdict is not None
         self._report.count("tokens", cell.mode, cell.tool, n=n_tokens)
         self._report.count("length", cell.mode, cell.tool, _edge(n_tokens))
-        self._report.count("license", ending.verdict.problem.attribution.license or "unknown")
+        problem = ending.verdict.problem
+        self._report.count("license", problem.attribution.license or "unknown")
+        for licence in {reply.license or "unknown" for reply in problem.contributors} - {problem.attribution.license}:
+            self._report.count("license_of_replies", licence)
         return True
 
     def _ending(self, problem_id: str) -> Ending:

@@ -18,19 +18,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from factory.records import SCHEMA_VERSION, Asked, FinishedTurn, Reject, Trace, Verdict, from_table, schema, to_dict
+from factory.records import (
+    SCHEMA_VERSION,
+    Asked,
+    Curated,
+    FinishedTurn,
+    Reject,
+    Trace,
+    Verdict,
+    from_table,
+    schema,
+    to_dict,
+)
 from factory.store.fs import Entry, Store
 from factory.store.ids import Row, owner_of, scoped
 
 log = logging.getLogger(__name__)
 
-# In the order in which a flush writes them: a verdict becomes visible only after the traces that it judged.
+# In the order in which a flush writes them: a verdict becomes visible only after the traces that it judged, a thread's
+# ending only after the rejects of its problems.
 DIRECTORIES: dict[type, str] = {
     FinishedTurn: "journal/turns/",
     Asked: "journal/asks/",
     Trace: "journal/traces/",
     Verdict: "journal/verdicts/",
     Reject: "journal/rejects/",
+    Curated: "journal/curated/",
 }
 ROW_GROUP_BYTES = 4 << 20
 READERS = 16  # footers read at once
@@ -46,7 +59,7 @@ WRITER_SETTINGS: dict[str, Any] = {
     "write_page_checksum": True,
 }
 
-Kind = TypeVar("Kind", Trace, Verdict, Reject, FinishedTurn, Asked)
+Kind = TypeVar("Kind", Trace, Verdict, Reject, FinishedTurn, Asked, Curated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class Encoded:
     """A row as Arrow, with what the part's table of contents says about it."""
 
     owner: str
+    names: tuple[str, ...]  # whom the table of contents lists it under: the owner, and the problems of a thread
     batch: pa.RecordBatch
     nbytes: int
     tally: tuple[str, tuple[int, ...]]  # a heading, and numbers to be summed under it
@@ -73,7 +87,9 @@ def encode_row(row: Row) -> Encoded:
     """One row, ready to be put into a part."""
     kind: type = type(row)
     batch = pa.RecordBatch.from_pylist([to_dict(row)], schema=schema(kind))
-    return Encoded(owner_of(row), batch, batch.nbytes, _tally(row))
+    owner = owner_of(row)
+    names = (owner, *(problem.id for problem in row.problems)) if isinstance(row, Curated) else (owner,)
+    return Encoded(owner, names, batch, batch.nbytes, _tally(row))
 
 
 def encode_part(kind: type, rows: list[Encoded], fingerprint: str) -> pa.Buffer:
@@ -81,7 +97,7 @@ def encode_part(kind: type, rows: list[Encoded], fingerprint: str) -> pa.Buffer:
     groups = list(_groups(sorted(rows, key=lambda row: row.owner)))
     contents = {
         "fingerprint": fingerprint,
-        "groups": [sorted({row.owner for row in group}) for group in groups],
+        "groups": [sorted({name for row in group for name in row.names}) for group in groups],
         "group_bytes": [sum(row.nbytes for row in group) for group in groups],
         "tally": _sums(row.tally for row in rows),
     }
@@ -146,6 +162,8 @@ def _owners(kind: type, table: pa.Table) -> pa.ChunkedArray | pa.Array:
         return pa.array(
             [scoped(*pair) for pair in zip(table["id"].to_pylist(), table["kind"].to_pylist(), strict=True)]
         )
+    if kind is Curated:
+        return pa.array([scoped(thread, "thread") for thread in table["thread_id"].to_pylist()])
     return table["owner" if kind is Asked else "problem_id"]
 
 
@@ -170,6 +188,8 @@ def _tally(row: Row) -> tuple[str, tuple[int, ...]]:
             return f"{row.mode}/{'python' if row.tool else 'none'}", (1, *tokens)
         case Reject():
             return f"{row.kind}/{row.stage}/{row.reason}", (1,)
+        case Curated():
+            return "", (1, len(row.problems), row.n_found)
         case _:
             return "", (1,)
 

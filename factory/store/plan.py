@@ -11,14 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from factory.recipe import Publish
-from factory.records import SCHEMA_VERSION, Reject, Trace, Verdict
+from factory.records import SCHEMA_VERSION, Curated, Reject, Trace, Verdict
 from factory.store.ids import hash_of
 from factory.store.parts import PartInfo, scan
 from factory.store.run import Run
 
 PARTITION_BYTES = 512 << 20  # of journaled rows before compression; a task holds about twice this
-LAYOUT_VERSION = 1  # raised when the same journal would be published differently
-_KINDS = (Trace, Verdict, Reject)
+LAYOUT_VERSION = 2  # raised when the same journal would be published differently
+_KINDS = (Trace, Verdict, Reject, Curated)
 
 RowGroups = list[tuple[str, list[int]]]  # keys of parts, and the row groups to read of each
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.records import Judgement, Mode, Regime, Trace, Verdict, schema
+from factory.records import Judgement, Mode, Problem, Regime, Trace, Verdict, schema, to_dict
 
 TOOL_NAME = "stateful_python_code_exec"
 REGIMES = [f"reason_{mode}_{tool}" for mode in Mode for tool in ("with_tool", "no_tool")]
@@ -56,6 +56,7 @@ _DERIVED = [
     pa.field("verified_by", pa.string()),
     pa.field("judge", pa.bool_()),
     pa.field("difficulty", pa.float64()),
+    pa.field("contributors", schema(Problem).field("contributors").type),
     pa.field("recipe_fingerprint", pa.string()),
 ]
 _COPIED = {  # published name -> field of the trace
@@ -139,6 +140,7 @@ def _about(verdict: Verdict, judgement: Judgement) -> dict[str, Any]:
         "verified_by": judgement.method,
         "judge": judgement.judge,
         "difficulty": verdict.difficulty,
+        "contributors": [to_dict(contributor) for contributor in problem.contributors],
     }
 
 

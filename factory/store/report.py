@@ -3,11 +3,14 @@
 A cell is a tuple of strings that begins with its table's name:
 
     ("problem", source, outcome)                     "verdict", "unfinished", or kind/stage/reason of the reject
+    ("curated", source, "threads")                   threads that state problems;
+    ("curated", source, "found" or "passed")         the problems they state, and those of them that go on
     ("trace", mode, tool, source, bucket, outcome)   distinct samples in the journal: "published", or why not
     ("tokens", mode, tool)                           tokens of published traces, prompt and tool output included
     ("length", mode, tool, upper edge)               published traces by tokens; edges are powers of the root of two
     ("pass_rate", regime, "passed/count")            problems with a verdict
-    ("license", licence)                             published traces
+    ("license", licence)                             published traces, by the licence of the problem's page
+    ("license_of_replies", licence)                  of these, where the reference was read from replies under another
     ("copy",)                                        rows that the journal holds once more
     ("lost",)                                        traces that a verdict names and the journal lacks
 """
@@ -50,6 +53,11 @@ class PublishReport:
     def problems(self) -> dict[str, int]:
         """Problems and threads by outcome."""
         return {outcome: n for (outcome,), n in self.by("problem", 1).items()}
+
+    @property
+    def curated(self) -> dict[str, int]:
+        """What came of threads: those that state problems ("threads"), and the problems "found" and "passed" on."""
+        return {what: n for (what,), n in self.by("curated", 1).items()}
 
     @property
     def traces(self) -> dict[str, int]:

@@ -115,11 +115,6 @@ def test_a_missing_source(demo, tmp_path):
         pipeline.prepare(demo("sources.0.path=nowhere.jsonl"), str(tmp_path / "out"))
 
 
-def test_a_source_of_threads_is_refused_for_now(demo, tmp_path):
-    with pytest.raises(FactoryError, match="holds threads"):
-        pipeline.prepare(demo("sources.0.kind=aops"), str(tmp_path / "out"))
-
-
 def test_a_missing_benchmark(demo, tmp_path):
     with pytest.raises(FactoryError, match=r"nobench\.jsonl"):
         pipeline.prepare(demo("decontaminate.benchmarks=[nobench.jsonl]"), str(tmp_path / "out"))

@@ -45,3 +45,26 @@ def test_both_tables_name_every_reason():
         assert reason in render(stages)
         assert reason in as_markdown(stages)
     assert "NO" not in render(stages)
+
+
+def test_threads_and_the_problems_found_in_them_have_stages_of_their_own():
+    cells = Counter(
+        {
+            ("problem", "s", "thread/curate/no_problem"): 2,
+            ("problem", "s", "problem/curate/proof"): 3,
+            ("problem", "s", "problem/near_duplicates/near_duplicate"): 1,
+            ("curated", "s", "threads"): 4,
+            ("curated", "s", "found"): 8,
+            ("curated", "s", "passed"): 5,
+        }
+    )
+    report = PublishReport(REPORT.cells + cells)  # 10 problems of REPORT + 1 duplicate = 6 of tables + 5 of threads
+    read = Stage(name="read", unit="rows", rows_in=13, rows_out=12, rejects={"duplicate_id": 1})
+    stages = funnel(read, report, shard_rows=20, threads=6)
+    counts = {stage.name: (stage.unit, stage.rows_in, stage.rows_out, stage.rejected) for stage in stages}
+    assert list(counts) == ["read", "extract", "curate", "near_duplicates", "decontaminate", "solve", "publish"]
+    assert counts["extract"] == ("threads", 6, 4, 2)
+    assert counts["curate"] == ("problems", 8, 5, 3)
+    assert counts["near_duplicates"] == ("problems", 11, 10, 1)
+    assert counts["decontaminate"] == ("problems", 10, 8, 2)
+    assert all(stage.missing == 0 for stage in stages)

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from factory.errors import FactoryError
-from factory.records import Asked, FinishedTurn, Mode, Trace, Verdict, from_table
+from factory.records import Asked, Curated, FinishedTurn, Mode, Trace, Verdict, from_table
 from factory.store.fs import Store
+from factory.store.ids import contained, hashes_of, scoped
 from factory.store.index import JournalIndex
 from factory.store.journal import JournalWriter
 from factory.store.local import LocalStore
@@ -195,6 +196,33 @@ def test_a_living_index_sees_new_parts_and_lets_go_of_finished_problems(tmp_path
     journal.close()
     assert index.finished("p1")
     assert index.traces_of("p1") == []
+
+
+def test_a_curated_thread_has_ended_and_its_problems_wait(tmp_path):
+    store = Store.open(tmp_path)
+    index = JournalIndex(store, max_age_s=0)
+    journal = writer(store)
+    kept = [problem("t/1"), problem("t/3")]
+    journal.append(Asked(owner=scoped("t", "thread"), key="curator/x", text="yes"))
+    journal.append(reject(problem("t/2"), "proof", "curate"))
+    journal.append(Curated(thread_id="t", problems=kept, n_found=3))
+    journal.append(Curated(thread_id="empty", problems=[], n_found=1))
+    journal.append(reject(problem("none"), "no_problem", "curate", "thread"))
+    journal.close()
+    assert [index.finished(name, "thread") for name in ("t", "empty", "none", "t/1")] == [True, True, True, False]
+    assert [index.finished(name) for name in ("t", "t/1", "t/2", "t/3")] == [False, False, True, False]
+    assert index.asked_of(scoped("t", "thread")) == {}  # an ended thread is forgotten
+    standing = index.standing()
+    assert (standing.n_threads, standing.n_curated, standing.curated) == (3, 2, keys(store, "journal/curated/"))
+    assert contained(hashes_of(["t/2", scoped("t", "thread")]), standing.finished).all()
+    assert index.counts()["curated"] == {"": [2, 2, 4]}
+    assert index.counts()["finished"] == {"": [4], "thread": [3]}
+    later = writer(store)
+    for of in kept:
+        later.append(verdict(of, []))
+    later.close()
+    assert (index.standing().n_curated, index.standing().curated) == (0, [])
+    assert JournalIndex(store).standing().n_curated == 0
 
 
 def test_rows_journaled_twice_count_once(tmp_path):

@@ -21,7 +21,7 @@ import pytest
 
 from factory.errors import FactoryError
 from factory.recipe import Publish
-from factory.records import Mode, Reject, Trace, from_table
+from factory.records import Attribution, Curated, Mode, Reject, Trace, from_table
 from factory.store.manifest import latest, load
 from factory.store.publish import publish
 from factory.store.released import REGIMES
@@ -351,3 +351,40 @@ def test_publishing_survives_kills(tmp_path):
     publish(run, SETTINGS, partition_bytes=300_000)
     assert table(run).to_pylist() == table(undisturbed).to_pylist()
     assert {entry.key for entry in run.store.list("dataset/mode=")} == set(tree(run))
+
+
+def test_problems_of_threads_add_up_although_two_workers_disagree(tmp_path):
+    """Two workers curated thread t: one kept the first problem and rejected the second, the other did it the other way
+    round and found a third. Every problem counts once, and as it ended."""
+    run = Run.open(str(tmp_path), recipe())
+    one, two, three = (problem(f"t/{n}") for n in (1, 2, 3))
+    mine = samples("t/3")
+    journal(run, [reject(two, "proof", "curate"), Curated(thread_id="t", source="forum", problems=[one], n_found=2)])
+    other = [reject(one, "invalid", "curate"), Curated(thread_id="t", source="forum", problems=[two, three], n_found=3)]
+    journal(run, [*other, reject(problem("t"), "no_problem", "curate", "thread")], "zombie")
+    journal(run, [*mine, verdict(three, mine), reject(problem("u"), "no_problem", "curate", "thread")], "w3")
+    for partition_bytes in (1 << 30, 2000):
+        manifest = publish(run, SETTINGS, partition_bytes=partition_bytes)
+        assert manifest.report.curated == {"threads": 1, "found": 3, "passed": 1}
+        assert manifest.report.problems == {
+            "verdict": 1,
+            "problem/curate/proof": 1,
+            "problem/curate/invalid": 1,
+            "thread/curate/no_problem": 1,  # of u: t states problems, whatever the second worker said of it
+        }
+
+
+def test_who_wrote_the_replies_goes_with_the_row_and_is_counted_by_licence(tmp_path):
+    run = Run.open(str(tmp_path), recipe())
+    helpers = [Attribution(license="MIT", user_name="bob"), Attribution(user_name="eve"), problem("q").attribution]
+    of = replace(problem("p"), contributors=helpers)
+    mine = samples("p")
+    journal(run, [*mine, verdict(of, mine)])
+    manifest = publish(run, SETTINGS)
+    n = manifest.report.published
+    assert n
+    assert manifest.report.table("license") == {("CC BY-SA 4.0",): n}
+    assert manifest.report.table("license_of_replies") == {("MIT",): n, ("unknown",): n}
+    for path in load(str(tmp_path)):
+        for contributors in pq.read_table(path)["contributors"].to_pylist():
+            assert [Attribution(**each) for each in contributors] == helpers

@@ -25,7 +25,7 @@ def test_the_same_recipe_resumes(tmp_path):
     assert again.manifest == first.manifest
     assert json.loads((tmp_path / "run.json").read_text())["versions"]["python"]
     assert Run.attach(str(tmp_path)).fingerprint == recipe().fingerprint
-    assert pickle.loads(pickle.dumps(again)).index().counts()["finished"] == {"": [0]}
+    assert pickle.loads(pickle.dumps(again)).index().counts()["finished"] == {"": [0], "thread": [0]}
 
 
 def test_another_recipe_is_refused_with_the_difference(tmp_path):

@@ -1,0 +1,42 @@
+"""What every worker of programs owes its rows: one that raises, or takes workers down, becomes a reject."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from factory.engines.protocol import EngineUnavailable
+from factory.errors import FactoryError
+from factory.programs.effects import Recorded
+from factory.records import Problem, Reject, Thread
+from factory.stages.ledger import Attempt
+
+log = logging.getLogger(__name__)
+
+Ending = TypeVar("Ending")
+
+
+async def attempted(
+    row: Thread | Problem,
+    attempt: Attempt,
+    program: Callable[[Recorded], Awaitable[Ending]],
+    *,
+    stage: str,
+    max_attempts: int,
+) -> Ending | Reject:
+    """How a row's program ends, given what earlier attempts left in the journal.
+
+    Raises `EngineUnavailable` (the row stays unfinished, for later) and `FactoryError` (for the user to mend).
+    """
+    if attempt.number > max_attempts:
+        return Reject.of(row, stage, "crashes_worker", f"{attempt.number - 1} workers ended while they had this row")
+    try:
+        return await program(attempt.recorded)
+    except (FactoryError, EngineUnavailable):
+        raise
+    except Exception as error:
+        log.exception("the program failed on %s", row.id)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return Reject.of(row, stage, "program_failed", f"{error!r} at {where.name}:{where.lineno}")

@@ -1,0 +1,192 @@
+"""Whole runs on a real Ray: threads and tables in, published rows out, with a model that follows a script."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from factory import pipeline
+from factory.inspection.audit import audit
+from factory.inspection.status import status
+from factory.inspection.why import life_of, render
+from factory.recipe import Recipe
+from factory.records import Asked, Curated, Reject, Verdict, from_table
+from factory.report.funnel import Stage
+from factory.store.fs import Store
+from factory.store.manifest import load
+from factory.store.parts import DIRECTORIES
+from factory.store.tables import read_table
+from tests.conftest import ROOT
+from tests.forum import REFUSED, Forum, forum
+from tests.model_server import ModelServer, model_server
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
+
+
+def settings(made: Forum, server: ModelServer, **sections: Any) -> dict[str, Any]:
+    return {
+        "name": "forum",
+        "sources": made.sources,
+        "teacher": server.teacher,
+        "solve": {"modes": ["high", "medium"], "samples": 1, "sampling": {"max_tokens": 500, "wall_time_s": 60}},
+        "curate": {"actors": [1, 1]},
+        "sandbox": {"actors": [1, 1], "num_cpus": 0.25},
+        "programs": {"workers": [1, 1], "num_cpus": 0.25},
+        "journal": {"part_age_s": 0.3},
+    } | sections
+
+
+def journaled(uri: Any, kind: type) -> list[Any]:
+    store = Store.open(str(uri))
+    keys = [entry.key for entry in store.list(DIRECTORIES[kind])]
+    return [row for key in keys for row in from_table(kind, read_table(store, key))]
+
+
+def check_run(uri: Any, made: Forum, stages: list[Stage]) -> None:
+    """What holds at the end of every run over a forum, whatever happened on the way."""
+    curated = {row.thread_id: row for row in journaled(uri, Curated)}
+    rejects = journaled(uri, Reject)
+    ended = [row.thread_id for row in journaled(uri, Curated)] + [r.id for r in rejects if r.kind == "thread"]
+    assert sorted(ended) == sorted(made.curated)  # no thread twice, none lost
+    assert {p.id: p for row in curated.values() for p in row.problems} == made.problems
+    of_problems = [v.problem.id for v in journaled(uri, Verdict)] + [r.id for r in rejects if r.kind == "problem"]
+    found = [row.id for rows in made.curated.values() for row in rows if row.id not in made.curated]
+    assert sorted(of_problems) == sorted(found + [f"t{n}" for n in range(1, made.n_table + 1)])
+    assert all(stage.missing == 0 for stage in stages), stages
+    for before, after in pairwise(stages):
+        if (before.unit, after.unit) == ("problems", "problems"):
+            assert after.rows_in == before.rows_out + (made.n_table if before.name == "curate" else 0)
+    by_name = {stage.name: stage for stage in stages}
+    assert by_name["extract"].rows_in == len(made.curated)
+    assert by_name["curate"].rows_out == len(made.problems)
+    assert by_name["solve"].rows_in == len(made.problems) + made.n_table
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Forum:
+    return forum(tmp_path_factory.mktemp("forum"))
+
+
+@pytest.fixture
+def workers(ray_local):
+    """Ends the workers of this session's cluster that run a stage; says how many there were."""
+    session = ray_local._private.worker._global_node.get_session_dir_path()
+
+    def kill(stage: str) -> int:
+        killed = 0
+        for process in psutil.process_iter(["cmdline", "ppid"]):
+            words = " ".join(process.info["cmdline"] or ())
+            if words.startswith("ray::") and f"({stage})" in words:
+                raylet = " ".join(psutil.Process(process.info["ppid"]).cmdline())
+                if session in raylet:
+                    os.kill(process.pid, signal.SIGKILL)
+                    killed += 1
+        return killed
+
+    return kill
+
+
+def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp_path, made, workers):
+    out = tmp_path / "run"
+    killed: list[int] = []
+    before: set[str] = set()
+
+    def script(words: str) -> str:
+        if words in made.replies and len(before_prompts) < 12:
+            before_prompts.append(words)
+            if len(before_prompts) == 12:
+                time.sleep(2)  # what was said before gets into storage
+                before.update(row.key for row in journaled(out, Asked))
+                killed.append(workers("Curate"))
+        return made.script(words)
+
+    before_prompts: list[str] = []
+    with model_server(script) as server:
+        recipe = Recipe.model_validate(settings(made, server))
+        run = pipeline.prepare(recipe, str(out))
+        said: list[str] = []
+        done = pipeline.build(run, recipe, say=said.append)
+    assert killed == [1]
+    assert before
+    asked = [row.key for row in journaled(out, Asked)]
+    assert not [key for key, n in Counter(asked).items() if n > 1 and key in before]  # journaled replies were replayed
+    assert done.unfinished == 0
+    check_run(out, made, done.stages)
+    (read,) = (stage for stage in done.stages if stage.name == "read")
+    assert read.rejects == {"licence_refused": 1}
+    assert done.stages[1].rejects == {"no_problem": 2, "malformed_extraction": 2}
+    assert done.stages[2].rejects == {"proof": 2}
+
+    rows = [row for path in load(str(out)) for row in pq.read_table(path).to_pylist()]
+    assert {row["problem_id"] for row in rows} == {*made.problems, "t1", "t2", "t3"}
+    one = next(row for row in rows if row["problem_id"] == "forum.example:0/1")
+    assert (one["license"], one["user_name"]) == ("CC BY-SA 3.0", "asker 0")
+    assert one["url"] == "https://forum.example/questions/0"
+    assert [(reply["license"], reply["user_name"]) for reply in one["contributors"]] == [("CC BY-SA 4.0", "helper 0")]
+    assert next(row for row in rows if row["problem_id"] == "t1")["contributors"] == []
+    card = (out / "dataset" / "README.md").read_text()
+    assert REFUSED not in card
+    assert "under another licence than the problem's: CC BY-SA 4.0" in card
+    assert audit(str(out), answers=5, cells=0).sound
+
+    now = status(str(out))
+    assert (now.threads, now.threads_finished) == (13, 13)
+    assert now.finished == now.total == 13 + 3 + len(made.problems) + 2
+    life = render(life_of(str(out), "forum.example:20/2"))
+    assert "entered    thread forum.example:20" in life
+    assert "curated    classify_proof: Result" in life
+    assert "ended      verdict" in life
+    assert "curated    classify_proof: Proof" in render(life_of(str(out), "forum.example:20/1"))
+    assert "found      1 of 2 problems go on: forum.example:20/2" in render(life_of(str(out), "forum.example:20"))
+
+    again = pipeline.build(run, recipe, say=said.append)  # nothing is asked of a server that is gone
+    assert again.manifest == done.manifest
+
+
+def test_a_driver_s_death_costs_no_thread(tmp_path, made):
+    out, file = tmp_path / "run", tmp_path / "recipe.yaml"
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    environment.pop("RAY_ADDRESS", None)
+
+    def start(log: Any) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "jobs/build_dataset.py", "--recipe", str(file), "--out", str(out)]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def slow(words: str) -> str:
+        time.sleep(0.5)
+        return made.script(words)
+
+    with model_server(slow) as server, (tmp_path / "log").open("w+b") as log:
+        file.write_text(yaml.safe_dump(settings(made, server, curate={"actors": [1, 1], "threads_in_flight": 2})))
+        process = start(log)
+        while len(journaled(out, Curated)) < 3:
+            assert process.poll() is None, Path(log.name).read_text()[-4000:]
+            time.sleep(0.3)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        time.sleep(3)  # for parts that were on their way
+        before = {row.key for row in journaled(out, Asked)}
+        threads = {row.thread_id for row in journaled(out, Curated)}
+        assert len(threads) < len(made.curated)
+        assert start(log).wait() == 0, Path(log.name).read_text()[-4000:]
+    asked = Counter(row.key for row in journaled(out, Asked))
+    assert not [key for key in before if asked[key] > 1]
+    assert Counter(row.thread_id for row in journaled(out, Curated)).most_common(1)[0][1] == 1
+    said = Path(log.name).read_text()
+    assert "unaccounted" not in said
+    assert "13/13 threads" in said
+    assert {v.problem.id for v in journaled(out, Verdict)} == {*made.problems, "t1", "t2", "t3"}
