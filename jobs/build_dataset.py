@@ -6,6 +6,7 @@ with the same recipe and output it goes on where it stopped.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -18,6 +19,16 @@ from factory import recipe as recipes
 from factory.errors import FactoryError
 
 DEMO = Path(__file__).parent / "recipes" / "demo.yaml"
+STORAGE_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REQUEST_CHECKSUM_CALCULATION",
+)
 
 
 def main(
@@ -46,16 +57,34 @@ def main(
 
 
 def start_ray(*, verbose: bool) -> None:
-    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine. Workers' logs stay in Ray's log folder."""
+    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine. Workers' logs stay in Ray's log folder.
+
+    Workers of a cluster get the variables by which this process reaches its storage; here they inherit them anyway.
+    """
     import ray
 
     level = logging.INFO if verbose else logging.WARNING
     for name in ("ray.serve", "ray.data"):
         logging.getLogger(name).setLevel(level)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    ray.init(address=os.environ.get("RAY_ADDRESS", "local"), log_to_driver=verbose, logging_level=level)
+    ray.init(
+        address=os.environ.get("RAY_ADDRESS", "local"),
+        runtime_env={"env_vars": storage_variables()} if "RAY_ADDRESS" in os.environ else None,
+        log_to_driver=verbose,
+        logging_level=level,
+    )
     cpus = ray.cluster_resources().get("CPU", 0)
     print(f"ray: {len(ray.nodes())} nodes, {cpus:g} CPUs (--verbose shows what workers log)", flush=True)
+
+
+def storage_variables() -> dict[str, str]:
+    """What this process knows of its storage, but for what the submitted job's environment gives to workers already.
+
+    Ray refuses a variable that both give. Roles of machines and pods, and files, are each machine's own: left alone.
+    """
+    submitted = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    given = (submitted.get("runtime_env") or {}).get("env_vars") or {}
+    return {name: os.environ[name] for name in STORAGE_VARIABLES if name in os.environ and name not in given}
 
 
 def mendable(error: BaseException | None) -> FactoryError | None:
