@@ -116,7 +116,7 @@ def decontaminate(
     pairs: Annotated[str | None, typer.Option(help="JSON lines: {train_problem, benchmark_problem}.")] = None,
     out: Annotated[str, typer.Option(help="Where the answers go; - is standard output.")] = "-",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. threshold=0.4.")] = None,
-    report: Annotated[str | None, typer.Option(help="Folder for report.html and report.json.")] = None,
+    report: Annotated[str | None, typer.Option(help="Page to write (FILE.html, and FILE.json beside it).")] = None,
 ) -> None:
     """Find problems that benchmarks hold: --problems A --benchmarks B C, or --pairs P; one line per row, in order."""
     from factory.decontaminate import command
@@ -167,14 +167,29 @@ def plan(
 def status(
     uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+    price: Annotated[list[str] | None, typer.Option(help="gpu_hour=2.5 or cpu_hour=0.04; before the recipe's.")] = None,
 ) -> None:
-    """Print how far a run is, how fast it goes and when it will end, from storage alone."""
+    """Print how far a run is, how fast it goes, when it will end and what it costs, from storage alone."""
     import json
 
     from factory.inspection import status
+    from factory.planning.cost import prices
 
-    now = status.status(uri)
+    now = status.status(uri, prices=prices(price))
     print(json.dumps(now.to_json(), ensure_ascii=False) if as_json else status.render(now))
+
+
+@app.command()
+def report(
+    uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
+    out: Annotated[str, typer.Option(help="Where the page goes.")] = "report.html",
+    price: Annotated[list[str] | None, typer.Option(help="gpu_hour=2.5 or cpu_hour=0.04; before the recipe's.")] = None,
+) -> None:
+    """Write one HTML page about a finished or running run: funnel, lengths, pass rates, tools, contamination, cost."""
+    from factory.planning.cost import prices
+    from factory.report import page
+
+    print(page.report(uri, out, prices(price)))
 
 
 @app.command()

@@ -11,16 +11,28 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from factory.decontaminate.benchmarks import missing
 from factory.decontaminate.check import Checked
-from factory.decontaminate.index import BenchmarkIndex
+from factory.errors import FactoryError
 from factory.report.decontamination_page import page
 
 STEPS = 50
 """The threshold curve has this many steps between cosine 0 and 1."""
 _PAIRS_SHOWN = 25
+
+
+class Benchmarks(Protocol):
+    """What problems are held against: names with numbers of problems, and the texts. `BenchmarkIndex` is one."""
+
+    @property
+    def benchmarks(self) -> dict[str, int]: ...
+
+    def text_of(self, benchmark: str, id: str) -> str: ...
 
 
 @dataclass(order=True)
@@ -45,7 +57,7 @@ class DecontaminationReport:
     """`add` every checked problem, then `write` report.json and report.html."""
 
     def __init__(self) -> None:
-        self._count = self._removed = self._undecided = self._by_score = 0
+        self._count = self._removed = self._undecided = 0
         self._benchmarks: dict[str, int] = {}
         self._hits: dict[str, _Hits] = {}
         self._kept_at = Counter[int]()
@@ -53,17 +65,30 @@ class DecontaminationReport:
         self._closest_kept: list[_Shown] = []
         self._farthest_removed: list[_Shown] = []
 
-    def add(self, checked: Checked, index: BenchmarkIndex) -> None:
+    def compared_with(self, benchmarks: Benchmarks) -> None:
+        """List these benchmarks, hit or not."""
+        self._benchmarks.update(
+            {} if benchmarks.benchmarks.keys() <= self._benchmarks.keys() else benchmarks.benchmarks
+        )
+
+    def add(self, checked: Checked, index: Benchmarks) -> None:
         """Count one problem. `index` is what it was checked against: its texts are shown."""
         self._count += 1
-        self._benchmarks.update({} if index.benchmarks.keys() <= self._benchmarks.keys() else index.benchmarks)
+        self.compared_with(index)
         self._undecided += bool(checked.undecided)
         nearest = max((n.cosine for n in checked.problem.neighbours), default=0.0)
         (self._removed_at if checked.contaminated else self._kept_at)[_step(nearest)] += 1
         if checked.contaminated:
             self._removed += 1
             self._hit(checked, index)
-        self._show(checked, index)
+        self.show(checked, index)
+
+    def count_kept(self, nearest: npt.NDArray[np.float64], undecided: int) -> None:
+        """Count many kept problems by the cosine of the nearest benchmark problem; `show` those worth reading."""
+        steps = np.clip((nearest * STEPS + 1e-9).astype(np.int64), 0, STEPS)
+        self._kept_at.update(dict(enumerate(np.bincount(steps, minlength=STEPS + 1).tolist())))
+        self._count += len(nearest)
+        self._undecided += undecided
 
     def as_dict(self) -> dict[str, Any]:
         """The whole report as JSON values."""
@@ -78,15 +103,21 @@ class DecontaminationReport:
             "farthest_removed": [shown.pair for shown in sorted(self._farthest_removed, reverse=True)],
         }
 
-    def write(self, folder: str | Path) -> None:
-        """report.json and report.html in `folder`."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        report = self.as_dict()
-        (target / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-        (target / "report.html").write_text(page(report), encoding="utf-8", errors="replace")
+    def write(self, target: str | Path) -> None:
+        """The page at `target` and its numbers beside it as JSON; in a folder they are report.html and report.json.
 
-    def _hit(self, checked: Checked, index: BenchmarkIndex) -> None:
+        Raises `FactoryError` where the place cannot be written.
+        """
+        html = Path(target) if Path(target).suffix == ".html" else Path(target) / "report.html"
+        report = self.as_dict()
+        try:
+            html.parent.mkdir(parents=True, exist_ok=True)
+            html.with_suffix(".json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+            html.write_text(page(report), encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise FactoryError(f"cannot write {html}", why=error.strerror or str(error)) from None
+
+    def _hit(self, checked: Checked, index: Benchmarks) -> None:
         """Count for every benchmark that holds the text which decided: a problem may stand in several."""
         decided = index.text_of(checked.benchmark, checked.benchmark_id)
         names = set()
@@ -116,7 +147,8 @@ class DecontaminationReport:
             curve.append({"cosine": step / STEPS, "removed": removed, "agreed": agreed})
         return curve[::-1]
 
-    def _show(self, checked: Checked, index: BenchmarkIndex) -> None:
+    def show(self, checked: Checked, index: Benchmarks) -> None:
+        """Keep this pair to read if it lies nearer to the border than those kept so far. Counts nothing."""
         if not checked.benchmark:
             return
         shelf = self._farthest_removed if checked.contaminated else self._closest_kept

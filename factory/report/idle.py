@@ -19,11 +19,16 @@ class IdleTime:
             if sum(seconds.values()) >= sum(self._latest.get(worker, {}).values()):
                 self._latest[worker] = seconds
 
+    def seconds(self) -> Counter[str]:
+        """Pool-seconds by cause, over all workers: each of them saw the whole pool, so only their shares mean much."""
+        seconds: Counter[str] = Counter()
+        for account in list(self._latest.values()):
+            seconds.update(account)
+        return seconds
+
     def shares(self) -> dict[str, float]:
         """Share of the engines' time by cause, `busy` among them; empty where nothing was observed."""
-        seconds: Counter[str] = Counter()
-        for account in self._latest.values():
-            seconds.update(account)
+        seconds = self.seconds()
         total = seconds.total()
         return {cause: n / total for cause, n in seconds.most_common() if n} if total else {}
 

@@ -1,0 +1,142 @@
+"""What each start of a job held and for how long: one small file a start, `usage/<start>.json`, so that cost is known.
+
+The driver measures every few seconds and rewrites its start's file twice a minute; killed, it loses at most that much.
+Machines that stay up between two starts are in nobody's file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+from typing import Any
+
+from factory.store.fs import Store
+from factory.store.journal import stamp
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "usage/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What was there at one moment: the cluster's resources, and GPUs and replicas of this run's engines by role."""
+
+    cluster: Mapping[str, float] = field(default_factory=dict)  # "GPU", "CPU" (of machines without GPUs), "nodes"
+    gpus: Mapping[str, float] = field(default_factory=dict)
+    replicas: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """One start of a job, from `started` to `updated` (UTC, as `stamp` writes them). Seconds throughout."""
+
+    start: str
+    started: str
+    updated: str
+    ended: bool
+    seconds: float
+    cluster_s: dict[str, float]  # GPU-, CPU- and node-seconds of the cluster, as in `Held`
+    gpu_s: dict[str, float]  # GPU-seconds of engine replicas that were up, by role
+    replica_s: dict[str, float]
+    engine_time: dict[str, float]  # what the engines' time went to, by cause, as the workers saw it
+    prices: dict[str, float]  # as the recipe of this start gives them
+
+
+class Meter:
+    """Measures one start; a context manager around the work. `held` may fail: that moment is then not counted.
+
+    `held` and `engine_time` may be set anew while it measures, as there is more to look at.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        held: Callable[[], Held],
+        *,
+        prices: Mapping[str, float] | None = None,
+        engine_time: Callable[[], Mapping[str, float]] = dict,
+        every_s: float = 5.0,
+        write_s: float = 30.0,
+    ) -> None:
+        self.held, self.engine_time = held, engine_time
+        self._store, self._prices = store, dict(prices or {})
+        self._every_s, self._write_s = every_s, write_s
+        self._sums: dict[str, Counter[str]] = {name: Counter() for name in ("cluster_s", "gpu_s", "replica_s")}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="meter", daemon=True)
+        self._seconds, self._last = 0.0, time.monotonic()
+        self._started = stamp(time.time())
+        self._start = f"{self._started}-{uuid.uuid4().hex[:8]}"
+
+    def __enter__(self) -> Meter:
+        self._last = time.monotonic()
+        self._write(ended=False)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.measure()
+        self._write(ended=True)
+
+    def measure(self) -> None:
+        """Count the time since the last measurement as spent with what is there now."""
+        now = time.monotonic()
+        seconds, self._last = now - self._last, now
+        self._seconds += seconds
+        try:
+            held = self.held()
+        except Exception as error:  # a cluster in trouble; its machines are not worth a run
+            log.warning("not measured for %.0f s: %s", seconds, error)
+            return
+        for name, values in (("cluster_s", held.cluster), ("gpu_s", held.gpus), ("replica_s", held.replicas)):
+            self._sums[name].update({key: value * seconds for key, value in values.items()})
+
+    def _run(self) -> None:
+        written = time.monotonic()
+        while not self._stop.wait(self._every_s):
+            self.measure()
+            if time.monotonic() - written >= self._write_s:
+                self._write(ended=False)
+                written = time.monotonic()
+
+    def _write(self, *, ended: bool) -> None:
+        usage = Usage(
+            start=self._start,
+            started=self._started,
+            updated=stamp(time.time()),
+            ended=ended,
+            seconds=self._seconds,
+            cluster_s=dict(self._sums["cluster_s"]),
+            gpu_s=dict(self._sums["gpu_s"]),
+            replica_s=dict(self._sums["replica_s"]),
+            engine_time=dict(self.engine_time()),
+            prices=self._prices,
+        )
+        try:
+            self._store.write(f"{DIRECTORY}{self._start}.json", (json.dumps(asdict(usage), indent=1) + "\n").encode())
+        except Exception as error:
+            log.warning("could not put the usage of this start on record: %s", error)
+
+
+def usages(store: Store) -> list[Usage]:
+    """Every start that is on record, in order. A file that cannot be read is left out with a warning."""
+    found = []
+    for entry in store.list(DIRECTORY):
+        try:
+            values: dict[str, Any] = json.loads(store.read(entry.key))
+            found.append(Usage(**values))
+        except (ValueError, TypeError) as error:
+            log.warning("skipping %s: %s", store.url(entry.key), error)
+    return found
