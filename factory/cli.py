@@ -117,22 +117,70 @@ def decontaminate(
     out: Annotated[str, typer.Option(help="Where the answers go; - is standard output.")] = "-",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. threshold=0.4.")] = None,
     report: Annotated[str | None, typer.Option(help="Page to write (FILE.html, and FILE.json beside it).")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Recipe whose judge settles what rules leave open.")
+    ] = None,
+    judge_url: Annotated[str | None, typer.Option(help="The same by a server that speaks the OpenAI API...")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="... and its model, in the harmony format.")] = None,
 ) -> None:
     """Find problems that benchmarks hold: --problems A --benchmarks B C, or --pairs P; one line per row, in order."""
     from factory.decontaminate import command
     from factory.report.decontamination import DecontaminationReport
+    from factory.stages.pair_judge import judging
 
     summary = DecontaminationReport() if report else None
-    command.run(
-        problems=problems,
-        benchmarks=[*(benchmarks or []), *(more_benchmarks or [])],
-        pairs=pairs,
-        out=out,
-        overrides=overrides or [],
-        observe=summary.add if summary else None,
-    )
+    with judging(judge, judge_url, judge_model, overrides) as settle:
+        command.run(
+            problems=problems,
+            benchmarks=[*(benchmarks or []), *(more_benchmarks or [])],
+            pairs=pairs,
+            out=out,
+            overrides=overrides or [],
+            observe=summary.add if summary else None,
+            judge=settle,
+        )
     if summary and report:
         summary.write(report)
+
+
+@app.command()
+def benchmarks(
+    folder: Annotated[str, typer.Argument(help="Folder or URI of a recipe's decontaminate.evaluated.")],
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download what is missing and on the Hub.")] = False,
+) -> None:
+    """List the benchmarks that the project evaluates on, and whether a folder holds them; status 1 where one lacks."""
+    from factory.stages import evaluated_benchmarks
+
+    if fetch:
+        evaluated_benchmarks.fetch(folder, lambda line: print(line, file=sys.stderr, flush=True))
+    lines, complete = evaluated_benchmarks.listing(folder)
+    print("\n".join(lines))
+    sys.exit(0 if complete else 1)
+
+
+@app.command("add-benchmarks")
+def add_benchmarks(
+    uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
+    files: Annotated[list[str], typer.Argument(metavar="BENCHMARK...", help="JSON lines: {id, problem}.")],
+    *,
+    apply: Annotated[bool, typer.Option("--apply", help="Withdraw them: the next publish leaves them out.")] = False,
+    out: Annotated[str, typer.Option(help="Where the lines go; - is standard output.")] = "-",
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. cache=DIR.")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Recipe whose judge settles what rules leave open.")
+    ] = None,
+) -> None:
+    """Hold a run's solved problems against benchmarks that came later; one line for each problem that must leave."""
+    from factory.decontaminate.command import write_lines
+    from factory.stages import later_benchmarks
+    from factory.stages.pair_judge import judging
+
+    with judging(judge, None, None, overrides) as settle:
+        lines = later_benchmarks.add_benchmarks(
+            uri, files, apply=apply, overrides=overrides or [], judge=settle,
+            say=lambda line: print(line, file=sys.stderr, flush=True),
+        )  # fmt: skip
+        write_lines(lines, out)
 
 
 @app.command()
@@ -208,7 +256,7 @@ def why(
 @app.command()
 def audit(
     uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
-    answers: Annotated[int, typer.Option(min=0, help="Traces whose answer is compared again.")] = 200,
+    answers: Annotated[int, typer.Option(min=0, help="Traces whose tokens and answer are checked again.")] = 200,
     cells: Annotated[int, typer.Option(min=0, help="Traces whose Python cells are run again.")] = 20,
 ) -> None:
     """Hold the published dataset against its manifest, counts, checker and sandbox; status 1 where it is not sound."""

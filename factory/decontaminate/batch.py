@@ -15,14 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from factory.decontaminate.check import Checked, check
+from factory.decontaminate.benchmarks import Place
+from factory.decontaminate.check import Checked, check, settle
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
-from factory.decontaminate.rule import judge_pair
+from factory.decontaminate.rule import PairVerdict, judge_pair, settled_by_judge
 from factory.decontaminate.signals import signals
 from factory.errors import FactoryError
 from factory.recipe import Decontaminate
 from factory.records import Problem
+
+PairJudge = Callable[[Sequence[tuple[str, str]]], Sequence[bool | None]]
+"""Says of (training problem, benchmark problem) pairs whether they are the same; None where it cannot tell."""
 
 _ROWS_PER_BATCH = 2048
 
@@ -40,10 +44,12 @@ def decontaminate_file(
     benchmarks: Sequence[str],
     config: Decontaminate | None = None,
     observe: Callable[[Checked, BenchmarkIndex], None] | None = None,
+    judge: PairJudge | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield {"id", "contaminated", "score", "reason", "nearest"} for each row {"id", "problem"}, in order.
 
-    `observe` sees each checked problem with the index that it was checked against.
+    `observe` sees each checked problem with the index that it was checked against; `judge` settles the pairs that the
+    rules leave open.
     """
     config = config or Decontaminate()
     embedder = Embedder(config.embedding, cache=config.cache)
@@ -53,16 +59,20 @@ def decontaminate_file(
     def answer(good: list[_Row]) -> list[dict[str, Any]]:
         batch = [Problem(id=str(row.values["id"]), text=row.values["problem"]) for row in good]
         checked = check(batch, index, embedder, config)
+        if judge:
+            checked = settle_batch(checked, index, judge, config)
         if observe:
             for found in checked:
                 observe(found, index)
-        return [{"id": row.values["id"], **_as_json(found)} for row, found in zip(good, checked, strict=True)]
+        return [{"id": row.values["id"], **as_json(found)} for row, found in zip(good, checked, strict=True)]
 
     bad: dict[str, Any] = {"contaminated": None, "score": None, "reason": "bad row", "nearest": []}
     yield from _answered(rows, answer, lambda row: {"id": row.values.get("id"), **bad, "error": row.error})
 
 
-def decontaminate_pairs(pairs: str, config: Decontaminate | None = None) -> Iterator[dict[str, Any]]:
+def decontaminate_pairs(
+    pairs: str, config: Decontaminate | None = None, judge: PairJudge | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield {"contaminated", "score", "reason", "signals"} for each {"train_problem", "benchmark_problem"} row."""
     config = config or Decontaminate()
     embedder = Embedder(config.embedding, cache=config.cache)
@@ -71,15 +81,33 @@ def decontaminate_pairs(pairs: str, config: Decontaminate | None = None) -> Iter
     def answer(good: list[_Row]) -> list[dict[str, Any]]:
         sides = [[row.values[key] for row in good] for key in keys]
         cosines = np.einsum("ij,ij->i", *(embedder.embed(side) for side in sides))
-        return [_judged(one, two, float(c), config) for one, two, c in zip(*sides, cosines, strict=True)]
+        measured = [signals(one, two, float(c)) for one, two, c in zip(*sides, cosines, strict=True)]
+        verdicts = [judge_pair(values, model=config.embedding.model, band=config.band) for values in measured]
+        open_rows = [i for i, verdict in enumerate(verdicts) if verdict.contaminated is None] if judge else []
+        said = judge([(sides[0][i], sides[1][i]) for i in open_rows]) if judge and open_rows else []
+        for i, same in zip(open_rows, said, strict=True):
+            verdicts[i] = settled_by_judge(verdicts[i], same)
+        return [_judged(verdict, values, config) for verdict, values in zip(verdicts, measured, strict=True)]
 
     bad: dict[str, Any] = {"contaminated": None, "score": None, "reason": "bad row", "signals": {}}
     yield from _answered(_rows(pairs, keys, text=keys), answer, lambda row: {**bad, "error": row.error})
 
 
-def _judged(train: str, bench: str, cosine: float, config: Decontaminate) -> dict[str, Any]:
-    measured = signals(train, bench, cosine)
-    verdict = judge_pair(measured, model=config.embedding.model, band=config.band)
+def settle_batch(
+    checked: Sequence[Checked], index: BenchmarkIndex, judge: PairJudge, config: Decontaminate
+) -> list[Checked]:
+    """Every problem decided again, once `judge` has answered for all neighbours that the rules left open."""
+    places = [(row, Place(n.benchmark, n.id)) for row, found in enumerate(checked) for n in found.undecided]
+    texts = [(checked[row].problem.text, index.text_of(place.benchmark, place.id)) for row, place in places]
+    distinct = list(dict.fromkeys(texts))
+    said = dict(zip(distinct, judge(distinct), strict=True)) if distinct else {}
+    answers: dict[int, dict[Place, bool | None]] = {}
+    for (row, place), pair in zip(places, texts, strict=True):
+        answers.setdefault(row, {})[place] = said[pair]
+    return [settle(found, answers[row], config) if row in answers else found for row, found in enumerate(checked)]
+
+
+def _judged(verdict: PairVerdict, measured: dict[str, float], config: Decontaminate) -> dict[str, Any]:
     return {
         "contaminated": verdict.decide(config.threshold),
         "score": round(verdict.score, 4),
@@ -88,7 +116,8 @@ def _judged(train: str, bench: str, cosine: float, config: Decontaminate) -> dic
     }
 
 
-def _as_json(checked: Checked) -> dict[str, Any]:
+def as_json(checked: Checked) -> dict[str, Any]:
+    """What was found of one problem, as a command prints it."""
     return {
         "contaminated": checked.contaminated,
         "score": round(checked.score, 4),

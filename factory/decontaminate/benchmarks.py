@@ -10,13 +10,15 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
+from pyarrow import ArrowException, fs
 
 from factory.decontaminate.text import normalise
 from factory.errors import FactoryError
+from factory.recipe import Decontaminate
 
 _TEXT_KEYS = ("problem", "question", "prompt")
 """Where `problem` is absent the first of these is read: the names that public benchmark files use."""
@@ -38,14 +40,22 @@ class BenchmarkProblem:
     places: tuple[Place, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """A benchmark that the project evaluates on, and where a user obtains it. Its data are not shipped."""
 
     name: str
     file: str
-    problems: int | None
-    obtain: str
+    problems: int | None = None
+    obtain: str = ""
+    hub: str = ""
+    split: str = ""
+    column: str = "problem"
+
+    @property
+    def source(self) -> str:
+        """Where to get it, to read."""
+        return f"hub: {self.hub}, split {self.split}" if self.hub else self.obtain
 
 
 def evaluated() -> list[Benchmark]:
@@ -56,8 +66,39 @@ def evaluated() -> list[Benchmark]:
 
 def missing(paths: Iterable[str | Path]) -> list[Benchmark]:
     """The evaluated benchmarks that no file of `paths` holds, by the file names of benchmarks.yaml."""
-    present = {Path(path).stem for path in paths}
+    present = {PurePath(path).stem for path in paths}
     return [benchmark for benchmark in evaluated() if benchmark.file not in present]
+
+
+def chosen(config: Decontaminate) -> list[str]:
+    """The benchmark files of a recipe: those it lists, and one per evaluated benchmark where it names their folder.
+
+    Raises `FactoryError` where a file of that folder is missing, unless the recipe leaves its benchmark out by name.
+    """
+    if config.evaluated is None:
+        return list(config.benchmarks)
+    known = evaluated()
+    if unknown := [name for name in config.without if name not in {b.name for b in known}]:
+        raise FactoryError(
+            f"decontaminate.without names no evaluated benchmark: {', '.join(unknown)}",
+            remedy=f"they are {', '.join(b.name for b in known)}",
+        )
+    wanted = {place_of(config.evaluated, b): b for b in known if b.name not in config.without}
+    absent = [b for path, b in wanted.items() if not _exists(path)]
+    if absent:
+        raise FactoryError(
+            f"{config.evaluated} lacks {len(absent)} of the benchmarks that the project evaluates on",
+            why="; ".join(f"{b.file}.jsonl ({b.source})" for b in absent),
+            remedy=f"put them there (`factory benchmarks {config.evaluated}` says how, and fetches what the Hub has), "
+            "or leave them out by name: decontaminate.without",
+        )
+    return [*config.benchmarks, *wanted]
+
+
+def place_of(folder: str, benchmark: Benchmark) -> str:
+    """The file of an evaluated benchmark in a folder; options of a URI (`?region=...`) stay behind the path."""
+    path, mark, options = folder.partition("?") if "://" in folder else (folder, "", "")
+    return f"{path.rstrip('/')}/{benchmark.file}.jsonl{mark}{options}"
 
 
 def read(paths: Sequence[str | Path]) -> list[BenchmarkProblem]:
@@ -65,30 +106,45 @@ def read(paths: Sequence[str | Path]) -> list[BenchmarkProblem]:
     texts: dict[str, str] = {}
     places: dict[str, list[Place]] = {}
     for path in paths:
-        for place, text in _read_file(Path(path)):
+        for place, text in _read_file(str(path)):
             key = normalise(text) or text
             texts.setdefault(key, text)
             places.setdefault(key, []).append(place)
     return [BenchmarkProblem(texts[key], tuple(places[key])) for key in texts]
 
 
-def _read_file(path: Path) -> list[tuple[Place, str]]:
+def _read_file(path: str) -> list[tuple[Place, str]]:
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = _bytes(path).decode("utf-8-sig").split("\n")
+    except (OSError, ValueError, ArrowException) as error:
         raise FactoryError(
             f"cannot read the benchmark {path}",
-            why=str(error),
+            why=" ".join(str(error).split()),
             remedy="give a UTF-8 JSON lines file with the keys id and problem",
         ) from None
-    rows = [(Place(path.stem, *_row(path, n, line)[:1]), _row(path, n, line)[1])
-            for n, line in enumerate(lines, 1) if line.strip()]  # fmt: skip
+    name = PurePath(path.partition("?")[0] if "://" in path else path).stem
+    rows = [_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise FactoryError(f"the benchmark {path} holds no problems", remedy="give the whole file, or leave it out")
-    return rows
+    return [(Place(name, identity), text) for identity, text in rows]
 
 
-def _row(path: Path, number: int, line: str) -> tuple[str, str]:
+def _bytes(path: str) -> bytes:
+    if "://" not in path:
+        return Path(path).read_bytes()
+    system, inner = fs.FileSystem.from_uri(path)
+    with system.open_input_stream(inner) as stream:
+        return bytes(stream.read())
+
+
+def _exists(path: str) -> bool:
+    if "://" not in path:
+        return Path(path).is_file()
+    system, inner = fs.FileSystem.from_uri(path)
+    return bool(system.get_file_info(inner).type == fs.FileType.File)
+
+
+def _row(path: str, number: int, line: str) -> tuple[str, str]:
     try:
         row: Any = json.loads(line)
     except ValueError as error:
@@ -104,7 +160,7 @@ def _row(path: Path, number: int, line: str) -> tuple[str, str]:
     return str(identity), text
 
 
-def _bad(path: Path, number: int, why: str) -> FactoryError:
+def _bad(path: str, number: int, why: str) -> FactoryError:
     return FactoryError(
         f"{path}:{number} is not a benchmark problem",
         why=why,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from factory.decontaminate.benchmarks import Place
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
-from factory.decontaminate.rule import PairVerdict, judge_pair
+from factory.decontaminate.rule import PairVerdict, judge_pair, settled_by_judge
 from factory.decontaminate.signals import signals
 from factory.errors import FactoryError
 from factory.recipe import Decontaminate
@@ -73,10 +73,10 @@ def decide(problem: Problem, config: Decontaminate) -> Checked:
     score = worst.signals["score"]
     above = worst.verdict == UNDECIDED and score >= config.threshold
     verdict = judge_pair(worst.signals, model=config.embedding.model, band=config.band)
-    rule, reason = verdict.rule, verdict.reason
     if "judge" in worst.signals:
-        rule, reason = "judge", f"the judge says {'the same problem' if worst.signals['judge'] else 'another problem'}"
-    return Checked(problem, worst.verdict == CONTAMINATED or above, score, rule, reason, worst.benchmark, worst.id)
+        verdict = settled_by_judge(verdict, bool(worst.signals["judge"]))
+    contaminated = worst.verdict == CONTAMINATED or above
+    return Checked(problem, contaminated, score, verdict.rule, verdict.reason, worst.benchmark, worst.id)
 
 
 def _check_one(

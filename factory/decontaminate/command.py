@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from factory import settings
-from factory.decontaminate.batch import decontaminate_file, decontaminate_pairs
+from factory.decontaminate.batch import PairJudge, decontaminate_file, decontaminate_pairs
 from factory.decontaminate.check import Checked
 from factory.decontaminate.index import BenchmarkIndex
 from factory.errors import FactoryError
@@ -25,23 +25,29 @@ def run(
     out: str = "-",
     overrides: Sequence[str] = (),
     observe: Callable[[Checked, BenchmarkIndex], None] | None = None,
+    judge: PairJudge | None = None,
 ) -> None:
     """Write one JSON line per row to `out`. Raises FactoryError where the options do not fit together."""
     config = settings.validate(Decontaminate, settings.override({}, overrides), "--set")
     if pairs and not problems and not benchmarks and not observe:
-        lines = decontaminate_pairs(pairs, config)
+        lines = decontaminate_pairs(pairs, config, judge)
     elif problems and benchmarks and not pairs:
-        lines = decontaminate_file(problems, benchmarks, config, observe)
+        lines = decontaminate_file(problems, benchmarks, config, observe, judge)
     else:
         raise FactoryError(
             "decontaminate takes either --problems with --benchmarks, or --pairs (of which there is no report)",
             remedy="factory decontaminate --problems A.jsonl --benchmarks B.jsonl C.jsonl --out R.jsonl",
         )
-    first = next(lines, None)  # what is wrong with the inputs shows before the output is touched
+    write_lines(lines, out)
+
+
+def write_lines(lines: Iterator[dict[str, Any]], out: str) -> None:
+    """One JSON line each to the file `out`, or to standard output where that is `-`."""
+    line = next(lines, None)  # what is wrong with the inputs shows before the output is touched
     with _opened(out) as file:
-        while first is not None:
-            print(json.dumps(first), file=file)
-            first = next(lines, None)
+        while line is not None:
+            print(json.dumps(line), file=file, flush=out == "-")
+            line = next(lines, None)
 
 
 @contextmanager

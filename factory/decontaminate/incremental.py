@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 from factory.decontaminate.check import CONTAMINATED, UNDECIDED, Checked, check, decide
 from factory.decontaminate.embedder import Embedder
@@ -20,18 +19,17 @@ from factory.records import Neighbour, Problem
 _RANK = {CONTAMINATED: 2, UNDECIDED: 1}
 
 
-def add_benchmarks(
-    problems: Sequence[Problem], benchmarks: Sequence[str | Path], embedder: Embedder, config: Decontaminate
+def check_later(
+    problems: Sequence[Problem], later: BenchmarkIndex, embedder: Embedder, config: Decontaminate
 ) -> list[Checked]:
-    """Hold problems that were checked before against further benchmark files, in order.
+    """Hold problems that were checked before against the index of further benchmarks alone, in order.
 
     Each result carries the neighbours known before and the new ones, the nearest `config.neighbours` of each kept and
     none dropped that is contaminated or undecided. A problem must leave where `contaminated` is true now.
     """
-    index = BenchmarkIndex.build(benchmarks, embedder)
-    checked = check(problems, index, embedder, config)
+    checked = check(problems, later, embedder, config)
     return [
-        decide(dataclasses.replace(new.problem, neighbours=_merged(old, new.problem, index, config)), config)
+        decide(dataclasses.replace(new.problem, neighbours=_merged(old, new.problem, later, config)), config)
         for old, new in zip(problems, checked, strict=True)
     ]
 

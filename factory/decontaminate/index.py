@@ -18,7 +18,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def _exact(queries: Vectors, vectors: Vectors, k: int) -> tuple[Vectors, npt.NDA
     import faiss
 
     if _gpus(faiss):
-        return faiss.knn_gpu(faiss.StandardGpuResources(), queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
+        return faiss.knn_gpu(_resources(), queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
     return faiss.knn(queries, np.ascontiguousarray(vectors), k, metric=faiss.METRIC_INNER_PRODUCT)
 
 
@@ -88,7 +88,16 @@ def _build(vectors: Vectors, kind: str) -> Any:
     return faiss.index_cpu_to_all_gpus(index) if _gpus(faiss) else index
 
 
+@cache
+def _resources() -> Any:
+    """The GPU's scratch memory: made once in a process, as it costs more than a search."""
+    import faiss
+
+    return faiss.StandardGpuResources()
+
+
 def _gpus(faiss: Any) -> int:
+    """GPUs that this process may use. A Ray actor without `num_gpus` sees none, and searches on the CPU."""
     return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
 
 

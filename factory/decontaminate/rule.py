@@ -26,7 +26,7 @@ VARIANT_SCORE = 0.4
 class PairVerdict:
     """`score` in [0, 1]; `contaminated` is None inside the band where rules alone should not decide.
 
-    `rule` names what spoke: identical, near_copy, contains, variant, rewording, translation or different.
+    `rule` names what spoke: identical, near_copy, contains, variant, rewording, translation, different, or judge.
     """
 
     contaminated: bool | None
@@ -51,8 +51,10 @@ def judge_pair(
             return _near_copy(signals, band)
         if signals["chars_forward"] >= COPY:
             return _contained(signals, band)
+        if signals["same_words"] and signals["meaning_changes"]:
+            return PairVerdict(None, VARIANT_SCORE, "variant", "the same words with other numbers or formulas")
     name = "rewording" if signals["same_language"] else "translation"
-    weights = _weights(name, model, with_numbers=bool(signals["has_numbers"]))
+    weights = _weights(name, model, signals)
     score = _logistic(weights, signals)
     strongest = _strongest(weights, signals)
     if score >= band[1]:
@@ -62,9 +64,18 @@ def judge_pair(
     return PairVerdict(None, score, name, f"possible {name}: {strongest}")
 
 
+def settled_by_judge(verdict: PairVerdict, same: bool | None) -> PairVerdict:
+    """The verdict once a judge has answered; None (no usable answer) leaves it as it is."""
+    if same is None:
+        return verdict
+    return PairVerdict(
+        same, verdict.score, "judge", f"the judge says {'the same problem' if same else 'another problem'}"
+    )
+
+
 def _near_copy(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
     """Nearly the same text: the same problem where the formulas are, a variant of it where they are not."""
-    if signals["formula_changes"]:
+    if signals["meaning_changes"]:
         return PairVerdict(None, VARIANT_SCORE, "variant", "nearly the same text with other numbers or formulas")
     score = 0.5 + 0.5 * min(signals["chars_forward"], signals["chars_backward"])
     sure = True if score >= band[1] else None
@@ -73,7 +84,7 @@ def _near_copy(signals: dict[str, float], band: tuple[float, float]) -> PairVerd
 
 def _contained(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
     """A longer text that holds the benchmark problem."""
-    if signals["formula_changes"]:
+    if signals["meaning_changes"]:
         return PairVerdict(None, VARIANT_SCORE, "variant", "holds the benchmark problem with other numbers or formulas")
     score = 0.5 + 0.5 * signals["chars_forward"]
     return PairVerdict(
@@ -92,12 +103,14 @@ def _strongest(weights: dict[str, float], signals: dict[str, float]) -> str:
     return ", ".join(f"{name} {signals[name]:.2f}" for name in ranked[:2])
 
 
-def _weights(name: str, model: str | None, *, with_numbers: bool) -> dict[str, float]:
+def _weights(name: str, model: str | None, signals: dict[str, float]) -> dict[str, float]:
     """The weights for what the pair has: a signal that is not there must not count as agreement."""
     rule = _rule()
     if name == "rewording" and (model or "").split("/")[-1].lower() not in rule["cosine_models"]:
         name += "_without_cosine"
-    if not with_numbers:
+    if name == "translation" and not signals["has_concepts"]:
+        name += "_without_concepts"
+    if not signals["has_numbers"]:
         name += "_without_numbers"
     return dict(rule[name])
 

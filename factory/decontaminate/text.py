@@ -6,6 +6,7 @@ Two files that state the same problem rarely agree byte for byte. Everything her
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from functools import lru_cache
 from importlib.resources import files
@@ -16,8 +17,8 @@ import yaml
 from factory.decontaminate.typeset import untypeset
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[^\W\d_]+|[-+*/^=<>|!%']", re.UNICODE)
-# Chinese and Japanese numerals, except where they belong to a word: triangle, unique, must, same, uniform.
-_CJK_NUMBER = re.compile(r"(?<![唯统任之第])[一二两三四五六七八九十百千]+(?![角定样致般切直次])")
+# Chinese and Japanese numerals, except where they belong to a word: triangle, hexagon, unique, must, same.
+_CJK_NUMBER = re.compile(r"(?<![唯统任之第期])[一二两三四五六七八九十百千]+(?![角边面棱共定样致般切直次])")
 _CJK_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2}
 _CJK_UNITS = {"十": 10, "百": 100, "千": 1000}
 _CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힣]")
@@ -26,6 +27,15 @@ _TABLES = yaml.safe_load((files(__package__) / "spellings.yaml").read_text(encod
 _NUMBER_WORDS: dict[str, int] = _TABLES["numbers"]
 _IMPLIED_NUMBERS: dict[str, str] = _TABLES["implied_numbers"]
 _STOP_WORDS = frozenset(_TABLES["stop_words"])
+_CONCEPTS = yaml.safe_load((files(__package__) / "concepts.yaml").read_text(encoding="utf-8"))
+_CHINESE = {
+    word: {number for number, (_, words) in enumerate(_CONCEPTS) if word in words}
+    for _, chinese in _CONCEPTS for word in chinese
+}  # fmt: skip
+_CHINESE_WORD = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
+_GREEK = frozenset(_TABLES["greek"])
+CONCEPT_LANGUAGES = frozenset(("latin", "cjk"))
+_FUNCTION_WORDS = {language: frozenset(words) for language, words in _TABLES["function_words"].items()}
 _MULTIPLIERS = ("dozen", "hundred", "thousand", "million", "billion")
 
 
@@ -34,7 +44,9 @@ class Text(NamedTuple):
 
     Brackets and braces are gone from both: re-typesetting adds and drops them, at the price that two problems which
     differ in brackets alone look equal. `symbols` are numbers, operators and variables in order, every variable (one
-    letter, or capitals such as ABC) written v, so that they survive both translation and renaming.
+    letter, or capitals such as ABC) written v, so that they survive both translation and renaming. `labels` are these
+    variables by name, Greek ones too; `concepts` the notions of concepts.yaml that the text names in English or in
+    Chinese. `size` counts words, in Chinese characters.
     """
 
     squeezed: str
@@ -43,25 +55,33 @@ class Text(NamedTuple):
     content: frozenset[str]
     numbers: frozenset[str]
     names: frozenset[str]
+    labels: frozenset[str]
+    concepts: frozenset[int]
+    size: int
     language: str
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def analyse(text: str) -> Text:
-    """Take a problem apart. Pure and cached: a benchmark problem is the neighbour of many."""
-    plain = _CJK_NUMBER.sub(lambda m: f" {_cjk_number(m.group())} ", untypeset(text))
+    """Take a problem apart. Pure and cached, about 5 KB each: a benchmark problem is the neighbour of many."""
+    untypeset_text = untypeset(text)
+    plain = _CJK_NUMBER.sub(lambda m: f" {_cjk_number(m.group())} ", untypeset_text)
     tokens = _TOKEN.findall(plain)
-    words = _merge_number_words([token.lower() for token in tokens])
+    words = [sys.intern(word) for word in _merge_number_words([token.lower() for token in tokens])]
+    language = _language(plain, words)
     return Text(
         squeezed="".join(words),
         words=tuple(words),
-        symbols=tuple(_symbols(tokens)),
+        symbols=tuple(_symbols(tokens, language)),
         content=frozenset(_stem(w) for w in words if w[0].isalpha() and len(w) > 1 and w not in _STOP_WORDS),
         numbers=frozenset(
             w if w[0].isdigit() else _IMPLIED_NUMBERS[w] for w in words if w[0].isdigit() or w in _IMPLIED_NUMBERS
         ),
         names=_names(plain),
-        language=_language(plain),
+        labels=frozenset(token for token in tokens if _is_variable(token, language) or token.lower() in _GREEK),
+        concepts=_concepts(untypeset_text, words),
+        size=len(_CJK.findall(plain)) or sum(len(word) > 1 and word[0].isalpha() for word in words),
+        language=language,
     )
 
 
@@ -107,16 +127,29 @@ def _number_at(tokens: list[str], start: int) -> tuple[str | None, int]:
     return text, end - start
 
 
-def _symbols(tokens: list[str]) -> list[str]:
+def _symbols(tokens: list[str], language: str) -> list[str]:
     symbols = []
     for token in tokens:
         if not token[0].isalpha():
             symbols.append(_canonical(token) if token[0].isdigit() else token)
-        elif token.isascii() and (
-            (len(token) == 1 and token not in ("a", "A", "I")) or (len(token) < 5 and token.isupper())
-        ):
+        elif _is_variable(token, language):
             symbols.append("v")
     return symbols
+
+
+def _is_variable(token: str, language: str) -> bool:
+    """A letter that is no word of the language, or capitals such as ABC."""
+    if not (token.isascii() and token.isalpha()):
+        return False
+    if len(token) == 1:
+        return token not in ("a", "A", "I") and not (token in "eoyu" and language in ("es", "it", "pt"))
+    return len(token) < 5 and token.isupper()
+
+
+def _concepts(plain: str, words: list[str]) -> frozenset[int]:
+    """Notions by their words: English ones by their stem, Chinese ones wherever they stand, the longest first."""
+    english = {_ENGLISH[stem] for word in words if (stem := _stem(word)) in _ENGLISH}
+    return frozenset(english.union(*(_CHINESE[found] for found in _CHINESE_WORD.findall(plain))))
 
 
 def _canonical(number: str) -> str:
@@ -144,14 +177,18 @@ def _stem(word: str) -> str:
     return word
 
 
+_ENGLISH = {_stem(word): number for number, (english, _) in enumerate(_CONCEPTS) for word in english}
+
+
 def _names(plain: str) -> frozenset[str]:
     """Capitalised words inside sentences: people, places, theorems. The first word of a sentence says nothing."""
     found = re.findall(r"(?<![.!?:\\])(?<!^)\s([A-Z][a-z]{2,})\b", plain)
     return frozenset(name.lower() for name in found)
 
 
-def _language(plain: str) -> str:
-    """`cjk`, `latin` or another script's first word in its Unicode names; `math` where there are no words at all."""
+def _language(plain: str, words: list[str]) -> str:
+    """`cjk`, `latin` (English, or unknown), `fr`, `de`..., or another script's first word in its Unicode names; `math`
+    where there are no words at all."""
     counts: dict[str, int] = {}
     for char in re.sub(r"\\[a-zA-Z]+", "", plain):
         if char.isalpha():
@@ -160,9 +197,19 @@ def _language(plain: str) -> str:
     counts.pop("greek", None)
     if not counts:
         return "math"
-    if counts.get("cjk", 0) * 4 >= counts.get("latin", 0):  # a Chinese statement is mostly Latin formulas
-        return "cjk" if counts.get("cjk") else max(counts, key=lambda s: counts[s])
-    return max(counts, key=lambda s: counts[s])
+    if counts.get("cjk", 0) * 4 >= counts.get("latin", 0) and counts.get("cjk"):
+        return "cjk"  # a Chinese statement is mostly Latin formulas
+    script = max(counts, key=lambda s: counts[s])
+    return _latin_language(words) if script == "latin" else script
+
+
+def _latin_language(words: list[str]) -> str:
+    """The language whose small words are most frequent, where they are a tenth of the words and not English ones."""
+    spoken = [word for word in words if len(word) > 1 and word[0].isalpha()]
+    counts = {lang: sum(word in known for word in spoken) for lang, known in _FUNCTION_WORDS.items()}
+    best = max(counts, key=lambda lang: counts[lang])
+    clear = counts[best] >= max(2, len(spoken) / 10) and counts[best] > 2 * counts["en"]
+    return best if clear and best != "en" else "latin"
 
 
 @lru_cache(maxsize=4096)

@@ -17,17 +17,20 @@ _CHARACTERS = str.maketrans({char: f" {name} " for char, name in _TABLES["charac
 
 # A drawing says nothing that the text does not, and half of all copies drop it.
 _DRAWING = re.compile(r"\[asy\].*?(?:\[/asy\]|$)|\\begin\{(asy|tikzpicture)\}.*?(?:\\end\{\1\}|$)", re.S)
-_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)|\\includegraphics(?:\[[^\]]*\])?\{[^}]*\}|<img\b[^>]*>", re.I)
-_TAG = re.compile(r"</?[a-z][a-z0-9]*\b[^<>]*>", re.I)
-_LINK = re.compile(r"\[([^\]]*)\]\(https?://[^)]*\)|https?://\S+")
+# Bounded, as is every search for a closing bracket: a text may open a million and close none.
+_IMAGE = re.compile(
+    r"!\[[^\]]{0,500}\]\([^)]{0,500}\)|\\includegraphics(?:\[[^\]]{0,500}\])?\{[^}]{0,500}\}|<img\b[^>]{0,2000}>", re.I
+)
+_TAG = re.compile(r"</?[a-z][a-z0-9]{0,20}\b[^<>]{0,2000}>", re.I)
+_LINK = re.compile(r"\[([^\]]{0,500})\]\(https?://[^)]{0,2000}\)|https?://\S+")
 
 _ESCAPED = re.compile(r"\\([%#&_{}])")
 _SPACING = re.compile(
     r"\\(?:[,;:!> ]|quad|qquad|enspace|thinspace|hfill|noindent|displaystyle|textstyle|limits|nolimits"
     r"|left|right|middle|[bB]igg?[lrm]?|item|par|hline|centering|smallskip|medskip|bigskip"
-    r"|nonumber|notag|allowbreak)(?![a-zA-Z])\.?|\\\\(?:\[[^\]]*\])?|~|&"
+    r"|nonumber|notag|allowbreak)(?![a-zA-Z])\.?|\\\\(?:\[[^\]]{0,20}\])?|~|&"
 )
-_DELIMITER = re.compile(r"\$+|\\[()\[\]]|\\(?:begin|end)\{[a-zA-Z]*\*?\}(?:\{[lcr|]*\})?")
+_DELIMITER = re.compile(r"\$+|\\[()\[\]]|\\(?:begin|end)\{[a-zA-Z]*\*?\}(?:\{[lcr|]{0,50}\})?")
 _WRAPPER = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|sc|up|normal)?|math(?:rm|bf|it|sf|tt|cal|bb|frak|scr|normal|op|rel|bin)"
     r"|operatorname\*?|emph|underline|boldsymbol|bm|mbox|hbox|ensuremath)(?![a-zA-Z])"

@@ -76,7 +76,7 @@ class Estimate:
 def estimate(recipe: Recipe, figures: PlanFigures, inputs: Inputs, order: Order, corner: Corner) -> Estimate:
     """One order in one corner. Raises `FactoryError` where machines are taken away faster than they start."""
     found = inputs.problems + inputs.threads * corner.cost(figures.problems_per_thread)
-    contaminated = corner.gain(figures.contaminated) if recipe.decontaminate.benchmarks else 0.0
+    contaminated = corner.gain(figures.contaminated) if recipe.decontaminate.compares else 0.0
     problems = found * (1 - contaminated)
     easy = problems * corner.gain(figures.too_easy) if Mode.LOW in recipe.solve.modes else 0.0
     drawn = problems_drawn(recipe.solve, order, problems - easy, easy, corner.gain(figures.sealed))

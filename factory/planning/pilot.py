@@ -67,7 +67,7 @@ def measure(uri: str, recipe: Recipe, gpus: int | None = None) -> Measured:
         "prompt_tokens": mean(_clusters(traces, "n_prompt_tokens")),
         "bytes_per_token": _bytes_per_token(parts, traces),
     }
-    if run.recipe["decontaminate"]["benchmarks"]:
+    if run.recipe["decontaminate"]["benchmarks"] or run.recipe["decontaminate"].get("evaluated"):
         out = len(endings.contaminated)
         figures["contaminated"] = proportion(out, endings.solved + out)
     if python:

@@ -1,22 +1,18 @@
-"""Pair check: ask the judge whether a problem and a benchmark problem are the same, where rules alone do not decide.
+"""Pair check: ask the judge whether two texts state the same problem, where rules alone do not decide.
 
-Exact match after normalisation needs no model. A reply that cannot be read decides nothing (None): the calibrated score
-of the pair then stands. (The usual default, "different", would let a pair pass because a model rambled.)
+Equal texts need no model. A reply that cannot be read decides nothing (None): the calibrated score of the pair then
+stands. (The usual default, "different", would let a pair pass because a model rambled.)
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from factory.decontaminate.benchmarks import Place
-from factory.decontaminate.check import Checked, settle
-from factory.decontaminate.text import normalise
-from factory.recipe import Decontaminate, Role
-from factory.records import Problem
+from factory.recipe import Role
 
 PROMPT = "pair_check"
 _VERDICT = re.compile(r"^\W*same problem\W+(yes|no)\W*$", re.IGNORECASE)
@@ -37,32 +33,17 @@ class PairCheck:
     replies: tuple[str, ...] = ()
 
 
-async def pair_check(problem: Problem, neighbour_text: str, ctx: Asks, *, both_orders: bool = False) -> PairCheck:
-    """Whether `neighbour_text` states the same problem. With `both_orders` the judge also sees the texts exchanged, and
-    one yes is enough: judges lean towards one position, and a missed copy costs more than a lost problem."""
-    if normalise(problem.text) == normalise(neighbour_text):
+async def pair_check(train: str, bench: str, ctx: Asks, *, both_orders: bool = False) -> PairCheck:
+    """Whether two texts state the same problem. With `both_orders` the judge also sees them exchanged, and one yes is
+    enough: judges lean towards one position, and a missed copy costs more than a lost problem."""
+    if _plain(train) == _plain(bench):
         return PairCheck(True, "identical")
-    orders = [(problem.text, neighbour_text), (neighbour_text, problem.text)][: 2 if both_orders else 1]
+    orders = [(train, bench), (bench, train)][: 2 if both_orders else 1]
     replies = await asyncio.gather(*(ctx.ask("judge", PROMPT, {"first": a, "second": b}) for a, b in orders))
     verdicts = [verdict for verdict in map(parse, replies) if verdict is not None]
     if not verdicts:
         return PairCheck(None, "malformed", tuple(replies))
     return PairCheck(any(verdicts), "judge", tuple(replies))
-
-
-async def settle_undecided(
-    checked: Checked, text_of: Callable[[str, str], str], ctx: Asks, config: Decontaminate
-) -> Checked:
-    """Ask about every neighbour inside the band and decide on the problem. `text_of` is `BenchmarkIndex.text_of`."""
-    texts: dict[str, list[Place]] = {}
-    for neighbour in checked.undecided:
-        text = text_of(neighbour.benchmark, neighbour.id)
-        texts.setdefault(text, []).append(Place(neighbour.benchmark, neighbour.id))
-    checks = await asyncio.gather(
-        *(pair_check(checked.problem, text, ctx, both_orders=config.both_orders) for text in texts)
-    )
-    answers = {place: found.same for places, found in zip(texts.values(), checks, strict=True) for place in places}
-    return settle(checked, answers, config)
 
 
 def parse(reply: str) -> bool | None:
@@ -71,3 +52,8 @@ def parse(reply: str) -> bool | None:
         if match := _VERDICT.match(line.strip()):
             return match[1].lower() == "yes"
     return None
+
+
+def _plain(text: str) -> str:
+    """A text without case, its spacing made even. What else may differ between copies, the rules know."""
+    return " ".join(text.split()).casefold()

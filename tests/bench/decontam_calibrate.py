@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 from factory.decontaminate.benchmarks import read
 from factory.decontaminate.embedder import Embedder
-from factory.decontaminate.index import VectorIndex
+from factory.decontaminate.index import BenchmarkIndex
 from factory.decontaminate.rule import COPY
 from factory.decontaminate.signals import NEAR_COPY, signals
 from factory.decontaminate.text import analyse
@@ -67,34 +67,50 @@ def fit(rows: list[dict[str, float]], labels: list[bool], names: list[str]) -> d
 
 
 def translation_negatives(pairs: list[dict[str, Any]], embedder: Embedder, per_pair: int = 5) -> list[dict[str, Any]]:
-    """Each translated problem beside the originals of other pairs whose formulas are nearest to its own."""
+    """Each translated problem beside the originals of other pairs: those nearest by embedding, and those that share
+    most notions, variables and numbers with it."""
     translated = [p for p in pairs if analyse(p["train_problem"]).language != analyse(p["benchmark_problem"]).language]
     train = embedder.embed([p["train_problem"] for p in translated])
     bench = embedder.embed([p["benchmark_problem"] for p in translated])
-    cosines = train @ bench.T
+    in_common = np.array([[_in_common(one["train_problem"], two["benchmark_problem"]) for two in translated]
+                          for one in translated])  # fmt: skip
     negatives = []
     for i, pair in enumerate(translated):
-        others = [j for j in np.argsort(-cosines[i]) if translated[j]["benchmark_id"] != pair["benchmark_id"]]
+        chosen: list[int] = []
+        for similar in (train[i] @ bench.T, in_common[i]):
+            others = [int(j) for j in np.argsort(-similar) if translated[j]["benchmark_id"] != pair["benchmark_id"]]
+            chosen += [j for j in others[:per_pair] if j not in chosen]
         negatives += [{**pair, "benchmark_problem": translated[j]["benchmark_problem"], "contaminated": False}
-                      for j in others[:per_pair]]  # fmt: skip
+                      for j in chosen]  # fmt: skip
     return negatives
+
+
+def _in_common(one: str, two: str) -> float:
+    a, b = analyse(one), analyse(two)
+    kinds = ((a.concepts, b.concepts), (a.labels, b.labels), (a.numbers, b.numbers))
+    return sum(len(x & y) / max(1, len(x | y)) for x, y in kinds)
 
 
 def wild_negatives(
     sources: list[Path], benchmarks: list[Path], embedder: Embedder, per_source: int = 400
 ) -> list[dict[str, Any]]:
-    """Unlabelled problems beside their second to fifth nearest benchmark problems of the same language. The nearest is
-    left out, because it may be the same problem; of the others few are, and these pairs are what the rule meets."""
+    """Unlabelled problems beside benchmark problems that a search brings up: what the rule meets in a run.
+
+    In the same language the second to fifth nearest: the nearest may be the same problem, of the others few are. In
+    another language all, as nobody has translated what these sources hold.
+    """
     problems = read(benchmarks)
-    index = VectorIndex(embedder.embed([problem.text for problem in problems]))
+    index = BenchmarkIndex(problems, embedder.embed([problem.text for problem in problems]), embedder.key)
     negatives = []
     for source in sources:
         rows = load_pairs(source)
         texts = [row["problem"] for row in random.Random(0).sample(rows, min(per_source, len(rows)))]
-        for text, nearest in zip(texts, index.search(embedder.embed(texts), 5)[1], strict=True):
-            others = [problems[row].text for row in nearest[1:]]
-            negatives += [{"train_problem": text, "benchmark_problem": other, "contaminated": False}
-                          for other in others if analyse(other).language == analyse(text).language]  # fmt: skip
+        for text, found in zip(texts, index.search(texts, embedder.embed(texts), 5), strict=True):
+            for rank, (row, _) in enumerate(found):
+                same = analyse(problems[row].text).language == analyse(text).language
+                if (same and 0 < rank < 5) or not same:
+                    other = {"train_problem": text, "benchmark_problem": problems[row].text}
+                    negatives.append({**other, "contaminated": False})
     return negatives
 
 
@@ -110,7 +126,8 @@ def fit_rule(pairs: list[dict[str, Any]], wild: list[dict[str, Any]], embedder: 
     def weights(group: list[tuple[dict[str, Any], dict[str, float]]], names: list[str]) -> dict[str, float]:
         return fit([s for _, s in group], [p["contaminated"] for p, _ in group], names)
 
-    formulas = ["math_forward", "math_backward"]
+    formulas = ["math_forward", "math_backward", "labels_forward", "labels_backward", "size_ratio"]
+    concepts = ["concepts_forward", "concepts_backward"]
     numbers = ["numbers_forward", "numbers_backward", "numbers_evidence"]
     numberless = [name for name in TEXT_SIGNALS if not name.startswith("numbers")]
     return {
@@ -122,8 +139,10 @@ def fit_rule(pairs: list[dict[str, Any]], wild: list[dict[str, Any]], embedder: 
         # All pairs, most of which have numbers that the fit may not see: numberless pairs alone would be too few.
         "rewording_without_numbers": weights(reworded, ["cosine", *numberless]),
         "rewording_without_cosine_without_numbers": weights(reworded, numberless),
-        "translation": weights(translated, [*numbers, *formulas]),
-        "translation_without_numbers": weights(translated, formulas),
+        "translation": weights(translated, [*numbers, *formulas, *concepts]),
+        "translation_without_numbers": weights(translated, [*formulas, *concepts]),
+        "translation_without_concepts": weights(translated, [*numbers, *formulas]),
+        "translation_without_concepts_without_numbers": weights(translated, formulas),
     }  # fmt: skip
 
 

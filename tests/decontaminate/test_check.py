@@ -6,9 +6,9 @@ import json
 import pytest
 
 from factory.decontaminate import BenchmarkIndex, Place, check, near_duplicates, settle
-from factory.decontaminate.alignment import formula_changes
+from factory.decontaminate.alignment import meaning_changes
 from factory.decontaminate.benchmarks import evaluated, missing
-from factory.decontaminate.incremental import add_benchmarks
+from factory.decontaminate.incremental import check_later
 from factory.recipe import Decontaminate
 from factory.records import Problem, from_table, to_table
 from tests.decontaminate.conftest import BENCHMARKS, write_rows
@@ -62,7 +62,7 @@ def test_a_benchmark_that_comes_later_is_compared_alone(index, embedder, tmp_pat
     old = [c.problem for c in check(problems(UNRELATED, REWORDED), index, embedder, config)]
     text = "Prove that a graph without cycles of odd length can be properly coloured with two colours."
     later = write_rows(tmp_path / "later.jsonl", [{"id": "g", "problem": text}])
-    leaving, staying = add_benchmarks(old, [later], embedder, config)
+    leaving, staying = check_later(old, BenchmarkIndex.build([later], embedder), embedder, config)
     assert (leaving.contaminated, leaving.benchmark) == (True, "later")
     assert (staying.contaminated, staying.benchmark) == (True, "stories")
     assert {n.benchmark for n in leaving.problem.neighbours} & {"contest", "stories"}
@@ -102,8 +102,8 @@ def test_which_duplicate_stays_does_not_depend_on_the_order(embedder):
     ],
 )
 def test_what_counts_as_a_changed_formula(one: str, two: str, changes: int):
-    assert formula_changes(one.split(), two.split()) == changes
-    assert formula_changes(two.split(), one.split()) == changes
+    assert meaning_changes(one.split(), two.split()) == changes
+    assert meaning_changes(two.split(), one.split()) == changes
 
 
 def test_real_benchmarks_find_themselves(shared_data, embedder):

@@ -64,7 +64,7 @@ def test_a_rewording_needs_closeness_and_the_same_numbers():
 def test_problems_without_numbers_are_not_the_same_for_want_of_them():
     one = "Prove that the altitudes of an acute triangle bisect the angles of its orthic triangle."
     two = "Show that the perpendicular bisectors of the sides of a triangle meet in one point."
-    assert verdict_on(one, two, 0.7).contaminated is False
+    assert not verdict_on(one, two, 0.7).decide()
 
 
 def test_a_translation_is_judged_by_its_formulas():

@@ -57,7 +57,9 @@ def test_numbers_are_found_however_they_are_said():
     ("text", "language"),
     [
         ("Find all $x$.", "latin"),
-        ("Trouver tous les réels $x$ tels que $x^2=2$", "latin"),
+        ("Trouver tous les réels $x$ tels que $x^2=2$", "fr"),
+        ("Hallar todos los enteros $x$ y los primos $p$ para que $x^2=p$", "es"),
+        ("Given integers $k \\le m \\le n$, evaluate $\\sum_{i=0}^{n} i$.", "latin"),
         ("设 $z_{1}=-\\sqrt{3}$, 求 $\\left| z-z_{1}\\right|$ 的最小值.", "cjk"),
         ("Найдите все $x$", "cyrillic"),
         ("$1+1=$", "math"),

@@ -4,15 +4,12 @@ from typing import Any
 
 import pytest
 
-from factory.decontaminate import Checked
-from factory.programs.pair_check import PairCheck, pair_check, parse, settle_undecided
+from factory.programs.pair_check import PairCheck, pair_check, parse
 from factory.prompts.loader import prompt
-from factory.recipe import Decontaminate
-from factory.records import Neighbour, Problem
+from factory.records import Problem
 
 PROBLEM = Problem(id="p", text="Find $x$ with $3x+5=26$.")
 OTHER = "A number, tripled and increased by 5, gives 26. Which number is it?"
-SIGNALS = {"score": 0.4, "equal": 0.0, "same_language": 1.0, "chars_forward": 0.9, "chars_backward": 0.9}
 
 
 class Judge:
@@ -30,15 +27,15 @@ class Judge:
 
 async def test_an_exact_match_needs_no_model():
     judge = Judge()
-    assert await pair_check(PROBLEM, "Find \\(x\\) with \\( 3x + 5 = 26 \\).", judge) == PairCheck(True, "identical")
+    assert await pair_check(PROBLEM.text, "find  $x$ with\n$3x+5=26$. ", judge) == PairCheck(True, "identical")
     assert judge.asked == []
 
 
 async def test_one_order_unless_both_are_asked_for():
     judge = Judge("Same.\nSame problem: No", "Both ask for x.\nSame problem: Yes")
-    assert (await pair_check(PROBLEM, OTHER, judge)).same is False
+    assert (await pair_check(PROBLEM.text, OTHER, judge)).same is False
     judge = Judge("Same.\nSame problem: No", "Both ask for x.\nSame problem: Yes")
-    found = await pair_check(PROBLEM, OTHER, judge, both_orders=True)
+    found = await pair_check(PROBLEM.text, OTHER, judge, both_orders=True)
     assert (found.same, found.method, len(found.replies)) == (True, "judge", 2)
     assert judge.asked == [(PROBLEM.text, OTHER), (OTHER, PROBLEM.text)]
 
@@ -59,21 +56,6 @@ def test_the_last_readable_verdict_counts(reply: str, verdict: bool | None):
 
 
 async def test_a_reply_that_cannot_be_read_decides_nothing():
-    assert await pair_check(PROBLEM, OTHER, Judge("hm")) == PairCheck(None, "malformed", ("hm",))
-    found = await pair_check(PROBLEM, OTHER, Judge("hm", "Same problem: No"), both_orders=True)
+    assert await pair_check(PROBLEM.text, OTHER, Judge("hm")) == PairCheck(None, "malformed", ("hm",))
+    found = await pair_check(PROBLEM.text, OTHER, Judge("hm", "Same problem: No"), both_orders=True)
     assert found.same is False
-
-
-async def test_undecided_pairs_are_asked_once_per_text_and_settle_the_problem():
-    neighbours = [
-        Neighbour(benchmark=name, id="1", cosine=0.9, verdict=verdict, signals=dict(SIGNALS, formula_changes=1.0))
-        for name, verdict in (("a", "undecided"), ("b", "undecided"), ("c", "clean"))
-    ]
-    problem = Problem(id="p", text=PROBLEM.text, neighbours=neighbours)
-    checked = Checked(problem, False, 0.4, "variant", "", "a", "1")
-    for reply, contaminated in (("Same problem: Yes", True), ("Same problem: No", False), ("?", False)):
-        judge = Judge(reply)
-        settled = await settle_undecided(checked, lambda benchmark, id: OTHER, judge, Decontaminate())
-        assert len(judge.asked) == 1
-        assert settled.contaminated is contaminated
-    assert [n.verdict for n in settled.problem.neighbours] == ["undecided", "undecided", "clean"]

@@ -50,7 +50,7 @@ async def passed(stage, *problems):
 async def test_a_copy_leaves_and_says_what_it_copies(tmp_path, index):
     settings = recipe()
     run = Run.open(str(tmp_path / "run"), settings)
-    (kept,) = await passed(Decontaminate(run, settings, index, no_services), FAR, COPY)
+    (kept,) = await passed(Decontaminate(run, settings, lambda: index, no_services), FAR, COPY)
     assert kept.id == "far"
     assert {n.id for n in kept.neighbours} == {"b1", "b2"}
     assert all(n.benchmark == "grade" and "score" in n.signals for n in kept.neighbours)
@@ -74,7 +74,7 @@ async def test_the_judge_settles_close_calls(tmp_path, index, reply, leaves):
     async def connect():
         return Services({"judge": Model(engine, HARMONY)}, Python(), None, recorded)
 
-    stage = Decontaminate(run, settings, index, connect)
+    stage = Decontaminate(run, settings, lambda: index, connect)
     kept = await passed(stage, reworded)
     stage._journal.flush()  # what was asked follows by age; here at once
     assert [problem.id for problem in kept] == ([] if leaves else ["close"])

@@ -1,0 +1,107 @@
+"""`factory add-benchmarks`: hold a finished run against benchmarks that came later, and withdraw what they hold.
+
+Only the new pairs are compared. A withdrawal is a row in the journal like every other ending: the next publish leaves
+the problem's traces out, and the funnel counts it at a stage of its own, after solve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from factory import settings
+from factory.decontaminate.batch import PairJudge, as_json, settle_batch
+from factory.decontaminate.embedder import Embedder
+from factory.decontaminate.incremental import check_later
+from factory.decontaminate.index import BenchmarkIndex
+from factory.errors import FactoryError
+from factory.recipe import Decontaminate
+from factory.records import Problem, Reject, Verdict, from_table
+from factory.stages.decontaminate import contaminated
+from factory.store.journal import JournalWriter
+from factory.store.outcome import WITHDRAWN
+from factory.store.parts import scan
+from factory.store.run import Run
+
+_ROWS_PER_BATCH = 2048
+
+
+def add_benchmarks(
+    uri: str,
+    benchmarks: Sequence[str],
+    *,
+    apply: bool = False,
+    overrides: Sequence[str] = (),
+    judge: PairJudge | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each solved problem of the run that must leave: id, score, reason and its nearest problems.
+
+    With `apply` the problems are withdrawn from the run once all of them are known. Run again, it finds only what is
+    not withdrawn yet. `overrides` are settings of the recipe's `decontaminate` section, such as `cache=DIR`.
+    """
+    run = Run.attach(uri)
+    config = settings.validate(
+        Decontaminate, settings.override(dict(run.recipe["decontaminate"]), overrides), "the run's recipe and --set"
+    )
+    if not benchmarks:
+        raise FactoryError("no benchmark is given", remedy="factory add-benchmarks URI NEW.jsonl ...")
+    embedder = Embedder(config.embedding, cache=config.cache)
+    index = BenchmarkIndex.build(benchmarks, embedder)
+    leaving: list[Reject] = []
+    compared = 0
+    problems = _solved(run)
+    while batch := list(islice(problems, _ROWS_PER_BATCH)):
+        compared += len(batch)
+        checked = check_later(batch, index, embedder, config)
+        if judge:
+            checked = settle_batch(checked, index, judge, config)
+        for found in checked:
+            if found.contaminated:
+                leaving.append(contaminated(found, WITHDRAWN))
+                yield {"id": found.problem.id, **as_json(found)}
+    say(f"{compared:,} solved problems held against {len(index.problems):,} of {', '.join(index.benchmarks)}")
+    if apply:
+        _withdraw(run, leaving, index, compared)
+        say(f"{len(leaving):,} withdrawn; start the job again with the same recipe and --out to publish without them")
+    else:
+        say(f"{len(leaving):,} must leave; --apply withdraws them")
+
+
+def _solved(run: Run) -> Iterator[Problem]:
+    """Every problem with a verdict that is not withdrawn, once."""
+    known = {
+        row["id"]
+        for table in _tables(run, Reject, ["id", "stage"])
+        for row in table.to_pylist()
+        if row["stage"] == WITHDRAWN
+    }
+    for table in _tables(run, Verdict):
+        for verdict in from_table(Verdict, table):
+            if verdict.problem.id not in known:
+                known.add(verdict.problem.id)
+                yield verdict.problem
+
+
+def _tables(run: Run, kind: type, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The journal's rows of one kind, a row group at a time."""
+    for info in scan(run.store, kind, run.fingerprint):
+        with run.store.parquet(info.entry.key) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns)
+
+
+def _withdraw(run: Run, leaving: list[Reject], index: BenchmarkIndex, compared: int) -> None:
+    """Journal the withdrawals, and put on record which benchmarks the run has been held against."""
+    writer = JournalWriter(run.store, "withdraw", part_mb=32, part_age_s=30, fingerprint=run.fingerprint)
+    for reject in leaving:
+        writer.append(reject)
+    writer.close()
+    record = {"benchmarks": index.benchmarks, "compared": compared, "withdrawn": [reject.id for reject in leaving]}
+    data = json.dumps(record, indent=1).encode()
+    run.store.write(f"benchmarks/later-{hashlib.sha256(data).hexdigest()[:12]}.json", data)

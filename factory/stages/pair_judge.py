@@ -1,0 +1,132 @@
+"""The judge of close pairs: what a stage of the graph asks for one problem, and a command for a whole batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from factory import recipe as r
+from factory import settings
+from factory.decontaminate.benchmarks import Place
+from factory.decontaminate.check import Checked, settle
+from factory.dialects import dialect
+from factory.dialects.tokenizer import HfTokenizer
+from factory.engines import model_files
+from factory.engines.failover import Failover
+from factory.engines.protocol import Engine, EngineError, EngineUnavailable, SamplingParams
+from factory.errors import FactoryError
+from factory.programs.effects import Model
+from factory.programs.pair_check import Asks, pair_check
+from factory.prompts.loader import prompt as prompt_file
+
+
+async def settle_undecided(
+    checked: Checked, text_of: Callable[[str, str], str], ctx: Asks, config: r.Decontaminate
+) -> Checked:
+    """Ask about every neighbour inside the band and decide on the problem. `text_of` is `BenchmarkIndex.text_of`."""
+    texts: dict[str, list[Place]] = {}
+    for neighbour in checked.undecided:
+        text = text_of(neighbour.benchmark, neighbour.id)
+        texts.setdefault(text, []).append(Place(neighbour.benchmark, neighbour.id))
+    checks = await asyncio.gather(
+        *(pair_check(checked.problem.text, text, ctx, both_orders=config.both_orders) for text in texts)
+    )
+    answers = {place: found.same for places, found in zip(texts.values(), checks, strict=True) for place in places}
+    return settle(checked, answers, config)
+
+
+class PairJudge:
+    """A judge model outside a run: call it with pairs of texts, close it at the end. Keeps no journal.
+
+    Holds an event loop of its own between calls, because an engine's connections belong to the loop they began in.
+    """
+
+    def __init__(self, teacher: r.Teacher, *, both_orders: bool = False) -> None:
+        tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
+        self._model = Model(
+            _engine(teacher, tokenizer), dialect(teacher.dialect, tokenizer), teacher.ask_tokens, teacher.ask_mode
+        )
+        self._both_orders = both_orders
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> PairJudge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._model.engine.close())
+        self._runner.close()
+
+    def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+        """For each pair whether it is the same problem; None where the model gave no answer that can be read.
+
+        Raises `FactoryError` where the model cannot be reached.
+        """
+        try:
+            return self._runner.run(self._all(pairs))
+        except EngineUnavailable as error:
+            raise FactoryError(
+                "the judge does not answer",
+                why=str(error),
+                remedy="start its server again, or leave the judge out: close pairs then stay undecided",
+            ) from None
+
+    async def ask(self, role: r.Role, prompt: str, variables: Mapping[str, Any]) -> str:
+        """One greedy answer; empty where the pair does not fit into the model's context."""
+        model = self._model
+        tokens = model.dialect.prompt(prompt_file(prompt).render(variables), mode=model.ask_mode, tool=False)
+        sampling = SamplingParams(
+            max_tokens=model.ask_tokens, temperature=0.0, stop_token_ids=model.dialect.stop_token_ids
+        )
+        try:
+            stream = Failover(model.engine).generate(tokens, sampling, affinity=prompt)
+            generated = [token async for chunk in stream for token in chunk.token_ids]
+        except EngineUnavailable:
+            raise
+        except EngineError:
+            return ""
+        return model.dialect.parse(tokens + generated).final_text
+
+    async def _all(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+        checks = (pair_check(train, bench, self, both_orders=self._both_orders) for train, bench in pairs)
+        return [check.same for check in await asyncio.gather(*checks)]
+
+
+@contextmanager
+def judging(
+    recipe: str | None, url: str | None, model: str | None, overrides: Sequence[str] | None = None
+) -> Iterator[PairJudge | None]:
+    """The judge that a command's options name, for the length of a block; None where they name none."""
+    teacher = judge_of(recipe, url, model)
+    if teacher is None:
+        yield None
+        return
+    config = settings.validate(r.Decontaminate, settings.override({}, overrides or []), "--set")
+    with PairJudge(teacher, both_orders=config.both_orders) as judge:
+        yield judge
+
+
+def judge_of(recipe: str | None, url: str | None, model: str | None, name: str = "harmony") -> r.Teacher | None:
+    """The judge that a command's options name: that of a recipe, or a server and its model, in the dialect `name`."""
+    if recipe and not url and not model:
+        loaded = r.load(recipe)
+        return loaded.judge or loaded.teacher
+    if url and model and not recipe:
+        values = {"model": model, "dialect": name, "engine": {"kind": "endpoint", "url": url}}
+        return settings.validate(r.Teacher, values, "--judge-url")
+    if recipe or url or model:
+        raise FactoryError(
+            "a judge is given by --judge RECIPE, or by --judge-url with --judge-model", remedy="give one of the two"
+        )
+    return None
+
+
+def _engine(teacher: r.Teacher, tokenizer: HfTokenizer) -> Engine:
+    if isinstance(teacher.engine, r.EndpointEngine):
+        from factory.engines.endpoint import EndpointEngine
+
+        return EndpointEngine(teacher.model, teacher.engine, revision=teacher.revision, tokenizer=tokenizer)
+    from factory.engines.vllm_engine import VllmEngine
+
+    return VllmEngine(teacher.model, teacher.engine, revision=teacher.revision)
