@@ -40,12 +40,13 @@ def main(
     """Build a dataset of reasoning traces: problems in, verified multi-mode traces out."""
     loaded = recipes.load(recipe, set_)
     uri = out or f"out/{loaded.name}"
-    from factory import pipeline
+    from factory import cluster, pipeline, services
     from factory.report.funnel import render
 
     run = pipeline.prepare(loaded, uri)
     start_ray(verbose=verbose)
-    done = pipeline.build(run, loaded, say=lambda line: print(line, flush=True))
+    with cluster.Waiting(say, services.bundles(loaded)):
+        done = pipeline.build(run, loaded, say=say)
     print("\n" + render(done.stages))
     progress = done.progress
     print(f"\n{progress.tokens_per_second:,.0f} generated tokens/s over {progress.seconds:,.0f} s of solving")
@@ -54,6 +55,10 @@ def main(
     print(f"dataset: {run.uri}/dataset ({done.n_traces:,} traces; README.md there is its card)")
     if done.unfinished:
         sys.exit(f"{done.unfinished:,} problems are unfinished: start the same command again")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
 
 
 def start_ray(*, verbose: bool) -> None:
