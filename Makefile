@@ -2,8 +2,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export RAY_AUTH_MODE ?= disabled
+SEED ?= 1
+KILLS ?= 50
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test chaos check format bench lock clean
 help:     ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
@@ -16,6 +18,10 @@ demo: setup  ## build a small dataset with a tiny teacher on this machine, into 
 test: setup  ## every test that this machine can run
 	@$(BIN)/python tests/s3/install.py
 	@$(BIN)/python -m pytest
+
+chaos: setup  ## kill every part of a run at random (SEED=1 KILLS=50) and prove that nothing is lost
+	@$(BIN)/python tests/s3/install.py
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --kills $(KILLS)
 
 check: setup  ## lint, formatting and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

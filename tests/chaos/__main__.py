@@ -1,0 +1,121 @@
+"""`make chaos`: kill every part of a run at random, start again what a user would start, and see that nothing is lost.
+
+python -m tests.chaos [--seed 1] [--kills 50] [--help]
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tests.chaos import storage
+from tests.chaos.account import account_of
+from tests.chaos.cluster import Machines
+from tests.chaos.driver import Driver, command
+from tests.chaos.killer import Extent, disturb, plan
+from tests.chaos.processes import adopt_orphans, end_all, left_after
+from tests.chaos.storage import Place
+from tests.chaos.table import Outcome, render
+from tests.chaos.targets import OF_A_RUN, Scene
+from tests.chaos.verdict import judge
+from tests.s3.ceph import missing_programs
+
+SERVICES_END_S = 90.0  # engines drain for a few seconds, and Serve looks every few more
+CLUSTER_ENDS_S = 60.0
+SHOWN = 5
+
+
+def main(
+    *,
+    seed: Annotated[int, typer.Option(help="What is killed, when, and which faults storage has, follow from it.")] = 1,
+    kills: Annotated[int, typer.Option(min=1, help="Kills before the run ends; each kind comes at least once.")] = 50,
+    problems: Annotated[int, typer.Option(min=1, max=65, help="Problems of the demo. More give more to kill.")] = 65,
+    samples: Annotated[int, typer.Option(min=1, help="Samples per problem and mode, with Python and without.")] = 1,
+    files: Annotated[bool, typer.Option("--files", help="Keep the runs in a directory: no S3 server to kill.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Leave logs, and runs under --files, in this folder.")] = None,
+) -> None:
+    """Kill every part of a run at random, and prove from storage that nothing was lost and nothing done twice.
+
+    The demo's recipe runs twice on a Ray cluster of three nodes on this machine, with real engines, sandboxes and
+    checkers, and a real S3 server behind a proxy that loses requests and answers: once undisturbed, once under fire.
+    Program workers, engine replicas and their cores, sandbox actors, zygotes, checkers, the ledger, raylets, the S3
+    server and the driver die by SIGKILL; the driver is started again with the same command. Then every promise is held
+    against what lies in storage (`tests/chaos/verdict.py` says which and why), and a table tells what it cost.
+
+    Status 0: every promise held. 1: at least one did not; the lines that say FAULT name what contradicts it.
+    """
+    folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    adopt_orphans()
+    sound = False
+    try:
+        sound = _two_runs(folder, seed, kills, (problems, samples), files)
+        left = left_after(CLUSTER_ENDS_S)
+        _report("no process is left when the cluster is down", left)
+        sound = sound and not left
+    finally:
+        end_all()
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(0 if sound else 1)
+
+
+def _two_runs(folder: Path, seed: int, kills: int, size: tuple[int, int], files: bool) -> bool:
+    """The undisturbed run, the one under fire, the judgement; whether every promise was kept."""
+    with _place(folder, seed, files) as place, Machines(folder / "ray") as machines:
+        names = ("undisturbed", "under-fire")
+        uris = [f"{place.root}/{name}" for name in names]
+        drivers = [Driver(command(f"{place.root}/{n}", *size), machines.address, folder / f"{n}.log") for n in names]
+        scenes = [Scene(machines, place, driver) for driver in drivers]
+        print("the undisturbed run", flush=True)
+        calm = disturb(scenes[0], uris[0], [], Extent(), _say)
+        if calm.stuck or drivers[0].gave_up:
+            raise SystemExit(f"the undisturbed run failed: {calm.stuck or drivers[0].gave_up}")
+        print(f"{calm.extent.samples} samples in {calm.seconds:.0f} s; now with {kills} kills", flush=True)
+        place.make_trouble()
+        turns = plan(seed, kills, scenes[1].kinds())
+        havoc = disturb(scenes[1], uris[1], turns, calm.extent, _say)
+        if havoc.stuck:
+            raise SystemExit(f"the run under fire hangs: {havoc.stuck}")
+        services = left_after(SERVICES_END_S, lambda seen: any(is_one(seen) for is_one in OF_A_RUN))
+        before, after = account_of(uris[0]), account_of(uris[1])
+        judged = judge(after, before)
+        judged.check("the driver never gave up by itself", drivers[1].gave_up)
+        judged.check("as many kills as asked for", () if havoc.killed.total() >= kills else [havoc.killed.total()])
+        judged.check("no service of the run is left when the driver has ended", services)
+        print("\n" + render(Outcome(seed, havoc, drivers[1].starts, after, before, calm.seconds, judged)) + "\n")
+        for what, against in judged.checks.items():
+            _report(what, against)
+        return judged.sound
+
+
+def _place(folder: Path, seed: int, files: bool) -> AbstractContextManager[Place]:
+    if files or (missing := missing_programs()):
+        why = "as asked" if files else f"not installed: {', '.join(missing)}"
+        print(f"no S3 server will be killed ({why}); the runs live in a directory", flush=True)
+        return storage.directory(folder)
+    return storage.s3(folder, seed)
+
+
+def _report(what: str, against: Sequence[object]) -> None:
+    """One line a check; under it the first few things that contradict it."""
+    print(f"{'FAULT' if against else 'ok':<6}{what}")
+    for example in against[:SHOWN]:
+        print(f"{'':<6}  {example}")
+    if len(against) > SHOWN:
+        print(f"{'':<6}  and {len(against) - SHOWN} more")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,94 @@
+"""Everything that storage holds of one finished run, read row by row, without the factory's own sums."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from factory import ingest
+from factory.records import Reject, SampleKey, Trace, Verdict, from_table
+from factory.store.fs import Store
+from factory.store.manifest import Manifest, latest
+from factory.store.parts import DIRECTORIES
+from factory.store.run import Run
+from factory.store.tables import read_table
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """One run. Rows of the journal are kept as often as it holds them."""
+
+    run: Run
+    entered: set[str]  # ids of all rows that were read, those refused at reading included
+    traces: list[Trace]
+    verdicts: list[Verdict]
+    rejects: list[Reject]
+    manifest: Manifest
+    published: list[dict[str, Any]]  # rows of every file that lies in dataset/, whatever the manifest says
+    stray: list[str] = field(default_factory=list)  # files in dataset/ that the manifest does not name
+
+    @property
+    def ended(self) -> set[str]:
+        return {verdict.problem.id for verdict in self.verdicts} | {reject.id for reject in self.rejects}
+
+    @property
+    def keys(self) -> set[SampleKey]:
+        """Of every finished sample."""
+        return {trace.key for trace in self.traces}
+
+    @property
+    def published_keys(self) -> Counter[str]:
+        return Counter(name_of(row) for row in self.published)
+
+    @property
+    def copies(self) -> list[Trace]:
+        """Samples that were drawn again although they were in the journal: all but the first of each key."""
+        seen: set[SampleKey] = set()
+        again = []
+        for trace in self.traces:
+            if trace.key in seen:
+                again.append(trace)
+            seen.add(trace.key)
+        return again
+
+
+def account_of(uri: str) -> Account:
+    run = Run.attach(uri)
+    inputs, manifest = ingest.finished(run.store), latest(run.store)
+    assert inputs is not None
+    assert manifest is not None
+    files = [entry.key for entry in run.store.list("dataset/mode=")]
+    return Account(
+        run=run,
+        entered={row for part in inputs.parts for row in read_table(run.store, part)["id"].to_pylist()},
+        traces=_journaled(run.store, Trace),
+        verdicts=_journaled(run.store, Verdict),
+        rejects=_journaled(run.store, Reject) + _refused(run.store),
+        manifest=manifest,
+        published=[row for key in files for row in _rows(run.store, key).to_pylist()],
+        stray=sorted(set(files) ^ {shard.key for shard in manifest.shards}),
+    )
+
+
+def name_of(row: dict[str, Any]) -> str:
+    """The sample key of a published row."""
+    return f"{row['problem_id']}/{row['reasoning_mode']}/{'python' if row['with_tool'] else 'none'}/{row['sample']}"
+
+
+def _journaled(store: Store, kind: type) -> list[Any]:
+    keys = [entry.key for entry in store.list(DIRECTORIES[kind])]
+    return [row for key in keys for row in from_table(kind, read_table(store, key))]
+
+
+def _refused(store: Store) -> list[Reject]:
+    """Rows that were refused when they were read, as they are published."""
+    keys = [entry.key for entry in store.list("rejects/read-")]
+    return [row for key in keys for row in from_table(Reject, read_table(store, key))]
+
+
+def _rows(store: Store, key: str) -> pa.Table:
+    with store.parquet(key) as file:
+        return file.read()

@@ -1,0 +1,92 @@
+"""The kinds of things that die, and how to find a living one of each among our descendants.
+
+Ray names a worker after what it runs (`ray::Ledger.counts`), vLLM its engine core; the rest is known by its command.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tests.chaos.cluster import Machines
+from tests.chaos.driver import Driver
+from tests.chaos.processes import Seen, descendants
+from tests.chaos.storage import Place
+
+
+def _actor(name: str) -> Callable[[Seen], bool]:
+    return lambda seen: seen.title.startswith("ray::") and name in seen.title
+
+
+def _command(words: str) -> Callable[[Seen], bool]:
+    return lambda seen: not seen.title.startswith("ray::") and words in seen.title
+
+
+PROCESSES: Mapping[str, Callable[[Seen], bool]] = {
+    "program worker": _actor("MapWorker(MapBatches(Solve))"),
+    "decontamination worker": _actor("MapBatches(Decontaminate)"),
+    "engine replica": _actor("ServeReplica:"),
+    "engine core": _command("VLLM::EngineCore"),
+    "sandbox actor": _actor("_SandboxActor"),
+    "sandbox manager": _actor("_Manager"),
+    "zygote": _command("factory.sandbox.inside.zygote"),
+    "checker": _command("factory.verify.worker"),
+    "ledger": _actor("Ledger"),
+    "serve controller": _actor("ServeController"),
+}
+"""One SIGKILL each."""
+
+OF_A_RUN = [matches for kind, matches in PROCESSES.items() if kind != "serve controller"]
+"""What must be gone once the driver has ended: all but Serve's own controller, which serves the next run."""
+
+WEIGHTS: Mapping[str, int] = {
+    "program worker": 7,
+    "decontamination worker": 1,
+    "engine replica": 3,
+    "engine core": 3,
+    "sandbox actor": 6,
+    "sandbox manager": 2,
+    "zygote": 7,
+    "checker": 6,
+    "ledger": 5,
+    "serve controller": 1,
+    "raylet": 2,
+    "S3 server": 4,
+    "driver": 3,
+}
+"""How often each kind is drawn once all have had their turn. What takes an engine with it costs its start: seldom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that can be killed."""
+
+    machines: Machines
+    place: Place
+    driver: Driver
+
+    def kinds(self) -> list[str]:
+        return [kind for kind in WEIGHTS if kind != "S3 server" or self.place.server is not None]
+
+    def kill(self, kind: str, dice: random.Random) -> bool:
+        """Kill one of a kind, drawn by the dice; False where none is alive now."""
+        match kind:
+            case "driver":
+                self.driver.kill()
+            case "raylet":
+                self.machines.lose_a_node(dice)
+            case "S3 server":
+                self.place.outage(dice)
+            case _:
+                return _kill_process(kind, dice)
+        return True
+
+
+def _kill_process(kind: str, dice: random.Random) -> bool:
+    everything = descendants()
+    of_kind = [seen for seen in everything if PROCESSES[kind](seen)]
+    if kind == "zygote":  # its sessions are forks of it and look the same
+        pids = {seen.pid for seen in of_kind}
+        of_kind = [seen for seen in of_kind if seen.parent not in pids]
+    return bool(of_kind) and dice.choice(sorted(of_kind, key=lambda seen: seen.pid)).kill()
