@@ -1,12 +1,12 @@
 """Training examples as token ids: exactly the tokens that the dialect renders when the model is used.
 
-`TASKS` lists what the model is taught; a further task (a curator's prompt, say) is one more generator in it.
+What the teacher is taught stands here; `curriculum` lists the tasks of each model.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from factory.dialects.harmony import Harmony
@@ -47,14 +47,12 @@ def solve_task(rng: random.Random, dialect: Harmony) -> Example:
     return example(dialect, user_prompt(exercise.text), mode, tool, solution(exercise, mode, tool, rng))
 
 
-TASKS: list[Task] = [solve_task]
-
-
-def examples(seed: int, dialect: Harmony) -> Iterator[Example]:
-    """An endless stream, the same for the same seed."""
+def examples(seed: int, dialect: Harmony, tasks: Mapping[Task, float]) -> Iterator[Example]:
+    """An endless stream of the tasks by their weights, the same for the same seed."""
     rng = random.Random(seed)
     while True:
-        yield rng.choice(TASKS)(rng, dialect)
+        (task,) = rng.choices(list(tasks), list(tasks.values()))
+        yield task(rng, dialect)
 
 
 def texts(seed: int, exercises: int) -> Iterator[str]:

@@ -1,8 +1,10 @@
-"""Measures a model directory on held-back problems: accuracy per mode, with Python and without.
+"""Measures a model directory on what was held back from its training.
 
     python -m jobs.demo.evaluate [--model DIR] [--n N] [--temperature T]
+    python -m jobs.demo.evaluate --role curator|judge [--model DIR] [--n N]
 
-Code that the model writes runs in the factory's sandbox; an answer counts when its box holds the reference exactly.
+The teacher's accuracy is per mode, with Python and without; that of curator and judge per prompt, greedily. Code that
+the teacher writes runs in the factory's sandbox; an answer counts when its box holds the reference exactly.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from factory.sandbox.local import LocalSandbox
 from factory.sandbox.protocol import Session
 from factory.verify.extract import extract_answer
 from jobs.demo.corpus import CONFIGS, draw, user_prompt
+from jobs.demo.evaluate_roles import CURATOR, ROLES, measure, print_table
 from jobs.demo.families import Exercise
+from jobs.demo.generate import generate
 
 TEACHER = Path(__file__).with_name("teacher")
 _MAX_CALLS = 4
@@ -60,10 +64,11 @@ class Score:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Accuracy of the tiny teacher per mode and tool, on held-back problems."
+        description="Accuracy of the tiny models: the teacher per mode and tool, curator and judge per prompt."
     )
-    parser.add_argument("--model", type=Path, default=TEACHER)
-    parser.add_argument("--n", type=int, default=100, help="problems; each is tried once in each configuration")
+    parser.add_argument("--role", choices=["teacher", *ROLES], default="teacher")
+    parser.add_argument("--model", type=Path, help="default: the model that the demo uses in this role")
+    parser.add_argument("--n", type=int, default=100, help="problems, each tried in each configuration; or questions")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, default=0.8, help="the default is that of the demo's recipe")
     parser.add_argument(
@@ -74,6 +79,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
+    if args.role != "teacher":
+        print_table(measure(args.model or CURATOR, args.role, args.n, args.seed, show=args.show), args.n)
+        return
+    args.model = args.model or TEACHER
     dialect = Harmony(HfTokenizer(args.model))
     model = LlamaForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
     rng = random.Random(args.seed)
@@ -99,28 +108,15 @@ async def _finish(
             await asyncio.gather(*(_answer(a, sandbox, dialect) for a in active))
 
 
-@torch.inference_mode()
 def _generate(
     batch: list[Attempt], model: LlamaForCausalLM, dialect: Harmony, temperature: float, max_tokens: int
 ) -> None:
-    longest = max(len(a.ids) for a in batch)
-    pad = dialect.stop_token_ids[-1]
-    ids = torch.tensor([[pad] * (longest - len(a.ids)) + a.ids for a in batch])
-    mask = torch.tensor([[0] * (longest - len(a.ids)) + [1] * len(a.ids) for a in batch])
-    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
-    grown = model.generate(
-        ids,
-        attention_mask=mask,
-        max_length=max(max_tokens, longest + 1),
-        eos_token_id=dialect.stop_token_ids,
-        pad_token_id=pad,
-        **sampling,
-    )
-    for attempt, row in zip(batch, grown[:, longest:].tolist(), strict=True):
-        stop = next((i + 1 for i, token in enumerate(row) if token in dialect.stop_token_ids), len(row))
+    ids = [attempt.ids for attempt in batch]
+    written = generate(model, dialect, ids, max_length=max_tokens, temperature=temperature)
+    for attempt, turn in zip(batch, written, strict=True):
         attempt.turn = len(attempt.ids)
-        attempt.ids += row[:stop]
-        attempt.finished = row[stop - 1] != dialect.tokens.call
+        attempt.ids += turn
+        attempt.finished = turn[-1] != dialect.tokens.call
 
 
 async def _answer(attempt: Attempt, sandbox: LocalSandbox, dialect: Harmony) -> None:

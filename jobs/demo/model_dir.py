@@ -16,9 +16,9 @@ from jobs.demo import tokenizer
 _TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 
 
-def write_tokenizer(out: Path, texts: Iterable[str]) -> None:
+def write_tokenizer(out: Path, texts: Iterable[str], fixed: tokenizer.Fixed) -> None:
     """Build the tokenizer on `texts` and write it with its chat template."""
-    tokenizer.build(texts).save(str(out / "tokenizer.json"))
+    tokenizer.build(texts, fixed).save(str(out / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": None,

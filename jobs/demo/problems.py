@@ -84,7 +84,7 @@ def with_oddities(rows: list[Row]) -> list[Row]:
 
 def benchmark(rows: list[Row]) -> list[Row]:
     """Three copies of problems (one exact, one with other names, one with other spacing), and problems that are new."""
-    exact, renamed, respaced = _one_of_its_kind(rows)
+    exact, renamed, respaced = one_of_its_kind(rows)
     copies = [
         (exact["problem"], exact),
         (_renamed(str(renamed["problem"])), renamed),
@@ -95,7 +95,7 @@ def benchmark(rows: list[Row]) -> list[Row]:
     return [{"id": f"bench-{i:02}", "problem": text, "answer": answer} for i, (text, answer) in enumerate(listed, 1)]
 
 
-def _one_of_its_kind(rows: list[Row]) -> list[Row]:
+def one_of_its_kind(rows: list[Row]) -> list[Row]:
     """Three rows whose wording no other row shares, numbers aside; a name occurs in the second one."""
     kinds = Counter(_kind(row) for row in rows)
     single = [row for row in rows if kinds[_kind(row)] == 1]

@@ -1,4 +1,4 @@
-"""The tiny teacher's tokenizer: byte-level BPE, digits one by one, and the prompt's fixed sentences as one token each.
+"""A tiny model's tokenizer: byte-level BPE, digits one by one, and the prompts' fixed sentences as one token each.
 
 Nothing of it is special but harmony's control tokens: a fixed sentence is an ordinary vocabulary entry that the
 pre-tokenizer keeps whole (and `ignore_merges` looks up as it is), so any text encodes and decodes back to itself.
@@ -47,17 +47,34 @@ def _system_message(tool: bool) -> str:
     return dialect.parse(dialect.prompt("", mode=Mode.LOW, tool=tool)).messages[0].content
 
 
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What stays whole: `sentences` that never change, and `words`, a pattern for everything between them."""
+
+    sentences: list[str]
+    words: str = r"\p{N}| ?\p{L}+|[^\p{L}\p{N}]+"
+
+
 def fixed_sentences() -> list[str]:
-    """The stretches of the prompt that never change."""
+    """The stretches of the solving prompt that never change, the dialect's opening among them."""
+    return [*opening_sentences(), prompt("solve").template.partition("{{problem}}")[2].lstrip("\n")]
+
+
+def opening_sentences() -> list[str]:
     words = opening()
-    tail = prompt("solve").template.partition("{{problem}}")[2]
-    return [words.before, words.python, words.after, tail.lstrip("\n")]
+    return [words.before, words.python, words.after]
 
 
-def build(texts: Iterable[str], *, merges: int = 256, common: int = 8) -> Tokenizer:
+def prompt_segments(name: str) -> list[str]:
+    """The stretches of a prompt between its variables."""
+    file = prompt(name)
+    return file.render(dict.fromkeys(file.variables, "\0")).split("\0")
+
+
+def build(texts: Iterable[str], fixed: Fixed, *, merges: int = 256, common: int = 8) -> Tokenizer:
     """A word that occurs `common` times in `texts` is one token; `merges` pairs of bytes serve all else."""
-    fixed = fixed_sentences()
-    pattern = "|".join([*map(re.escape, fixed), r"\p{N}| ?\p{L}+|[^\p{L}\p{N}]+"])
+    sentences = sorted({sentence for sentence in fixed.sentences if sentence}, key=lambda s: (-len(s), s))
+    pattern = "|".join([*map(re.escape, sentences), fixed.words])
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), _BYTES])
     tokenizer.decoder = decoders.ByteLevel()
@@ -67,7 +84,7 @@ def build(texts: Iterable[str], *, merges: int = 256, common: int = 8) -> Tokeni
     tokenizer.train_from_iterator(texts, trainer)
     state = json.loads(tokenizer.to_str())
     words = Counter(word for text in texts for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text))
-    whole = [piece for sentence in fixed for piece, _ in _BYTES.pre_tokenize_str(sentence)]
+    whole = [piece for sentence in sentences for piece, _ in _BYTES.pre_tokenize_str(sentence)]
     whole += sorted(word for word, count in words.items() if count >= common)
     vocabulary = state["model"]["vocab"]
     for word in whole:

@@ -1,6 +1,6 @@
-"""Trains the tiny teacher and writes it as a model directory that `vllm serve` and transformers load.
+"""Trains one of the tiny models and writes it as a model directory that `vllm serve` and transformers load.
 
-    python -m jobs.demo.train --out DIR [--steps N] [--minutes M] [--seed S] [--resume DIR]
+    python -m jobs.demo.train --curriculum teacher|curator --out DIR [--steps N] [--minutes M] [--seed S] [--resume DIR]
 
 Sequences are batched by length and only what the model is to write counts in the loss. A checkpoint is written as the
 run goes on, so it can be stopped at any time. The shipped teacher took 2607 steps (15.4M tokens) in 50 minutes on two
@@ -28,16 +28,17 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from factory.dialects.harmony import Harmony
 from factory.dialects.tokenizer import HfTokenizer
 from jobs.demo import model_dir
-from jobs.demo.corpus import Example, examples, texts
+from jobs.demo.corpus import Example, examples
+from jobs.demo.curriculum import Curriculum, curriculum
 
-POSITIONS = 2048
 _WARM_UP = 60
 _POOL = 64
 """Batches drawn at once, then sorted by length and shuffled."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train the demo's tiny teacher.")
+    parser = argparse.ArgumentParser(description="Train one of the demo's tiny models.")
+    parser.add_argument("--curriculum", choices=["teacher", "curator"], default="teacher", help="what to teach")
     parser.add_argument("--out", type=Path, required=True, help="model directory to write")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after that time if it comes first")
@@ -52,7 +53,8 @@ def main() -> None:
     if args.resume:
         shutil.copytree(args.resume, args.out, dirs_exist_ok=True)
     else:
-        model_dir.write_tokenizer(args.out, texts(args.seed, 4000))
+        lessons = curriculum(args.curriculum)
+        model_dir.write_tokenizer(args.out, lessons.texts(args.seed), lessons.fixed)
     with tempfile.TemporaryDirectory() as folder:
         spawn(_worker, (args, f"{folder}/meeting"), nprocs=args.workers)
 
@@ -73,10 +75,12 @@ def _train(rank: int, args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     dialect = Harmony(HfTokenizer(args.out))
     resumed = LlamaForCausalLM.from_pretrained(args.resume, dtype=torch.float32) if args.resume else None
-    model = resumed or LlamaForCausalLM(_config(dialect))
+    lessons = curriculum(args.curriculum)
+    model = resumed or LlamaForCausalLM(_config(dialect, lessons))
     objective = DistributedDataParallel(Objective(model))
     optimizers = _optimizers(model, args.lr)
-    batches = _batches(args.seed * args.workers + rank, dialect, args.batch_tokens // args.workers)
+    seed = args.seed * args.workers + rank
+    batches = _batches(examples(seed, dialect, lessons.tasks), seed, args.batch_tokens // args.workers)
     started, seen, mean, progress = time.time(), 0, 0.0, 0.0
     for step, (ids, labels) in enumerate(batches, 1):
         loss = objective(ids, labels)
@@ -121,7 +125,7 @@ class Objective(torch.nn.Module):
         return functional.cross_entropy(self.model.lm_head(hidden[learnt]), wanted[learnt])
 
 
-def _config(dialect: Harmony) -> LlamaConfig:
+def _config(dialect: Harmony, lessons: Curriculum) -> LlamaConfig:
     control = dialect.tokenizer.control
     return LlamaConfig(
         vocab_size=-(-(max(control.values()) + 1) // 64) * 64,
@@ -131,7 +135,7 @@ def _config(dialect: Harmony) -> LlamaConfig:
         num_attention_heads=5,
         num_key_value_heads=5,
         head_dim=32,
-        max_position_embeddings=POSITIONS,
+        max_position_embeddings=lessons.positions,
         tie_word_embeddings=True,
         bos_token_id=control["<|endoftext|>"],
         eos_token_id=control["<|return|>"],
@@ -155,8 +159,8 @@ def _decay(progress: float) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def _batches(seed: int, dialect: Harmony, batch_tokens: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    stream, rng = examples(seed, dialect), random.Random(seed)
+def _batches(stream: Iterator[Example], seed: int, batch_tokens: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    rng = random.Random(seed)
     while True:
         pool = sorted(islice(stream, _POOL * batch_tokens // 140), key=lambda e: len(e.ids))
         batches = list(_cut(pool, batch_tokens))
