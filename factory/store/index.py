@@ -26,6 +26,10 @@ from factory.store.parts import DIRECTORIES, Kind, PartInfo, read_info, read_row
 # A part may become visible this long after the moment in its name (a slow upload, a worker's clock that is behind).
 # One that comes even later is seen by the next new index; until then its rows are at worst generated again.
 LISTING_SLACK_S = 3600.0
+# Nearly all parts are in time. An hour of a big run is tens of thousands of names, so that far back is looked only now
+# and then, and in between over the last minutes.
+NEAR_SLACK_S = 120.0
+FAR_EVERY_S = 60.0
 _READERS = 16
 # A curated thread is both: the thread has ended, its problems are still to be solved and are found by their ids.
 _ENDINGS, _POINTED = (Verdict, Reject, Curated), (Curated, FinishedTurn, Asked, Trace)
@@ -53,21 +57,22 @@ class JournalIndex:
         self._parts: list[str] = []  # keys of the parts that pointers name by position
         self._pointers: dict[type, dict[int, list[tuple[int, int]]]] = {kind: defaultdict(list) for kind in _POINTED}
         self._counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
-        self._refreshed, self._listed_at = float("-inf"), 0.0
+        self._refreshed, self._listed_at, self._listed_far_at = float("-inf"), 0.0, 0.0
 
     def refresh(self) -> None:
         """Take in every part that has appeared since the last time."""
         with self._lock, ThreadPoolExecutor(_READERS) as readers:
-            after = stamp(self._listed_at - LISTING_SLACK_S) if self._listed_at else ""
+            after, far = self._window()
             started, self._listed_at = time.monotonic(), time.time()
+            self._listed_far_at = self._listed_at if far else self._listed_far_at
             # endings first: of a problem that is already finished no pointers are made
             endings: dict[type, list[PartInfo]] = {}
             for ending in _ENDINGS:
-                endings[ending] = list(self._new_parts(ending, after, readers))
+                endings[ending] = list(self._new_parts(ending, after, far, readers))
                 self._finish(ending, endings[ending])
             self._forget_finished()
             for kind in _POINTED:
-                for info in endings[kind] if kind in endings else self._new_parts(kind, after, readers):
+                for info in endings[kind] if kind in endings else self._new_parts(kind, after, far, readers):
                     self._point(kind, info)
             self._refreshed = started
 
@@ -133,11 +138,19 @@ class JournalIndex:
         rows = (read_rows(self._store, kind, key, group, owner) for key, group in pointers)
         return list(chain.from_iterable(rows))
 
-    def _new_parts(self, kind: type, after: str, readers: ThreadPoolExecutor) -> Iterator[PartInfo]:
+    def _window(self) -> tuple[str, bool]:
+        """The stamp from which to list, and whether it is as far back as a part may come late."""
+        if not self._listed_far_at:
+            return "", True
+        if time.time() - self._listed_far_at >= FAR_EVERY_S:
+            return stamp(self._listed_far_at - LISTING_SLACK_S), True
+        return stamp(self._listed_at - NEAR_SLACK_S), False
+
+    def _new_parts(self, kind: type, after: str, far: bool, readers: ThreadPoolExecutor) -> Iterator[PartInfo]:
         seen, directory = self._seen[kind], DIRECTORIES[kind]
         entries = list(self._store.list(directory, directory + after if after else ""))
         new = [entry for entry in entries if entry.key not in seen and entry.key.endswith(".parquet")]
-        if after:  # names before the slack are never listed again
+        if after and far:  # names before the slack are never listed again
             seen.intersection_update(entry.key for entry in entries)
         seen.update(entry.key for entry in new)
         name = directory.split("/")[1]

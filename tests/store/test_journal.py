@@ -18,9 +18,10 @@ from factory.errors import FactoryError
 from factory.records import Asked, Curated, FinishedTurn, Mode, Trace, Verdict, from_table
 from factory.store.fs import Store
 from factory.store.ids import contained, hashes_of, scoped
-from factory.store.index import JournalIndex
-from factory.store.journal import JournalWriter
+from factory.store.index import FAR_EVERY_S, LISTING_SLACK_S, NEAR_SLACK_S, JournalIndex
+from factory.store.journal import JournalWriter, stamp
 from factory.store.local import LocalStore
+from factory.store.parts import DIRECTORIES, encode_part, encode_row
 from tests.store.rows import problem, reject, trace, verdict
 
 
@@ -196,6 +197,68 @@ def test_a_living_index_sees_new_parts_and_lets_go_of_finished_problems(tmp_path
     journal.close()
     assert index.finished("p1")
     assert index.traces_of("p1") == []
+
+
+class Clock:
+    """The time of day as an index sees it, to be moved by hand."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("factory.store.index.time", clock)
+    return clock
+
+
+def put_part(store: Store, row: Trace, named: float) -> None:
+    """A part that becomes visible now and is named by another moment."""
+    key = f"{DIRECTORIES[Trace]}{stamp(named)}-w-000001-{row.uid}.parquet"
+    store.write(key, encode_part(Trace, [encode_row(row)], "").to_pybytes())
+
+
+def test_a_part_that_comes_late_is_seen_at_the_next_look_far_back(tmp_path, clock):
+    store = Store.open(tmp_path)
+    index = JournalIndex(store, max_age_s=0)
+    put_part(store, trace("p0"), clock.now)
+    assert len(index.traces_of("p0")) == 1
+    for minutes, seen in ((1, True), (10, False), (59, False), (62, False)):
+        put_part(store, trace(f"p{minutes}"), clock.now - 60 * minutes)
+        assert bool(index.traces_of(f"p{minutes}")) == seen, minutes
+    clock.now += FAR_EVERY_S
+    assert [len(index.traces_of(f"p{minutes}")) for minutes in (0, 1, 10, 59, 62)] == [1, 1, 1, 1, 0]
+    assert index.counts()["traces"]["low/none"][0] == 4
+    assert JournalIndex(store).counts()["traces"]["low/none"][0] == 5  # a new index sees everything
+
+
+def test_what_a_living_index_lists_does_not_grow_with_the_run(tmp_path, clock, monkeypatch):
+    listed: list[int] = []
+    every = LocalStore.list
+
+    def counting(store, prefix="", after=""):
+        entries = list(every(store, prefix, after))
+        listed[-1] += len(entries)
+        return iter(entries)
+
+    monkeypatch.setattr(LocalStore, "list", counting)
+    store = Store.open(tmp_path)
+    index = JournalIndex(store)
+    for half_minute in range(160):
+        put_part(store, trace(f"p{half_minute}"), clock.now)
+        listed.append(0)
+        index.refresh()
+        clock.now += 30
+    near, far = sorted(listed[-10:])[:5], max(listed)
+    assert max(near) <= NEAR_SLACK_S / 30 + 2
+    assert far <= (LISTING_SLACK_S + FAR_EVERY_S) / 30 + 2
+    assert index.counts()["traces"]["low/none"][0] == 160
 
 
 def test_a_curated_thread_has_ended_and_its_problems_wait(tmp_path):
