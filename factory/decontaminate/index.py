@@ -9,7 +9,9 @@ Which kind of index, by the number of rows on the searched side (`kind_of`):
 
 The exact kind searches the array itself (`faiss.knn`), so an array shared by Ray's object store or mapped from a file
 is held once per node, whatever the number of workers. 347 000 problems against 20 000 benchmark problems need 31 MB
-for the benchmark side and 5.3 TFLOP.
+for the benchmark side and 5.3 TFLOP: about 190 s of one CPU core (tests/bench/decontam_scale.py). At 10 million rows
+the exact kind would take 15.4 GB, IVF flat as much, IVF of 8 bits 3.9 GB, and HNSW (M = 32) 18 GB: hence the rule. On a
+GPU (`faiss-gpu`, and a process that sees one) the same kinds are searched there.
 """
 
 from __future__ import annotations
@@ -107,8 +109,8 @@ class BenchmarkIndex:
     def __init__(self, problems: list[BenchmarkProblem], vectors: Vectors, embedding: str) -> None:
         self.problems = problems
         self.embedding = embedding
-        self.vectors = vectors
-        self._vector_index = VectorIndex(vectors)
+        self.vectors = np.asarray(vectors)  # not a memmap, which would be copied where an array is shared
+        self._vector_index = VectorIndex(self.vectors)
         self._lexical = LexicalIndex([problem.text for problem in problems])
         self._by_text = {normalise(problem.text): row for row, problem in enumerate(problems)}
 

@@ -96,8 +96,8 @@ def wild_negatives(
 ) -> list[dict[str, Any]]:
     """Unlabelled problems beside benchmark problems that a search brings up: what the rule meets in a run.
 
-    In the same language the second to fifth nearest: the nearest may be the same problem, of the others few are. In
-    another language all, as nobody has translated what these sources hold.
+    In the same language the second to fifth nearest, in another language all but the first: the nearest may be the
+    same problem, of the others few are.
     """
     problems = read(benchmarks)
     index = BenchmarkIndex(problems, embedder.embed([problem.text for problem in problems]), embedder.key)
@@ -106,11 +106,14 @@ def wild_negatives(
         rows = load_pairs(source)
         texts = [row["problem"] for row in random.Random(0).sample(rows, min(per_source, len(rows)))]
         for text, found in zip(texts, index.search(texts, embedder.embed(texts), 5), strict=True):
-            for rank, (row, _) in enumerate(found):
-                same = analyse(problems[row].text).language == analyse(text).language
-                if (same and 0 < rank < 5) or not same:
-                    other = {"train_problem": text, "benchmark_problem": problems[row].text}
-                    negatives.append({**other, "contaminated": False})
+            language = analyse(text).language
+            others = [problems[row].text for row, _ in found]
+            same = [other for other in others[:5] if analyse(other).language == language]
+            translated = [other for other in others if analyse(other).language != language]
+            negatives += [
+                {"train_problem": text, "benchmark_problem": other, "contaminated": False}
+                for other in same[1:] + translated[1:]
+            ]
     return negatives
 
 

@@ -38,8 +38,9 @@ Pair = dict[str, Any]
 
 
 def retrieval(pairs: list[Pair], benchmarks: list[Path], embedder: Embedder) -> None:
-    """Recall of the right benchmark problem among all of them, by kind of pair. Benchmark problems of the pairs that no
-    file holds (MATH) are added, so that every pair has its right one in the index."""
+    """Recall of the right benchmark problem among all of them, by kind of pair; `retrieved` counts those that shared
+    n-grams bring up behind the five nearest. Benchmark problems of the pairs that no file holds (MATH) are added, so
+    that every pair has its right one in the index."""
     problems = read(benchmarks)
     known = {normalise(problem.text) for problem in problems}
     for pair in pairs:
@@ -57,12 +58,11 @@ def retrieval(pairs: list[Pair], benchmarks: list[Path], embedder: Embedder) -> 
         rank = ranks.index(right) + 1 if right in ranks else 99
         for kind in (pair["pair_type"], *(["clear, all"] if clear(pair) else [])):
             by_kind[kind].append(rank)
-    print(
-        f"\nretrieval among {len(problems)} benchmark problems\n{'kind':24}{'pairs':>6}{'recall@1':>10}{'recall@5':>10}"
-    )
+    print(f"\nretrieval among {len(problems)} benchmark problems")
+    print(f"{'kind':24}{'pairs':>6}{'recall@1':>10}{'recall@5':>10}{'retrieved':>11}")
     for kind, ranked in sorted(by_kind.items()):
         first, fifth = np.mean([rank <= 1 for rank in ranked]), np.mean([rank <= 5 for rank in ranked])
-        print(f"{kind:24}{len(ranked):6}{first:10.3f}{fifth:10.3f}")
+        print(f"{kind:24}{len(ranked):6}{first:10.3f}{fifth:10.3f}{np.mean([r < 99 for r in ranked]):11.3f}")
 
 
 def clear(pair: Pair) -> bool:

@@ -99,6 +99,15 @@ def test_which_duplicate_stays_does_not_depend_on_the_order(embedder):
         ("find x", "please find x", 0),
         ("x + y = 3", "u + v = 3", 0),
         ("he has 5 cats", "he has 5 cats and 2 dogs", 0),
+        ("find the sum of the roots", "find the product of the roots", 1),
+        ("what is sin t", "what is cos t", 1),
+        ("find the smallest such n", "find the least such n", 0),
+        ("the least angle t", "the second least angle t", 1),
+        ("for which it is real", "for which it is not real", 1),
+        ("find x + y", "find xy", 1),
+        ("x + y = 3 and x > y find x", "x + y = 3 and x > y find y", 1),
+        ("u + v = 3 and u > v find u", "x + y = 3 and x > y find x", 0),
+        ("a non - negative x", "a nonnegative x", 0),
     ],
 )
 def test_what_counts_as_a_changed_formula(one: str, two: str, changes: int):

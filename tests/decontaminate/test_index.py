@@ -131,6 +131,20 @@ def test_a_saved_index_is_the_same_and_pickles(benchmark_files, tmp_path, embedd
         BenchmarkIndex.load(tmp_path / "index")
 
 
+def test_the_vectors_travel_as_one_buffer_that_processes_of_a_node_can_share(benchmark_files, tmp_path, embedder):
+    BenchmarkIndex.build(benchmark_files, embedder).save(tmp_path / "index")
+    index = BenchmarkIndex.load(tmp_path / "index")
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(index, protocol=5, buffer_callback=buffers.append)
+    sizes = [buffer.raw().nbytes for buffer in buffers]
+    assert sizes.count(index.vectors.nbytes) == 1
+    read_only = pickle.loads(pickled, buffers=[bytes(buffer.raw()) for buffer in buffers])
+    texts = ["How long to empty 840 liters at 35 per minute?"]
+    vectors = embedder.embed(texts)
+    assert not read_only.vectors.flags.writeable
+    assert read_only.search(texts, vectors, 2) == index.search(texts, vectors, 2)
+
+
 def test_an_index_of_another_embedding_is_refused(benchmark_files, embedder):
     index = BenchmarkIndex.build(benchmark_files, embedder)
     index.embedding = "another model"

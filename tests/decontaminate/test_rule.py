@@ -75,6 +75,37 @@ def test_a_translation_is_judged_by_its_formulas():
     assert not verdict_on(chinese, other, 0.4).decide()
 
 
+def test_a_translated_story_is_told_from_another_by_what_it_speaks_of():
+    english = (
+        "A box holds 8 red balls and 5 blue balls. Two are drawn at random. Find the probability that both are red."
+    )
+    chinese = "盒子里有 8 个红球和 5 个蓝球, 随机取出两个球, 求两个都是红球的概率."
+    other = "一个班有 8 名男生和 5 名女生, 老师把他们排成一行, 求男生互不相邻的排法种数."
+    assert verdict_on(chinese, english, 0.2).decide()
+    assert not verdict_on(other, english, 0.2).decide()
+
+
+def test_a_copy_that_asks_for_another_point_is_a_variant():
+    triangle = (
+        "Let $ABC$ be a triangle with $AB=13$, $BC=14$ and $CA=15$. Points $D$ on $BC$ and $E$ on $CA$ are such that "
+        "$BD=5$ and $CE=6$. Lines $AD$ and $BE$ meet at $P$. Find $AP$."
+    )
+    renamed = triangle.translate(str.maketrans("BCDEP", "KLMNQ"))
+    assert verdict_on(triangle.replace("$AP$", "$BP$"), triangle).rule == "variant"
+    assert verdict_on(renamed, triangle).decide()
+
+
+def test_short_formulas_with_the_same_words_are_told_by_their_numbers():
+    assert verdict_on("Factor $36-16x^2$.", "Factor $36-9x^2$.", 0.99).rule == "variant"
+    assert verdict_on("Factor: $36 - 9 x^{2}$", "Factor $36-9x^2$.", 0.5).decide()
+
+
+def test_texts_too_long_to_align_are_judged_all_the_same():
+    book = "It was a dark night. " * 40_000
+    assert verdict_on(book + PROBLEM, PROBLEM, 0.0).rule == "contains"
+    assert not verdict_on("[" * 100_000 + "{" * 100_000, PROBLEM, 0.0).decide()
+
+
 def test_more_cosine_never_lowers_the_score():
     bench = "A tank holds 840 liters. A pump empties it at 35 liters per minute. How many minutes does it take?"
     train = "How long does a pump that moves 35 liters a minute need for a tank of 840 liters?"
