@@ -30,8 +30,9 @@ from factory.store.run import Run
 MAX_PASSES = 3
 ROWS_PER_TASK = 8
 ROWS_PER_BATCH = 256  # of stages that compare texts
-STAGE_CPUS = 0.25
-"""CPUs set aside for a worker that mostly waits, so that actors never take all CPUs and hold the graph up."""
+TASK_CPUS = 0
+"""Tasks ask for no CPU: actors may hold all there are, for as long as the graph runs (`factory.room` has the rules)."""
+READERS = 8  # at once, as nothing else bounds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +49,20 @@ class Work:
 
 def graph(work: Work) -> Dataset:
     """The lazy graph, from problems that are not finished to summaries of how each of them ended."""
+    run, recipe = work.run, work.recipe
     rows = problems(work)
-    if work.recipe.near_duplicates.enabled:
-        arguments = (work.run, work.recipe)
-        rows = _actors(rows, near_duplicates.NearDuplicates, arguments, actors=(1, 1), num_cpus=STAGE_CPUS)
+    if recipe.near_duplicates.enabled:
+        rows = _actors(rows, near_duplicates.NearDuplicates, (run, recipe), actors=(1, 1), num_cpus=0)
     if work.benchmarks is not None:
-        rows = _embedding(
-            rows, Decontaminate, (work.run, work.recipe, partial(ray.get, work.benchmarks), work.connect), work
-        )
+        index = partial(ray.get, work.benchmarks)
+        rows = _embedding(rows, Decontaminate, (run, recipe, index, work.connect), recipe)
     return _programs(
         rows,
         Solve,
         work,
         rows_expected=work.inputs.problems + work.inputs.threads,
-        actors=work.recipe.programs.workers,
-        in_flight=work.recipe.programs.problems_in_flight,
+        actors=recipe.programs.workers,
+        in_flight=recipe.programs.problems_in_flight,
     )
 
 
@@ -112,7 +112,7 @@ def find_duplicates(work: Work) -> bool:
             problems(work).count()
     now = left(work.run, work.inputs, work.ledger)
     if now.problems and not now.threads:
-        embedded = _embedding(problems(work), near_duplicates.Embed, (work.recipe,), work).to_arrow_refs()
+        embedded = _embedding(problems(work), near_duplicates.Embed, (work.recipe,), work.recipe).to_arrow_refs()
 
         def find(blocks: list[Any]) -> None:
             near_duplicates.find(work.run.store, ray.get(blocks), work.recipe)
@@ -141,7 +141,8 @@ def _read(reader: Read | ReadCurated, parts: list[str]) -> Dataset | None:
         return None
     _configure()
     keys = ray.data.from_items([{"part": key} for key in parts], override_num_blocks=min(len(parts), 64))
-    return keys.map_batches(reader, batch_size=1, batch_format="pyarrow", num_cpus=STAGE_CPUS)
+    tasks = {"num_cpus": TASK_CPUS, "concurrency": READERS}
+    return keys.map_batches(reader, batch_size=1, batch_format="pyarrow", **tasks)
 
 
 def _programs(
@@ -149,9 +150,8 @@ def _programs(
 ) -> Dataset:
     """Rows through a stage of async workers, many rows under way in each."""
     size = max(1, min(ROWS_PER_TASK, rows_expected // (4 * actors[1])))
-    # few read tasks, then small blocks: one task emits many blocks, and the actors are fed without a pause
     return _actors(
-        rows.repartition(target_num_rows_per_block=size),
+        _small_blocks(rows, size),
         stage,
         (work.run, work.recipe, work.connect),
         actors=actors,
@@ -161,9 +161,17 @@ def _programs(
     )
 
 
-def _embedding(rows: Dataset, stage: type, arguments: tuple[Any, ...], work: Work) -> Dataset:
+def _small_blocks(rows: Dataset, size: int) -> Dataset:
+    """Few read tasks, then small blocks: one task emits many blocks, and actors are fed without a pause."""
+    blocks = rows.repartition(target_num_rows_per_block=size)
+    # Ray Data takes no resources for this, and gives each of its tasks a whole CPU, which actors may all hold for ever
+    blocks._logical_plan.dag.ray_remote_args["num_cpus"] = TASK_CPUS
+    return blocks
+
+
+def _embedding(rows: Dataset, stage: type, arguments: tuple[Any, ...], recipe: Recipe) -> Dataset:
     """Rows through a stage that embeds texts."""
-    config = work.recipe.decontaminate
+    config = recipe.decontaminate
     return _actors(
         rows, stage, arguments, actors=config.actors, num_cpus=config.num_cpus, num_gpus=config.num_gpus or None
     )

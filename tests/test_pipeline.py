@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from factory import pipeline
+from factory import graph, pipeline
 from factory.inspection.audit import audit
 from factory.inspection.status import status
 from factory.inspection.why import life_of, render
@@ -119,6 +120,7 @@ def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp
         said: list[str] = []
         done = pipeline.build(run, recipe, say=said.append)
     assert killed == [1]
+    assert not (out / "near_duplicates.parquet").exists()
     assert before
     asked = [row.key for row in journaled(out, Asked)]
     assert not [key for key, n in Counter(asked).items() if n > 1 and key in before]  # journaled replies were replayed
@@ -153,6 +155,44 @@ def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp
 
     again = pipeline.build(run, recipe, say=said.append)  # nothing is asked of a server that is gone
     assert again.manifest == done.manifest
+
+
+def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, ray_local, monkeypatch):
+    out, table = tmp_path / "run", tmp_path / "copies.jsonl"
+    unanswered = made.problems["forum.example:50/1"]
+    copies = [
+        {"id": "copy-1", "problem": "WHAT is 1 * 4 / 1,  in row 1?"},  # leaves: t1 has an answer
+        {"id": "copy-2", "problem": unanswered.text, "answer": "4"},  # stays: the thread's own problem has none
+        {"id": "other", "problem": "What is 9 * 4 / 9, in row 9?", "answer": "4"},  # other numbers, another problem
+    ]
+    table.write_text("".join(json.dumps(copy) + "\n" for copy in copies))
+    sources = [*made.sources, {"path": str(table)}]
+
+    def died(work: Any) -> Any:
+        raise ConnectionError("the driver is gone")
+
+    with model_server(made.script) as server:
+        sections = settings(made, server, sources=sources, near_duplicates={"enabled": True})
+        recipe = Recipe.model_validate(sections)
+        run = pipeline.prepare(recipe, str(out))
+        with monkeypatch.context() as patch:
+            patch.setattr(graph, "graph", died)  # after the duplicates were found, before any of them left
+            with pytest.raises(ConnectionError):
+                pipeline.build(run, recipe, say=lambda line: None)
+        found = (out / "near_duplicates.parquet").stat()
+        assert not journaled(out, Verdict)
+        done = pipeline.build(run, recipe, say=lambda line: None)
+    assert (out / "near_duplicates.parquet").stat() == found
+    rejects = [row for row in journaled(out, Reject) if row.stage == "near_duplicates"]
+    assert {row.id: row.detail.split(" stays: ")[0] for row in rejects} == {"copy-1": "t1", unanswered.id: "copy-2"}
+    assert len(rejects) == 2
+    solved = {*made.problems, "t1", "t2", "t3", "copy-2", "other"} - {unanswered.id}
+    assert {v.problem.id for v in journaled(out, Verdict)} == solved
+    stages = {stage.name: stage for stage in done.stages}
+    assert all(stage.missing == 0 for stage in stages.values())
+    assert stages["near_duplicates"].rejects == {"near_duplicate": 2}
+    assert stages["near_duplicates"].rows_in == len(made.problems) + 6
+    assert "rejected   at near_duplicates, near_duplicate: t1 stays" in render(life_of(str(out), "copy-1"))
 
 
 def test_a_driver_s_death_costs_no_thread(tmp_path, made):

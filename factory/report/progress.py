@@ -60,16 +60,13 @@ class Progress:
         counts = self._counts()
         self._watch(counts)
         self.tokens = generated_tokens(counts) - self._before
-        ended, threads = (counts["finished"][kind][0] for kind in ("", "thread"))
-        finished, total = ended - threads, self._total + counts.get("curated", {}).get("", [0, 0, 0])[2]
+        finished, total = problems(counts, self._total)
         traces = sum(numbers[0] for numbers in counts.get("traces", {}).values())
         share = finished / total if total else 1.0
-        problems = f"{finished:,}/{total:,} problems ({share:.0%})"
+        done = f"{finished:,}/{total:,} problems ({share:.0%})"
         if self._threads:
-            problems = f"{threads:,}/{self._threads:,} threads, {problems}"
-        return (
-            f"[{self.seconds:6.0f} s] {problems}, {traces:,} samples journaled, {self.tokens_per_second:,.0f} tokens/s"
-        )
+            done = f"{counts['finished']['thread'][0]:,}/{self._threads:,} threads, {done}"
+        return f"[{self.seconds:6.0f} s] {done}, {traces:,} samples journaled, {self.tokens_per_second:,.0f} tokens/s"
 
     def _run(self) -> None:
         while not self._stop.wait(self._every_s):
@@ -77,6 +74,13 @@ class Progress:
                 self._say(self.line())
             except Exception as error:  # the ledger may be restarting; a line is not worth a run
                 self._say(f"[{self.seconds:6.0f} s] no counts just now ({type(error).__name__})")
+
+
+def problems(counts: Counts, of_tables: int) -> tuple[int, int]:
+    """Finished problems, and all that are known: those of tables and those found in threads so far."""
+    finished = counts["finished"]
+    found = counts.get("curated", {}).get("", [0, 0, 0])[2]
+    return finished[""][0] - finished.get("thread", [0])[0], of_tables + found
 
 
 def generated_tokens(counts: Counts) -> int:
