@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import ray
 
-from factory import ingest, services
+from factory import ingest, room, services
 from factory.decontaminate import benchmarks
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
@@ -87,6 +87,7 @@ def _build(run: Run, recipe: Recipe, meter: Meter, say: Say) -> Finished:
     progress = Progress(counts, say, problems=inputs.problems, threads=inputs.threads, watch=funnel_metrics.record)
     if sum(left(run, inputs, ledger)):
         index = benchmark_index(run, recipe)
+        recipe = room.fit(recipe, say)
         with services.running(recipe, run, ledger, say) as connect, progress:
             meter.held, meter.engine_time = partial(held, recipe, connect.pools), idle.seconds
             unfinished = finish(Work(run, recipe, inputs, ledger, connect, index), idle)

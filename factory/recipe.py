@@ -160,6 +160,8 @@ class VllmEngine(Strict):
     """How long the load must ask for more, or fewer, replicas before the pool follows."""
     drain_s: float = operational(120.0)
     """How long a replica that leaves may finish its requests; what is left then goes on at another replica."""
+    linger_s: float = operational(300.0)
+    """How long the pool stays for a job that was stopped or has died: a start within that time finds it warm."""
     max_num_seqs: Positive = operational(256)
     """Sequences that one replica decodes at once."""
     chunk_tokens: Positive = operational(64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from factory.dialects import dialect
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import model_files, serve
 from factory.engines.endpoint import EndpointEngine
+from factory.engines.lease import Lease
 from factory.engines.protocol import Engine
 from factory.metrics import Sink
 from factory.programs.effects import Model
@@ -63,7 +64,12 @@ def bundles(recipe: r.Recipe) -> dict[cluster.Bundle, str]:
     """Who asks a machine for what: the bundles of a recipe's actors, in words."""
     engines = [t.engine for t in roles(recipe).values() if isinstance(t.engine, r.VllmEngine)]
     asked = [({"CPU": e.reserved_cpus, "GPU": e.reserved_gpus}, "engine") for e in engines]
-    asked += [({"CPU": recipe.sandbox.num_cpus}, "sandbox"), ({"CPU": recipe.programs.num_cpus}, "programs")]
+    embedding = recipe.decontaminate
+    asked += [
+        ({"CPU": recipe.sandbox.num_cpus}, "sandbox"),
+        ({"CPU": recipe.programs.num_cpus}, "programs"),
+        ({"CPU": embedding.num_cpus, "GPU": embedding.num_gpus}, "decontamination"),
+    ]
     names: dict[cluster.Bundle, set[str]] = {}
     for resources, name in asked:
         names.setdefault(cluster.bundle(resources), set()).add(name)
@@ -85,13 +91,19 @@ def running(recipe: r.Recipe, run: Run, ledger: Any, say: Callable[[str], None])
     What isolates model-written code goes on record in the run: the effects that hold, or what is claimed instead.
     """
     served = {role: t for role, t in roles(recipe).items() if isinstance(t.engine, r.VllmEngine)}
-    pools: dict[r.Role, Engine] = {role: serve.deploy(run.fingerprint, teacher) for role, teacher in served.items()}
-    for role, teacher in served.items():
-        say(f"{role}: {teacher.model}, engines are starting")
-    sandbox = SandboxPool.start(recipe.sandbox)
-    try:
+    with ExitStack() as stack:
+        if engines := [t.engine for t in served.values() if isinstance(t.engine, r.VllmEngine)]:
+            stack.enter_context(Lease(run.fingerprint, max(engine.linger_s for engine in engines)))
+        pools: dict[r.Role, Engine] = {role: serve.deploy(run.fingerprint, teacher) for role, teacher in served.items()}
+        for role, teacher in served.items():
+            say(f"{role}: {teacher.model}, engines are starting")
+        sandbox = SandboxPool.start(recipe.sandbox)
+        stack.callback(sandbox.stop)
         run.store.write("sandbox.json", json.dumps(sandbox.describe(), indent=1).encode())
         yield Connector(recipe, pools, sandbox, ledger, RaySink(run.fingerprint))
-    finally:
-        sandbox.stop()
-        serve.shutdown(run.fingerprint)
+
+
+def end(run: Run) -> None:
+    """End the engine pools that an earlier start left up when it died after its last row; all else died with it."""
+    with Lease(run.fingerprint, 0.0):
+        pass

@@ -1,0 +1,84 @@
+"""A run's claim on its engine pools. Pools outlive their driver; this ends those whose driver is gone for good.
+
+A driver that was killed (`ray job stop` does no less) runs no clean-up, and its engines would hold their GPUs, and the
+bill, for ever. So an actor on the head machine waits for the driver's word. Where none has come for the time that the
+recipe gives (`linger_s`), it ends the pools, and then itself. A driver that starts again in time finds them warm.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from factory.engines import serve
+
+RENEW_S = 5.0
+_HEAD = {"node:__internal_head__": 0.001}  # never on a machine that may go, nor one that it would keep up
+
+
+class Lease:
+    """Held by a driver while it needs the pools of `run`; a context manager. Leaving it ends the pools at once."""
+
+    def __init__(self, run: str, linger_s: float) -> None:
+        self._run, self._linger_s = run, max(linger_s, 3 * RENEW_S)  # a driver may be late with its word
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+
+    def __enter__(self) -> Lease:
+        self._keeper = _keeper(self._run)
+        try:
+            ray.get(self._keeper.renew.remote(self._linger_s))
+        except RayActorError:  # the keeper of an earlier driver was just leaving
+            self._keeper = _keeper(self._run)
+            ray.get(self._keeper.renew.remote(self._linger_s))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        ray.kill(self._keeper)
+        serve.shutdown(self._run)
+
+    def _renew(self) -> None:
+        while not self._stop.wait(RENEW_S):
+            self._keeper.renew.remote(self._linger_s)
+
+
+class Keeper:
+    """The other side: an actor that ends the pools of a run unless its lease is renewed."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._until = time.monotonic() + 60.0  # for the first word, or the next one where this actor was restarted
+        threading.Thread(target=self._watch, name="lease", daemon=True).start()
+
+    def renew(self, for_s: float) -> None:
+        self._until = time.monotonic() + for_s
+
+    def _watch(self) -> None:
+        while time.monotonic() < self._until:
+            time.sleep(1.0)
+        print(f"no driver holds run {self._run} any more: its engines end", flush=True)
+        serve.shutdown(self._run)
+        ray.kill(ray.get_runtime_context().current_actor)
+
+
+def _keeper(run: str) -> Any:
+    actor = ray.remote(Keeper).options(
+        name=f"keeper@{run}",
+        namespace="trace-factory",
+        lifetime="detached",
+        get_if_exists=True,
+        num_cpus=0,
+        resources=_HEAD,
+        max_restarts=-1,
+    )
+    return actor.remote(run)

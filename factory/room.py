@@ -1,0 +1,135 @@
+"""Room for a run: before its graph starts, the least actors of all its pools fit side by side, or are made fewer.
+
+Every pool holds the CPUs of its least actors for the whole run. If those of some pools filled the cluster, another pool
+would never get its first actor, and all would wait for each other for ever. Three rules rule that out:
+
+* engines on GPUs ask for GPUs alone, all else for CPUs alone (`VllmEngine.reserved_cpus`);
+* tasks of the graph, which come and go beside the actors, ask for no CPU (`factory.graph`);
+* what all pools hold at least is tried out here at once, as one placement group, which an autoscaler also sees as one
+  demand. Where no more machines are coming, the least numbers are lowered, one of each at the lowest.
+
+Beyond its least a pool grows only with work, and work there is only where every pool has an actor.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.autoscaler.v2.sdk import get_cluster_status
+from ray.util.placement_group import placement_group, remove_placement_group
+
+from factory import recipe as r
+from factory.errors import FactoryError
+from factory.services import roles
+
+PATIENCE_S = 60.0
+"""A cluster that has not grown for this long, and sets no machine up, is as large as it gets for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Actors that hold CPUs: where the recipe says how many there are at least, how many, and the CPUs of each."""
+
+    key: str
+    least: int
+    cpus: float
+
+
+def fit(recipe: r.Recipe, say: Callable[[str], None]) -> r.Recipe:
+    """The recipe with least numbers of actors that the cluster holds side by side; waits while it grows.
+
+    Raises `FactoryError` where Ray runs on this machine alone, which no other will ever join, and is too small for one
+    of each.
+    """
+    wanted = pools(recipe)
+    cpus = _try_out(wanted, fixed="RAY_ADDRESS" not in os.environ)
+    if cpus is None:
+        return recipe
+    least = lowered(wanted, cpus)
+    changes = [f"{pool.key} {pool.least} -> {least[pool.key]}" for pool in wanted if least[pool.key] < pool.least]
+    say(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {', '.join(changes)}")
+    return with_least(recipe, least)
+
+
+def pools(recipe: r.Recipe) -> list[Pool]:
+    """All pools of a run that hold CPUs."""
+    found: dict[int, Pool] = {}
+    for role, teacher in roles(recipe).items():
+        engine = teacher.engine
+        if isinstance(engine, r.VllmEngine):
+            pool = Pool(f"{role}.engine.replicas", engine.replicas[0], engine.reserved_cpus)
+            found.setdefault(id(teacher), pool)  # a role that the recipe leaves open shares the teacher's
+    stages = [
+        Pool("sandbox.actors", recipe.sandbox.actors[0], recipe.sandbox.num_cpus),
+        Pool("programs.workers", recipe.programs.workers[0], recipe.programs.num_cpus),
+    ]
+    if recipe.decontaminate.compares:
+        stages.append(Pool("decontaminate.actors", recipe.decontaminate.actors[0], recipe.decontaminate.num_cpus))
+    if any(source.kind != "table" for source in recipe.sources):
+        stages.append(Pool("curate.actors", recipe.curate.actors[0], recipe.programs.num_cpus))
+    return [pool for pool in [*found.values(), *stages] if pool.cpus and pool.least]
+
+
+def lowered(pools: Sequence[Pool], cpus: float) -> dict[str, int]:
+    """How many of each pool fit into `cpus`: one of each, then one more wherever the smallest share is met."""
+    least = {pool.key: 1 for pool in pools}
+    free = cpus - one_of_each(pools)
+    while True:
+        open_ = [pool for pool in pools if least[pool.key] < pool.least and pool.cpus <= free]
+        if not open_:
+            return least
+        pool = min(open_, key=lambda p: least[p.key] / p.least)
+        least[pool.key] += 1
+        free -= pool.cpus
+
+
+def one_of_each(pools: Sequence[Pool]) -> float:
+    return sum(pool.cpus for pool in pools)
+
+
+def with_least(recipe: r.Recipe, least: Mapping[str, int]) -> r.Recipe:
+    """The recipe with other least numbers of actors; most numbers, and so the recipe's fingerprint, stay."""
+    values = recipe.model_dump()
+    for key, n in least.items():
+        *path, name = key.split(".")
+        section: Any = values
+        for step in path:
+            section = section[step]
+        section[name] = (n, max(n, section[name][1]))
+    return r.Recipe.model_validate(values)
+
+
+def _try_out(wanted: Sequence[Pool], *, fixed: bool) -> float | None:
+    """None where the least actors of all pools fit at once; else the CPUs of a cluster that has stopped growing."""
+    bundles = [{"CPU": pool.cpus} for pool in wanted for _ in range(pool.least)]
+    if not bundles:
+        return None
+    gang = placement_group(bundles)
+    try:
+        still_since, before = time.monotonic(), 0.0
+        while not gang.wait(2):
+            cpus = ray.cluster_resources().get("CPU", 0.0)
+            # machines that were only asked for do not count: a market that has none is asked again and again
+            if cpus > before or get_cluster_status(ray.get_runtime_context().gcs_address).pending_nodes:
+                still_since, before = time.monotonic(), cpus
+            if fixed and cpus < one_of_each(wanted):
+                raise _too_small(wanted, cpus)
+            if cpus >= one_of_each(wanted) and (fixed or time.monotonic() - still_since > PATIENCE_S):
+                return float(cpus)
+        return None
+    finally:
+        remove_placement_group(gang)
+
+
+def _too_small(wanted: Sequence[Pool], cpus: float) -> FactoryError:
+    each = ", ".join(f"{pool.key.rpartition('.')[0]} {pool.cpus:g}" for pool in wanted)
+    return FactoryError(
+        f"this machine has too few CPUs for the recipe: {cpus:g} of {one_of_each(wanted):g}",
+        why=f"one actor of each pool has to fit beside the others: {each}",
+        remedy="make the `num_cpus` of these sections smaller, or run on a cluster",
+    )
