@@ -17,6 +17,7 @@ demo: setup  ## build a small dataset with a tiny teacher on this machine, into 
 
 test: setup  ## every test that this machine can run
 	@$(BIN)/python tests/s3/install.py
+	@$(BIN)/python tests/report/browser.py
 	@$(BIN)/python -m pytest
 
 chaos: setup  ## kill every part of a run at random (SEED=1 KILLS=50) and prove that nothing is lost

@@ -9,6 +9,14 @@ from typing import Any
 
 from factory.report.plots import GRID, INK, MUTED
 
+_LAYOUT = f"""
+.plots {{ display: flex; flex-wrap: wrap; gap: 18px 30px; margin: 14px 0 8px }}
+.pair {{ display: grid; grid-template-columns: 1fr 1fr; gap: 6px 26px; border-top: 1px solid {GRID}; padding: 12px 0 }}
+.why {{ grid-column: 1 / -1; font-size: 13px }}
+.side {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(310px, 1fr)); gap: 22px }}
+.side > div {{ min-width: 0; border-top: 4px solid {GRID}; padding-top: 6px }}
+.side pre {{ white-space: pre-wrap; overflow-wrap: anywhere }}
+""".strip()
 STYLE = f"""
 :root {{ color-scheme: light }}
 * {{ box-sizing: border-box }}
@@ -31,13 +39,9 @@ table {{ border-collapse: collapse; margin: 12px 0 18px; font-size: 14px }}
 th, td {{ border-bottom: 1px solid {GRID}; padding: 5px 12px 5px 0; text-align: left; vertical-align: top }}
 th {{ font-weight: 600; border-bottom-color: {MUTED} }}
 td.n, th.n {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: 12px }}
-.plots {{ display: flex; flex-wrap: wrap; gap: 18px 30px; margin: 14px 0 8px }}
+{_LAYOUT}
 svg {{ max-width: 100%; height: auto; display: block }}
-.pair {{ display: grid; grid-template-columns: 1fr 1fr; gap: 6px 26px; border-top: 1px solid {GRID}; padding: 12px 0 }}
 .pair > div, pre {{ white-space: pre-wrap; overflow-wrap: anywhere }}
-.why {{ grid-column: 1 / -1; font-size: 13px }}
-.side {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(310px, 1fr)); gap: 22px }}
-.side > div {{ min-width: 0; border-top: 4px solid {GRID}; padding-top: 6px }}
 pre {{ font: 12.5px/1.45 ui-monospace, "DejaVu Sans Mono", monospace; background: #f4f6f9; border-radius: 4px;
   padding: 8px 10px; margin: 6px 0 }}
 details {{ margin: 10px 0 }} summary {{ cursor: pointer; color: #2f55b7 }}
@@ -71,6 +75,11 @@ def document(title: str, under: str, sections: Iterable[Section], head: str = ""
         f"<style>{STYLE}</style></head>\n<body>\n<header><h1>{escape(title)}</h1>"
         f'<div class="sub">{under}</div></header>\n{head}\n<nav>{links}</nav>\n<main>\n{body}\n</main></body></html>\n'
     )
+
+
+def fragment(body: str) -> str:
+    """A section's body for a place that has a style of its own, such as a notebook: only the layout comes along."""
+    return f"<style>{_LAYOUT}</style>{body}"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, words: int = 1) -> str:
