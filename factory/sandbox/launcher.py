@@ -24,7 +24,9 @@ from factory.sandbox.process import Process
 START_S = 300.0
 OPEN_S = 60.0
 _PROJECT = str(Path(__file__).resolve().parents[2])
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from factory.sandbox.inside.zygote import main; main()"
+_BOOT = """import sys; sys.path.insert(0, sys.argv.pop(1))
+from factory.sandbox.inside import hooks; hooks.refuse()
+from factory.sandbox.inside.zygote import main; main()"""
 
 # All that a zygote, and so a session, has in its environment: no credential of the actor can be in it. One thread per
 # numeric library, because a process with threads can't be forked safely; a fixed hash seed, because the order of sets
@@ -113,7 +115,7 @@ class Zygote:
             self.close()
             raise FactoryError(
                 "the sandbox's Python process did not start",
-                why=self._last_words() or str(error) or f"no answer within {START_S:.0f} s",
+                why=str(error) or self._last_words() or f"it ended, or gave no answer within {START_S:.0f} s",
                 remedy=f"run `{sys.executable} -c 'import numpy, scipy, sympy'` and mend what it says",
             ) from None
 
@@ -167,7 +169,7 @@ class Zygote:
             if not answer.done():
                 answer.set_exception(ZygoteDied())
         if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(ZygoteDied("it ended"))
+            self._ready.set_exception(ZygoteDied())
 
     def _order(self, number: int, seed: int) -> tuple[Process, asyncio.Future[None]]:
         folder = self._root.folder()

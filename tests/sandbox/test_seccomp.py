@@ -16,10 +16,14 @@ MACHINES = ("x86_64", "aarch64")
 
 
 def decide(machine: str, number: int, *args: int, arch: int | None = None) -> str:
-    """Run the program over one `struct seccomp_data`."""
+    """What a session gets: the stricter answer of the two filters, over one `struct seccomp_data`."""
     padded = [value & (1 << 64) - 1 for value in (*args, *[0] * 6)][:6]
     data = struct.pack("=IIQ6Q", number, arch or syscalls.AUDIT_ARCH[machine], 0, *padded)
-    program = seccomp.program(machine, PID)
+    answers = [run(program, data) for program in (seccomp.common(machine), seccomp.own(machine, PID))]
+    return max(answers, key=(ALLOW, EPERM, ENOSYS, KILL).index)
+
+
+def run(program: bytes, data: bytes) -> str:
     code = [struct.unpack("=HBBI", program[i : i + 8]) for i in range(0, len(program), 8)]
     accumulator = pc = 0
     while True:
@@ -131,7 +135,18 @@ def test_x32_is_absent() -> None:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_program_fits_the_kernel(machine: str) -> None:
-    assert len(seccomp.program(machine, PID)) // 8 <= 4096
+    assert len(seccomp.common(machine)) // 8 <= 4096
+    assert len(seccomp.own(machine, PID)) // 8 <= 50  # each session pays for these
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_zygote_may_fork_and_confine(machine: str) -> None:
+    """And its sessions may not."""
+    for name in ("clone", "sendmsg", "pidfd_open", "seccomp", "landlock_restrict_self"):
+        number = syscalls.checked(machine)[name]
+        data = struct.pack("=IIQ6Q", number, syscalls.AUDIT_ARCH[machine], 0, 0x01200011, 0, 0, 0, 0, 0)
+        assert run(seccomp.common(machine), data) == ALLOW
+        assert decide(machine, number, 0x01200011) == EPERM
 
 
 @pytest.mark.skipif(

@@ -18,6 +18,10 @@ HARMLESS = {
     "close stdout": "import sys\nsys.stdout.close()",
     "close the descriptors": "import os\nos.close(1); os.close(2)",
     "replace stdout": "import sys\nsys.stdout = sys.stderr = None",
+    "close the lowest descriptors": "import os\nos.closerange(0, 3)",
+    "replace stdout by one that exits": (
+        "import sys\nclass Out:\n    def flush(self): raise SystemExit\nsys.stdout = Out()"
+    ),
     "replace stdout by an object": "import sys\nsys.stdout = object()",
     "trace": "import sys\nsys.settrace(lambda *a: 1 / 0)",
     "profile": "import sys, threading\nsys.setprofile(lambda *a: None); threading.setprofile(None)",

@@ -29,6 +29,11 @@ def prctl(option: int, argument: int = 0) -> None:
         _fail(f"prctl {option}")
 
 
+def flush() -> None:
+    """Write out what C code has printed by stdio."""
+    _libc.fflush(None)
+
+
 def _fail(what: str) -> None:
     code = ctypes.get_errno()
     raise OSError(code, f"{what}: {os.strerror(code)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import random
+from collections.abc import Callable
 from typing import Any
 
 MODULES = (
@@ -56,16 +58,11 @@ def load() -> list[str]:
     return missing
 
 
-def reseed(seed: int) -> None:
-    """Give this session its own random state: numpy's and sympy's are the same in every fork unless reseeded."""
-    import random
-
-    random.seed(seed)
+def seeders() -> list[Callable[[int], object]]:
+    """What to call with a number below 2**32 to give a session its own random state: every fork has the same one."""
+    found: list[Callable[[int], object]] = [random.seed]
     with contextlib.suppress(ImportError):
-        import numpy as np
-
-        np.random.seed(seed % 2**32)
+        found.append(importlib.import_module("numpy.random").seed)
     with contextlib.suppress(ImportError):
-        from sympy.core import random as sympy_random
-
-        sympy_random.seed(seed)
+        found.append(importlib.import_module("sympy.core.random").seed)
+    return found

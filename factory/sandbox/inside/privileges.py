@@ -1,4 +1,8 @@
-"""What a session gives up before it sees a cell: resources, files, system calls; capabilities went before it."""
+"""What a session gives up before it sees a cell: capabilities, resources, files, system calls.
+
+The zygote gives up, once, what it does not need itself (`settle`), and every fork inherits that; a session gives up
+the rest (`Confinement`).
+"""
 
 from __future__ import annotations
 
@@ -46,11 +50,43 @@ class Options(TypedDict):
     root: str
 
 
-def drop_capabilities() -> None:
-    """Done once, by the zygote, for itself and all that it forks. Raises `OSError`.
+def settle(limits: Limits, layers: Collection[str] = LAYERS) -> None:
+    """Give up what neither the zygote nor a session needs. Raises `OSError` or `ValueError` where it can't."""
+    if "capabilities" in layers:
+        _drop_capabilities()
+    libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    if "rlimits" in layers:
+        _set_limits(limits)
+    if "seccomp" in layers:
+        seccomp.install_common()
 
-    Also where the user id stays 0: CAP_SYS_RESOURCE could raise the limits again.
-    """
+
+class Confinement:
+    """What a session gives up beyond that, looked up once by the zygote. Raises `OSError` where a layer is missing."""
+
+    def __init__(self, limits: Limits, trees: Trees, layers: Collection[str] = LAYERS) -> None:
+        self._layers = layers
+        self._own_limits = {
+            resource.RLIMIT_CPU: (limits["cpu_s"], limits["cpu_s"] + 1),
+            resource.RLIMIT_NOFILE: (64, 64),
+        }
+        self._files = landlock.Rules(**trees) if "landlock" in layers else None
+
+    def put_on(self, scratch: str) -> None:
+        """Confine this process for good. Raises `OSError` or `ValueError` where a layer can't be put on."""
+        _be_the_first_to_go()
+        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if self._files is not None:
+            self._files.restrict(scratch)
+        if "rlimits" in self._layers:
+            for kind, value in self._own_limits.items():
+                _set_limit(kind, *value)
+        if "seccomp" in self._layers:
+            seccomp.install_own()
+
+
+def _drop_capabilities() -> None:
+    """Also where the user id stays 0: CAP_SYS_RESOURCE could raise the limits again."""
     for capability in range(64):
         try:
             libc.prctl(libc.PR_CAPBSET_DROP, capability)
@@ -58,19 +94,6 @@ def drop_capabilities() -> None:
             break  # past the last one, or without the privilege to drop any, which also means without any
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     libc.syscall(_CAPSET[os.uname().machine], header, bytes(24))
-
-
-def give_up(limits: Limits, trees: Trees, scratch: str, layers: Collection[str] = LAYERS) -> None:
-    """Confine this process for good. Raises `OSError` or `ValueError` where a layer can't be put on."""
-    if "rlimits" in layers:
-        _set_limits(limits)
-    _be_the_first_to_go()
-    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
-    if "landlock" in layers:
-        landlock.restrict(trees["readable"], trees["listable"], [scratch], trees["devices"])
-    if "seccomp" in layers:
-        seccomp.install()
 
 
 def _be_the_first_to_go() -> None:
@@ -84,22 +107,26 @@ def _be_the_first_to_go() -> None:
 
 
 def _set_limits(limits: Limits) -> None:
+    """The limits that hold for the zygote as for its sessions; the budget of memory is beyond what it maps already."""
     memory = _own_address_space() + (limits["memory_mb"] << 20)
     values = {
         resource.RLIMIT_AS: (memory, memory + _REPORT_ROOM),
-        resource.RLIMIT_CPU: (limits["cpu_s"], limits["cpu_s"] + 1),
         resource.RLIMIT_FSIZE: (limits["scratch_mb"] << 20,) * 2,
-        resource.RLIMIT_NOFILE: (64, 64),
         resource.RLIMIT_STACK: (8 << 20, 8 << 20),
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_MEMLOCK: (0, 0),
         resource.RLIMIT_MSGQUEUE: (0, 0),
     }
-    for kind, (soft, hard) in values.items():
-        _, ceiling = resource.getrlimit(kind)
-        if ceiling == resource.RLIM_INFINITY:
-            ceiling = max(soft, hard)
-        resource.setrlimit(kind, (min(soft, ceiling), min(hard, ceiling)))
+    for kind, value in values.items():
+        _set_limit(kind, *value)
+
+
+def _set_limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or keep the hard one that this process has where that is lower."""
+    _, ceiling = resource.getrlimit(kind)
+    if ceiling == resource.RLIM_INFINITY:
+        ceiling = max(soft, hard)
+    resource.setrlimit(kind, (min(soft, ceiling), min(hard, ceiling)))
 
 
 def _own_address_space() -> int:

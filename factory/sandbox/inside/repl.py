@@ -7,6 +7,7 @@ taken away. There are no magics and no shell escapes.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` without its enums, which cost more than a small cell
 import ast
 import builtins
 import errno
@@ -14,6 +15,7 @@ import inspect
 import io
 import linecache
 import os
+import re
 import resource
 import signal
 import sys
@@ -23,7 +25,7 @@ import types
 import warnings
 from typing import Any, Literal
 
-from factory.sandbox.inside import tracebacks
+from factory.sandbox.inside import libc, tracebacks
 from factory.sandbox.inside.echo import echo
 
 Status = Literal["ok", "error", "timeout", "memory", "disk"]
@@ -33,6 +35,7 @@ INTERRUPT = signal.SIGUSR2
 
 _EAGER_LINES = 200  # flushed one by one, so that a hard kill loses none; later ones in blocks, four times as fast
 _BUILTINS = vars(builtins)
+_IPYTHON = re.compile(r"^\s*([\w, ]+=\s*)?[%!?]|\?\s*$")
 _DISK_ERRORS = (errno.EFBIG, errno.ENOSPC, errno.EDQUOT)
 
 
@@ -41,10 +44,10 @@ class CellTimeout(BaseException):
 
 
 class Repl:
-    """One session's interpreter state; writes to the two descriptors that the session was given."""
+    """One session's interpreter state; writes to the two descriptors that the session was given (`fds`)."""
 
-    def __init__(self, stdout_fd: int, stderr_fd: int) -> None:
-        self._fds = (stdout_fd, stderr_fd)
+    def __init__(self) -> None:
+        self.fds = (1, 2)
         self._running = False
         self._main = types.ModuleType("__main__")
         self._builtins = dict(vars(builtins))
@@ -75,15 +78,16 @@ class Repl:
         """Undo what an earlier cell did to the things that a cell counts on."""
         if self._memory[0] != self._memory[1]:
             resource.setrlimit(resource.RLIMIT_AS, self._memory)
-        for number, fd in enumerate(self._fds, start=1):
+        for number, fd in enumerate(self.fds, start=1):
             os.dup2(fd, number)
         self._out, self._err = _Stream(1), _Stream(2)
-        sys.stdout, sys.stderr = self._out, self._err
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (lives as long as the cell)
+        sys.stdout = sys.__stdout__ = self._out  # type: ignore[misc]
+        sys.stderr = sys.__stderr__ = self._err  # type: ignore[misc]
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 (lives as long as the cell)
         sys.modules["__main__"] = self._main
         warnings.showwarning = _show_warning  # type: ignore[assignment]
-        signal.signal(INTERRUPT, self._interrupt)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [INTERRUPT])
+        _signal.signal(INTERRUPT, self._interrupt)
+        _signal.pthread_sigmask(signal.SIG_UNBLOCK, [INTERRUPT])
 
     def _repair(self) -> None:
         """First thing after a cell: give the runner its own tools back. The first line needs no builtin."""
@@ -96,24 +100,34 @@ class Repl:
 
     def _execute(self, code: str, filename: str) -> None:
         code = dedent(code)
-        linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
-        tree = compile(code, filename, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        lines = [line + "\n" for line in code.splitlines()]  # without the last end of line, carets are off by one
+        linecache.cache[filename] = (len(code), None, lines, filename)
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        tree = compile(code, filename, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        if tree.body:
-            self._evaluate(tree, filename, "exec")
+        programs = [compile(tree, filename, "exec", flags, dont_inherit=True)]
         if isinstance(last, ast.Expr):
-            value = self._evaluate(ast.Expression(last.value), filename, "eval")
-            if value is not None and not is_quiet(code):
-                builtins._ = value  # type: ignore[attr-defined]
-                self._display(value)
+            programs.append(compile(ast.Expression(last.value), filename, "eval", flags, dont_inherit=True))
+        value = self._evaluate(programs)
+        if value is not None and not is_quiet(code):
+            builtins._ = value  # type: ignore[attr-defined]
+            self._display(value)
 
-    def _evaluate(self, tree: ast.Module | ast.Expression, filename: str, mode: str) -> Any:
-        program = compile(tree, filename, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-        value = eval(program, vars(self._main))
-        if program.co_flags & inspect.CO_COROUTINE:
+    def _evaluate(self, programs: list[types.CodeType]) -> Any:
+        """Run them in order; the value of the last. All of a cell that awaits anything runs in one event loop."""
+        if any(program.co_flags & inspect.CO_COROUTINE for program in programs):
             import asyncio
 
-            return asyncio.run(value)
+            return asyncio.run(self._await_each(programs))
+        for program in programs:
+            value = eval(program, vars(self._main))
+        return value
+
+    async def _await_each(self, programs: list[types.CodeType]) -> Any:
+        for program in programs:
+            value = eval(program, vars(self._main))
+            if program.co_flags & inspect.CO_COROUTINE:
+                value = await value
         return value
 
     def _display(self, *values: Any) -> None:
@@ -126,10 +140,11 @@ class Repl:
             raise CellTimeout
 
     def _flush(self) -> None:
+        libc.flush()
         for stream in (sys.stdout, sys.stderr, self._out, self._err):
             try:
                 stream.flush()
-            except Exception:  # closed or replaced by the cell
+            except BaseException:  # closed, or replaced by something of the cell's that raises what it likes
                 continue
 
 
@@ -178,6 +193,8 @@ def _outcome(failure: BaseException | None) -> tuple[Status, str]:
         return "ok", ""
     if isinstance(failure, CellTimeout):
         return "timeout", ""
+    if isinstance(failure, SyntaxError) and _IPYTHON.search(failure.text or ""):
+        failure.add_note("This is not IPython: no magics (%), shell commands (!) or help (?). Write plain Python.")
     text = tracebacks.short(failure)
     if isinstance(failure, MemoryError):
         return "memory", text

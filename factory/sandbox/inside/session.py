@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import json
+import linecache
 import os
 import signal
 import socket
 import struct
+import sys
 from typing import Any, NoReturn, TypedDict
 
 from factory.sandbox import frames
@@ -22,32 +25,53 @@ class Order(TypedDict):
     scratch: str
 
 
-def live(order: Order, options: privileges.Options, fds: tuple[int, int, int], zygote: int) -> NoReturn:
-    """Run in the forked child: confine it, then serve. `fds`: data socket, stdout pipe, stderr pipe."""
-    data = socket.socket(fileno=fds[0])
-    try:
-        _become_session(order, options, zygote)
-        repl = Repl(fds[1], fds[2])
-    except Exception as error:
-        data.sendall(frames.pack({"fatal": f"{type(error).__name__}: {error}"}))
-        os._exit(70)
-    data.sendall(frames.pack({"up": True}))
-    while True:
-        request = _receive(data)
-        if request is None:
-            os._exit(0)
-        status, trace = repl.run(request["code"], request["n"])
-        data.sendall(frames.pack({"n": request["n"], "status": status, "trace": trace}))
+class Blank:
+    """A session before it is anybody's. The zygote makes one; each fork of it becomes a session of its own."""
+
+    def __init__(self, options: privileges.Options) -> None:
+        self._confinement = privileges.Confinement(options["limits"], options["trees"], options["layers"])
+        self._seeders = preload.seeders()
+        _rehearse()
+        self._repl = Repl()
+
+    def live(self, order: Order, fds: tuple[int, int, int], zygote: int) -> NoReturn:
+        """Run in the forked child: confine it, then serve. `fds`: data socket, stdout pipe, stderr pipe."""
+        data = socket.socket(fileno=fds[0])
+        self._repl.fds = fds[1:]
+        try:
+            self._become(order, zygote)
+        except Exception as error:
+            data.sendall(frames.pack({"fatal": f"{type(error).__name__}: {error}"}))
+            os._exit(70)
+        data.sendall(frames.pack({"up": True}))
+        while True:
+            request = _receive(data)
+            if request is None:
+                os._exit(0)
+            status, trace = self._repl.run(request["code"], request["n"])
+            data.sendall(frames.pack({"n": request["n"], "status": status, "trace": trace}))
+
+    def _become(self, order: Order, zygote: int) -> None:
+        os.chdir(order["scratch"])
+        os.environ["HOME"] = os.environ["TMPDIR"] = order["scratch"]
+        for seed in self._seeders:
+            seed(order["seed"] % 2**32)
+        self._confinement.put_on(order["scratch"])
+        if os.getppid() != zygote:
+            raise OSError("the zygote died")
 
 
-def _become_session(order: Order, options: privileges.Options, zygote: int) -> None:
+def _rehearse() -> None:
+    """Run cells in a session that is thrown away, so that whatever is looked up once is looked up before the forks."""
+    kept = sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"]
+    repl = Repl()
+    for number, code in enumerate(("x = 1\nprint(x)", "1 / 0", "'rehearsed'")):
+        status, trace = repl.run(code, number)
+        frames.pack({"n": number, "status": status, "trace": trace})
+    sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"] = kept
+    del builtins._  # type: ignore[attr-defined]
+    linecache.clearcache()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.chdir(order["scratch"])
-    os.environ["HOME"] = os.environ["TMPDIR"] = order["scratch"]
-    preload.reseed(order["seed"])
-    privileges.give_up(options["limits"], options["trees"], order["scratch"], options["layers"])
-    if os.getppid() != zygote:
-        raise OSError("the zygote died")
 
 
 def _receive(data: socket.socket) -> dict[str, Any] | None:

@@ -36,10 +36,13 @@ setrlimit 160 164, recvfrom 45 207, recvmsg 47 212, shutdown 48 210, getsockopt 
 getsockname 51 204, getpeername 52 205
 """
 
-# Calls that `seccomp.program` allows for some arguments only, or answers with ENOSYS so that libc takes another way.
+# Calls that a filter allows for some arguments or for the zygote only, or answers with ENOSYS so that libc takes
+# another way.
 _CHECKED = """
 kill 62 129, tgkill 234 131, clone 56 220, clone3 435 435, socketpair 53 199, sendto 44 206, ioctl 16 29,
-fcntl 72 25, prctl 157 167, prlimit64 302 261, memfd_create 319 279, openat2 437 437, io_uring_setup 425 425
+fcntl 72 25, prctl 157 167, prlimit64 302 261, memfd_create 319 279, openat2 437 437, io_uring_setup 425 425,
+sendmsg 46 211, pidfd_open 434 434, seccomp 317 277, landlock_create_ruleset 444 444, landlock_add_rule 445 445,
+landlock_restrict_self 446 446
 """
 
 

@@ -17,7 +17,7 @@ import socket
 import sys
 from typing import Any
 
-from factory.sandbox.inside import hugepages, importing, preload, privileges, seccomp, session
+from factory.sandbox.inside import hooks, hugepages, importing, preload, privileges, session
 from factory.sandbox.inside.privileges import Options
 
 
@@ -30,24 +30,29 @@ def main() -> None:
     if threads != 1:
         _say(control, {"fatal": f"{threads} threads after the imports; a fork needs one"})
         sys.exit(70)
-    _settle(options)
+    try:
+        blank = _settle(options)
+    except (OSError, ValueError) as error:
+        _say(control, {"fatal": f"a layer of isolation can't be put on: {error}"})
+        sys.exit(70)
     wake = _notice_children()
     _say(control, {"ready": os.getpid(), "missing": missing})
-    _serve(control, wake, options)
+    _serve(control, wake, blank)
     shutil.rmtree(options["root"], ignore_errors=True)
 
 
-def _settle(options: Options) -> None:
+def _settle(options: Options) -> session.Blank:
     """Do all that is the same for every session once, before the forks: each touched page would be copied each time."""
-    seccomp.prepare()
-    if "capabilities" in options["layers"]:
-        privileges.drop_capabilities()
+    hooks.allow()
     importing.hide_the_project(options["packages"])
     sys.argv = sys.orig_argv = [""]
     sys.dont_write_bytecode = True
+    privileges.settle(options["limits"], options["layers"])
+    blank = session.Blank(options)
     gc.collect()
     gc.freeze()
     hugepages.collapse()
+    return blank
 
 
 def _options(given: dict[str, Any]) -> Options:
@@ -61,7 +66,7 @@ def _options(given: dict[str, Any]) -> Options:
     )
 
 
-def _serve(control: socket.socket, wake: int, options: Options) -> None:
+def _serve(control: socket.socket, wake: int, blank: session.Blank) -> None:
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(wake, select.POLLIN)
@@ -74,12 +79,14 @@ def _serve(control: socket.socket, wake: int, options: Options) -> None:
             message, fds, _, _ = socket.recv_fds(control, 1 << 16, 3)
             if not message:
                 return
-            _fork(control, wake, json.loads(message), options, (fds[0], fds[1], fds[2]))
+            _fork(control, wake, json.loads(message), blank, (fds[0], fds[1], fds[2]))
             for fd in fds:
                 os.close(fd)
 
 
-def _fork(control: socket.socket, wake: int, order: session.Order, options: Options, fds: tuple[int, int, int]) -> None:
+def _fork(
+    control: socket.socket, wake: int, order: session.Order, blank: session.Blank, fds: tuple[int, int, int]
+) -> None:
     zygote = os.getpid()
     try:
         pid = os.fork()
@@ -88,11 +95,10 @@ def _fork(control: socket.socket, wake: int, order: session.Order, options: Opti
         return
     if pid == 0:
         os.close(signal.set_wakeup_fd(-1))
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         control.close()
         os.close(wake)
         try:
-            session.live(order, options, fds, zygote)
+            blank.live(order, fds, zygote)
         finally:
             os._exit(71)  # whatever a cell has broken, a session never goes on as a zygote
     pidfd = os.pidfd_open(pid)
