@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,10 +37,6 @@ class Account:
     def keys(self) -> set[SampleKey]:
         """Of every finished sample."""
         return {trace.key for trace in self.traces}
-
-    @property
-    def published_keys(self) -> Counter[str]:
-        return Counter(name_of(row) for row in self.published)
 
     @property
     def copies(self) -> list[Trace]:

@@ -52,10 +52,10 @@ def plan(seed: int, kills: int, kinds: list[str]) -> list[str]:
     return turns
 
 
-def disturb(scene: Scene, uri: str, turns: list[str], calm: Extent, say: Callable[[str], None]) -> Havoc:
+def disturb(scene: Scene, turns: list[str], calm: Extent, say: Callable[[str], None]) -> Havoc:
     """Run the driver to its end, killing as planned. `calm` is what an undisturbed run comes to."""
     dice, havoc, waiting = random.Random("".join(turns)), Havoc(), deque(turns)
-    progress = Progress(uri)
+    progress = Progress(scene.uri)
     started = next_kill = time.monotonic()
     scene.driver.start()
     while not scene.driver.done():

@@ -24,7 +24,7 @@ def _command(words: str) -> Callable[[Seen], bool]:
 
 
 PROCESSES: Mapping[str, Callable[[Seen], bool]] = {
-    "program worker": _actor("MapWorker(MapBatches(Solve))"),
+    "program worker": _actor("MapBatches(Solve)"),
     "decontamination worker": _actor("MapBatches(Decontaminate)"),
     "engine replica": _actor("ServeReplica:"),
     "engine core": _command("VLLM::EngineCore"),
@@ -60,10 +60,11 @@ WEIGHTS: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that can be killed."""
+    """One run, and everything of it that can be killed."""
 
     machines: Machines
     place: Place
+    uri: str
     driver: Driver
 
     def kinds(self) -> list[str]:

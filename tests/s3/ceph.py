@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -199,9 +200,11 @@ rgw_run_sync_thread = false
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, below those that the kernel hands out: it must still be free when the daemon is up."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.randint(12_000, 32_000)))
+            return int(probe.getsockname()[1])
 
 
 def _wait_for_port(port: int, daemon: subprocess.Popen[bytes], patience_s: float = 90) -> None:
