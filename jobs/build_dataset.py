@@ -72,9 +72,10 @@ def start_ray(*, verbose: bool) -> None:
     for name in ("ray.serve", "ray.data"):
         logging.getLogger(name).setLevel(level)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    variables = storage_variables() if "RAY_ADDRESS" in os.environ else {}
     ray.init(
         address=os.environ.get("RAY_ADDRESS", "local"),
-        runtime_env={"env_vars": storage_variables()} if "RAY_ADDRESS" in os.environ else None,
+        runtime_env={"env_vars": variables} if variables else None,
         log_to_driver=verbose,
         logging_level=level,
     )

@@ -18,6 +18,8 @@ from ray.exceptions import RayActorError
 from factory.engines import serve
 
 RENEW_S = 5.0
+LEAST_S = 60.0
+"""A busy driver may be this late with its word, whatever the recipe says."""
 _HEAD = {"node:__internal_head__": 0.001}  # never on a machine that may go, nor one that it would keep up
 
 
@@ -25,7 +27,7 @@ class Lease:
     """Held by a driver while it needs the pools of `run`; a context manager. Leaving it ends the pools at once."""
 
     def __init__(self, run: str, linger_s: float) -> None:
-        self._run, self._linger_s = run, max(linger_s, 3 * RENEW_S)  # a driver may be late with its word
+        self._run, self._linger_s = run, max(linger_s, LEAST_S)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
@@ -44,8 +46,8 @@ class Lease:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        ray.kill(self._keeper)
         serve.shutdown(self._run)
+        ray.kill(self._keeper)
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEW_S):
@@ -57,7 +59,7 @@ class Keeper:
 
     def __init__(self, run: str) -> None:
         self._run = run
-        self._until = time.monotonic() + 60.0  # for the first word, or the next one where this actor was restarted
+        self._until = time.monotonic() + LEAST_S  # for the first word, or the next one where this actor was restarted
         threading.Thread(target=self._watch, name="lease", daemon=True).start()
 
     def renew(self, for_s: float) -> None:
