@@ -6,8 +6,9 @@ A task of the first of two passes; any number run side by side. Only the rows th
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from factory.records import Curated, Judgement, Mode, Reject, SampleKey, Trace, Verdict, from_table
 from factory.store import shape
 from factory.store.commit import commit, committed, new_attempt
-from factory.store.fs import Store
+from factory.store.fs import Entry, Store
 from factory.store.ids import hash_of, scoped
 from factory.store.outcome import Ending, Endings
 from factory.store.plan import Partition, Plan
@@ -28,6 +29,7 @@ from factory.store.tables import encode_rows
 
 REJECTS = "rejects/"
 RUN_LEVEL = 3  # runs are read once and thrown away
+READ_AHEAD = 8  # parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,31 @@ def _endings(task: PartitionTask) -> Endings:
 
 def _traces(task: PartitionTask) -> Iterator[pa.Table]:
     """The partition's traces, one row group after the other."""
-    for table in _tables(task, Trace):
-        mine = [task.partition.holds(owner) for owner in table["problem_id"].to_pylist()]
-        if any(mine):
-            yield table.filter(pa.array(mine))
+    return (table for table in _tables(task, Trace) if table.num_rows)
 
 
 def _tables(task: PartitionTask, kind: type, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    for key, groups in task.partition.row_groups[kind]:
-        with task.store.parquet(key) as file:
-            for group in groups:
-                yield file.read_row_group(group, columns=columns)
+    """The row groups in order, some parts read ahead: a big journal is many small parts, and storage answers late."""
+    with ThreadPoolExecutor(READ_AHEAD) as readers:
+        coming: deque[Future[list[pa.Table]]] = deque()
+        for part, groups in task.partition.row_groups[kind]:
+            coming.append(readers.submit(_read, task, kind, part, groups, columns))
+            if len(coming) > READ_AHEAD:
+                yield from coming.popleft().result()
+        while coming:
+            yield from coming.popleft().result()
+
+
+def _read(task: PartitionTask, kind: type, part: Entry, groups: list[int], columns: list[str] | None) -> list[pa.Table]:
+    """Row groups of one part; of traces, the partition's alone, so that little is held of what is read ahead."""
+    with task.store.parquet(part.key, part.size) as file:
+        tables = (file.read_row_group(group, columns=columns) for group in groups)
+        return [_mine(task, table) if kind is Trace else table for table in tables]
+
+
+def _mine(task: PartitionTask, traces: pa.Table) -> pa.Table:
+    mine = [task.partition.holds(owner) for owner in traces["problem_id"].to_pylist()]
+    return traces.filter(pa.array(mine, pa.bool_()))
 
 
 class _Chosen:

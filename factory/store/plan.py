@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from factory.recipe import Publish
 from factory.records import SCHEMA_VERSION, Curated, Reject, Trace, Verdict
+from factory.store.fs import Entry
 from factory.store.ids import hash_of
 from factory.store.parts import PartInfo, scan
 from factory.store.run import Run
@@ -20,7 +21,7 @@ PARTITION_BYTES = 512 << 20  # of journaled rows before compression; a task hold
 LAYOUT_VERSION = 2  # raised when the same journal would be published differently
 _KINDS = (Trace, Verdict, Reject, Curated)
 
-RowGroups = list[tuple[str, list[int]]]  # keys of parts, and the row groups to read of each
+RowGroups = list[tuple[Entry, list[int]]]  # parts, and the row groups to read of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def make_plan(run: Run, settings: Publish, partition_bytes: int) -> tuple[Plan, 
     for kind in _KINDS:
         for info in infos[kind]:
             for number, groups in _where(info, count).items():
-                row_groups[number][kind].append((info.entry.key, groups))
+                row_groups[number][kind].append((info.entry, groups))
     partitions = [Partition(number, count, groups) for number, groups in enumerate(row_groups)]
     return Plan(_identity(infos, settings, count), run.fingerprint, settings), partitions
 

@@ -9,6 +9,8 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +24,10 @@ import pytest
 from factory.errors import FactoryError
 from factory.recipe import Publish
 from factory.records import Attribution, Curated, Mode, Reject, Trace, from_table
+from factory.store.local import LocalStore
 from factory.store.manifest import latest, load
+from factory.store.partition import READ_AHEAD, PartitionTask, publish_partition
+from factory.store.plan import make_plan
 from factory.store.publish import publish
 from factory.store.released import REGIMES
 from factory.store.report import PublishReport
@@ -388,3 +393,32 @@ def test_who_wrote_the_replies_goes_with_the_row_and_is_counted_by_licence(tmp_p
     for path in load(str(tmp_path)):
         for contributors in pq.read_table(path)["contributors"].to_pylist():
             assert [Attribution(**each) for each in contributors] == helpers
+
+
+def test_a_partition_reads_parts_ahead_and_asks_for_no_sizes(tmp_path, monkeypatch):
+    """A big journal is many small parts, each an answer of storage to wait for: waiting one by one would take days."""
+    run = Run.open(str(tmp_path), recipe())
+    for n in range(40):
+        mine = samples(f"p{n}")
+        journal(run, [*mine, verdict(problem(f"p{n}"), mine)])
+    reading, most, sized = set(), 0, []
+    read, size = LocalStore.read, LocalStore.size
+
+    def slow(store, key, start=0, length=None):
+        nonlocal most
+        reading.add(me := threading.get_ident())
+        most = max(most, len(reading))
+        time.sleep(0.01)
+        reading.discard(me)
+        return read(store, key, start, length)
+
+    def counted(store, key):
+        sized.append(key)
+        return size(store, key)
+
+    plan, (partition,) = make_plan(run, SETTINGS, 1 << 40)
+    monkeypatch.setattr(LocalStore, "read", slow)
+    monkeypatch.setattr(LocalStore, "size", counted)
+    publish_partition(PartitionTask(run.store, plan, partition))
+    assert 2 < most <= READ_AHEAD
+    assert not [key for key in sized if key.startswith("journal/")]
