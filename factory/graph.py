@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import ray
-from ray.data import ActorPoolStrategy, DataContext, Dataset
+from ray.data import ActorPoolStrategy, DataContext, Dataset, TaskPoolStrategy
 
 from factory import ingest
 from factory.recipe import Recipe
@@ -141,8 +141,8 @@ def _read(reader: Read | ReadCurated, parts: list[str]) -> Dataset | None:
         return None
     _configure()
     keys = ray.data.from_items([{"part": key} for key in parts], override_num_blocks=min(len(parts), 64))
-    tasks = {"num_cpus": TASK_CPUS, "concurrency": READERS}
-    return keys.map_batches(reader, batch_size=1, batch_format="pyarrow", **tasks)
+    tasks = TaskPoolStrategy(size=min(READERS, len(parts)))
+    return keys.map_batches(reader, batch_size=1, batch_format="pyarrow", num_cpus=TASK_CPUS, compute=tasks)
 
 
 def _programs(
