@@ -91,6 +91,8 @@ def _build(run: Run, recipe: Recipe, meter: Meter, say: Say) -> Finished:
         with services.running(recipe, run, ledger, say) as connect, progress:
             meter.held, meter.engine_time = partial(held, recipe, connect.pools), idle.seconds
             unfinished = finish(Work(run, recipe, inputs, ledger, connect, index), idle)
+    else:
+        services.end(run)
     manifest = publish(run, recipe.publish, mapper=_on_cluster, card=lambda m: _card(run, inputs, m))
     ingest.publish_rejects(run.store, inputs)
     return Finished(_stages(inputs, manifest), manifest, unfinished, progress, idle)
