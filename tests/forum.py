@@ -71,7 +71,7 @@ def forum(folder: Path, threads: int = 12, n_table: int = 3) -> Forum:
     table.write_text("".join(json.dumps(row) + "\n" for row in rows))
     made = Forum(
         [
-            {"kind": "stackexchange", "path": str(dump)},
+            {"kind": "stackexchange", "path": str(dump), "site": "forum.example"},
             {"kind": "aops", "path": str(aops), "refuse_licenses": ["CC BY-NC*"]},
             {"path": str(table), "license": "MIT"},
         ],

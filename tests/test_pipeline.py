@@ -140,7 +140,10 @@ def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp
     assert next(row for row in rows if row["problem_id"] == "t1")["contributors"] == []
     card = (out / "dataset" / "README.md").read_text()
     assert REFUSED not in card
-    assert "under another licence than the problem's: CC BY-SA 4.0" in card
+    assert (
+        f"| CC BY-SA 4.0 | 0 | {sum(bool(row['contributors']) and row['license'] != 'AoPS terms' for row in rows)} |"
+        in card
+    )
     assert audit(str(out), answers=5, cells=0).sound
 
     now = status(str(out))
