@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from factory import settings
@@ -22,10 +24,10 @@ from factory.records import Problem, Reject, Verdict, from_dict
 from factory.report.columnar import flat, largest, tables
 from factory.report.decontamination import DecontaminationReport
 from factory.report.figures import fresh, withdrawn
-from factory.store.fs import Store
+from factory.store.fs import Entry, Store
 from factory.store.ids import scoped
 from factory.store.outcome import WITHDRAWN
-from factory.store.parts import DIRECTORIES, read_info, read_rows
+from factory.store.parts import DIRECTORIES, read_info
 from factory.store.run import Run
 
 _REMOVING = ("decontaminate", WITHDRAWN)
@@ -67,14 +69,17 @@ def of_run(run: Run) -> dict[str, Any] | None:
     seen = set(gone)
     _verdicts(run, report, nearest, seen)
     seen -= gone
+    kept, in_doubt = list[float](), 0
     for removed, values in _rejects(run, seen):
         if removed:
             report.add(dataclasses.replace(_decided(from_dict(Problem, values), config), contaminated=True), texts)
             continue
         cosine = max(neighbour["cosine"] for neighbour in values["neighbours"])
         doubt = any(neighbour["verdict"] == UNDECIDED for neighbour in values["neighbours"])
-        report.count_kept(np.array([cosine]), int(doubt))
         nearest.offer(cosine + doubt, values)
+        kept.append(cosine)
+        in_doubt += doubt
+    report.count_kept(np.array(kept), in_doubt)
     for problem in nearest.problems(run):
         checked = _decided(problem, config)
         if not checked.contaminated:
@@ -110,17 +115,29 @@ class _Nearest:
             heapq.heapreplace(self._heap, entry)
 
     def problems(self, run: Run) -> Iterator[Problem]:
-        """The rows themselves, from the journal where they have to be read."""
+        """The rows themselves; those that have a verdict are read from the journal, each part once."""
         kept = [problem for _, _, problem in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
-        places = {key: entry for entry in run.store.list(DIRECTORIES[Verdict]) if (key := entry.key)}
-        for problem in kept:
-            if isinstance(problem, dict):
-                yield from_dict(Problem, problem)
-                continue
-            key, owner = problem
-            info = read_info(run.store, places[key])
-            groups = [number for number, owners in enumerate(info.groups) if owner in owners] if info else []
-            yield from (verdict.problem for n in groups[:1] for verdict in read_rows(run.store, Verdict, key, n, owner))
+        yield from (from_dict(Problem, problem) for problem in kept if isinstance(problem, dict))
+        by_part: dict[str, set[str]] = defaultdict(set)
+        for place in kept:
+            if isinstance(place, tuple):
+                by_part[place[0]].add(place[1])
+        for entry in run.store.list(DIRECTORIES[Verdict]):
+            if owners := by_part.get(entry.key):
+                yield from _read(run, entry, owners)
+
+
+def _read(run: Run, entry: Entry, owners: set[str]) -> Iterator[Problem]:
+    """The problems of these owners in one part of verdicts."""
+    info = read_info(run.store, entry)
+    with run.store.parquet(entry.key, entry.size) as file:
+        for number, group in enumerate(info.groups if info else []):
+            if mine := owners.intersection(group):
+                owners -= mine
+                table = file.read_row_group(number, columns=["problem"])
+                ids = pc.struct_field(table["problem"], "id")
+                wanted = table.filter(pc.is_in(ids, pa.array(sorted(mine))))
+                yield from (from_dict(Problem, row["problem"]) for row in wanted.slice(0, len(mine)).to_pylist())
 
 
 def _verdicts(run: Run, report: DecontaminationReport, nearest: _Nearest, seen: set[int]) -> None:

@@ -14,12 +14,15 @@ from factory.cli import app
 from factory.errors import FactoryError
 from factory.records import Mode
 from factory.report import figures
+from factory.report.decontamination import DecontaminationReport
 from factory.report.gather import gather
 from factory.report.page import render, report
+from factory.store.outcome import WITHDRAWN
 from factory.store.publish import publish
 from factory.store.run import Run
 from tests.report.browser import PACKAGE, browser, look
 from tests.report.builders import COPIES, EASY, PROBLEMS, a_run, recipe
+from tests.store.rows import reject
 from tests.store.test_publish import SETTINGS, journal
 
 SECTIONS = [
@@ -113,6 +116,17 @@ def test_decontamination_comes_back_from_the_journal(run):
     assert found["closest_kept"][0]["benchmark_problem"] == "How many primes lie below 50?"
 
 
+def test_a_report_of_decontamination_goes_to_a_file_or_a_folder(tmp_path):
+    summary = DecontaminationReport()
+    summary.write(tmp_path / "pages" / "contest.html")
+    summary.write(tmp_path / "folder")
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"pages/contest.html", "pages/contest.json", "folder/report.html", "folder/report.json"}
+    assert outline((tmp_path / "pages" / "contest.html").read_text()).sections == ["decontamination"]
+    with pytest.raises(FactoryError, match="cannot write"):
+        summary.write(tmp_path / "pages" / "contest.html" / "below.html")
+
+
 def test_a_running_run_says_what_is_under_way(tmp_path):
     run = a_run(tmp_path, finished=False)
     found = gather(run.uri)
@@ -138,6 +152,17 @@ def test_damaged_and_foreign_parts_are_left_out(tmp_path):
     for kind in ("traces", "verdicts", "rejects"):
         run.store.write(f"journal/{kind}/broken.parquet", b"PAR1 this is no Parquet file PAR1")
     assert gather(run.uri).traces.rows == before
+
+
+def test_a_verdict_that_was_taken_back_is_no_verdict(tmp_path):
+    run = a_run(tmp_path)
+    before = gather(run.uri)
+    journal(run, [reject(before.example.verdict.problem, "contaminated", WITHDRAWN)], "withdraw")
+    after = gather(run.uri)
+    assert after.verdicts.problems == before.verdicts.problems - 1
+    assert after.rejects.reasons["problem", WITHDRAWN, "contaminated"] == 1
+    assert after.decontamination["removed"] == COPIES + 1
+    assert after.status.right == after.verdicts.right < before.verdicts.right
 
 
 def test_problems_that_ended_twice_count_once(tmp_path):
