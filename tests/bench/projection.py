@@ -125,7 +125,7 @@ def measure() -> Costs:
         name = min(_cpu(index.refresh) for _ in range(3)) / PARTS
         begin = _cpu(lambda: [ledger.begin(f"new{n}") for n in range(500)]) / 500
         plan = _cpu(lambda: make_plan(run, Publish(), PARTITION_BYTES)) / PARTS
-        return Costs(part, name, max(begin - name * PARTS / 500, 0.0), plan)
+        return Costs(part, name, begin, plan)
 
 
 def _publishing(costs: Costs, parts: float, tokens: float) -> None:
