@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from factory import ingest, room, services
 from factory.decontaminate import benchmarks
@@ -137,8 +138,14 @@ def _embedded(problems: list[benchmarks.BenchmarkProblem], config: Decontaminate
 
 
 def _ledger(run: Run) -> Any:
-    """The ledger's actor: killed, Ray starts it again, and the calls under way are made again."""
-    actor = ray.remote(Ledger).options(num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=16)
+    """The ledger's actor: killed, Ray starts it again, and the calls under way are made again.
+
+    It lives with the driver where it can, on the one machine whose end is the end of the job anyhow.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    actor = ray.remote(Ledger).options(
+        num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=16, scheduling_strategy=here
+    )
     return actor.remote(run.uri)
 
 
