@@ -48,7 +48,7 @@ details {{ margin: 10px 0 }} summary {{ cursor: pointer; color: #2f55b7 }}
 .warn {{ border-left: 4px solid #dd8a1b; background: #fdf5ea; padding: 8px 14px; max-width: 78ch }}
 @media print {{
   body {{ max-width: none; padding: 0; font-size: 11.5px }} nav {{ display: none }}
-  h2, h3 {{ break-after: avoid }} svg, tr, .tile, .pair {{ break-inside: avoid }}
+  h2, h3, p.lead {{ break-after: avoid }} svg, tr, .tile, .pair {{ break-inside: avoid }}
   .tile, pre {{ border: 1px solid {GRID} }}
 }}
 """
