@@ -28,11 +28,17 @@ Question = tuple[str, dict[str, Any], str]
 """Prompt, variables, and the reply that is right."""
 
 
-def question(name: str, rng: random.Random, *, apart: bool) -> Question:
-    """What a step of curation asks of a thread, and the reply; with `apart` of one that nothing is trained on."""
+def question(name: str, rng: random.Random, *, apart: bool, crowded: bool = False) -> Question:
+    """What a step of curation asks of a thread, and the reply; with `apart` of one that nothing is trained on.
+
+    A `crowded` thread poses several problems.
+    """
     wanted = {classifier.prompt: classifier.reason for classifier in CLASSIFIERS} | {"convert_proof": "proof"}
     kind = "open" if name == "extract_answer" else wanted.get(name)
-    thread, site = _thread_with(kind, rng, apart=apart, sure=rng.random() < 0.5 or name not in _CLASSIFIERS)
+    while True:
+        thread, site = _thread_with(kind, rng, apart=apart, sure=rng.random() < 0.5 or name not in _CLASSIFIERS)
+        if len(thread.key) > 1 or not crowded:
+            break
     record = formats.record(thread, site, rng.randrange(1000))
     given: dict[str, Any] = {"question": question_text(record)}
     if name == "extract_problems":
@@ -102,9 +108,9 @@ def _pick(thread: ForumThread, kind: str | None, rng: random.Random, *, sure: bo
     return rng.choice(of_kind if of_kind and (sure or rng.random() < 0.8) else thread.key)
 
 
-def _task(name: str) -> Task:
+def _task(name: str, *, crowded: bool = False) -> Task:
     def task(rng: random.Random, dialect: Harmony) -> Example:
-        return rendered(dialect, question(name, rng, apart=False))
+        return rendered(dialect, question(name, rng, apart=False, crowded=crowded))
 
     return task
 
@@ -115,5 +121,6 @@ def rendered(dialect: Harmony, asked: Question) -> Example:
     return example(dialect, prompt(name).render(given), Mode.LOW, False, [Final(answer)])
 
 
-_WEIGHTS = {"extract_problems": 4.0, "extract_answer": 3.0}
-TASKS: dict[Task, float] = {_task(name): _WEIGHTS.get(name, 0.4) for name in PROMPTS}
+_WEIGHTS = {"extract_problems": 3.0, "extract_answer": 2.0}
+TASKS: dict[Task, float] = {_task(name): _WEIGHTS.get(name, 0.3) for name in PROMPTS}
+TASKS[_task("extract_answer", crowded=True)] = 4.0  # which answer belongs to which problem is the hardest to learn

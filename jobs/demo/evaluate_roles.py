@@ -25,7 +25,7 @@ from jobs.demo.generate import generate
 
 CURATOR = Path(__file__).with_name("curator")
 ROLES = {"curator": curator_tasks.PROMPTS, "judge": judge_tasks.PROMPTS}
-_MAX_LENGTH = 500
+MAX_LENGTH = 500
 _BATCH = 50
 
 
@@ -57,7 +57,7 @@ def _measure(model: LlamaForCausalLM, dialect: Harmony, name: str, n: int, seed:
     right = 0
     for start in range(0, n, _BATCH):
         batch = order[start : start + _BATCH]
-        written = generate(model, dialect, [prompts[i] for i in batch], max_length=_MAX_LENGTH)
+        written = generate(model, dialect, [prompts[i] for i in batch], max_length=MAX_LENGTH)
         for i, ids in zip(batch, written, strict=True):
             reply = dialect.parse(prompts[i] + ids).final_text
             fits = read(name, reply) == read(name, asked[i][2])

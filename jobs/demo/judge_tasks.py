@@ -124,4 +124,4 @@ def _task(ask: Callable[..., Question]) -> Task:
     return task
 
 
-TASKS: dict[Task, float] = {_task(judgement): 2.0, _task(pair): 3.0}
+TASKS: dict[Task, float] = {_task(judgement): 4.0, _task(pair): 1.5}
