@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class JobCluster:
 
     def cli(self, *words: str, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
         """`ray ...` as a user types it, with the cluster's address and token in the environment."""
-        command = [_ray(), *words]
+        command = [ray_command(), *words]
         return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=timeout_s, check=False)
 
     def get(self, path: str) -> Any:
@@ -49,17 +49,18 @@ class JobCluster:
 @contextmanager
 def job_cluster(cpus: int = 4) -> Iterator[JobCluster]:
     """A cluster for the length of a block. Ends exactly the processes that it started."""
-    folder = Path(tempfile.mkdtemp(prefix="rj-", dir="/tmp"))  # short: socket paths below it have 107 bytes at most
-    ports = _free_ports(6)
+    folder = short_folder()
+    ports = free_ports(6)
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_metrics_report_interval_ms": "1000",
     }
     command = [
-        _ray(), "start", "--head", "--block", f"--temp-dir={folder}", "--node-ip-address=127.0.0.1",
+        ray_command(), "start", "--head", "--block", f"--temp-dir={folder}", "--node-ip-address=127.0.0.1",
         f"--port={ports[0]}", f"--dashboard-port={ports[1]}", f"--dashboard-agent-listen-port={ports[2]}",
         f"--dashboard-agent-grpc-port={ports[3]}", f"--ray-client-server-port={ports[4]}",
         f"--metrics-export-port={ports[5]}", "--min-worker-port=0", "--max-worker-port=0",
@@ -74,11 +75,16 @@ def job_cluster(cpus: int = 4) -> Iterator[JobCluster]:
         _wait_until_up(cluster, process, log)
         yield cluster
     finally:
-        _end(process, folder)
+        end(process, folder)
 
 
-def _ray() -> str:
+def ray_command() -> str:
     return str(Path(sys.executable).parent / "ray")
+
+
+def short_folder() -> Path:
+    """A new folder for a cluster's files: socket paths below it have 107 bytes at most."""
+    return Path(tempfile.mkdtemp(prefix="rj-", dir="/tmp"))
 
 
 def _wait_until_up(cluster: JobCluster, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -95,20 +101,22 @@ def _wait_until_up(cluster: JobCluster, process: subprocess.Popen[bytes], log: P
     raise TimeoutError(f"no jobs API after {START_S} s:\n{log.read_text()}")
 
 
-def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+def end(process: subprocess.Popen[bytes], folder: Path) -> None:
     """SIGTERM lets `ray start --block` take its processes down; what is left of this cluster is killed by its id."""
+    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
-    for left in psutil.process_iter(["pid", "cmdline"]):
-        if any(str(folder) in word for word in left.info["cmdline"] or ()):
+    named = [p for p in psutil.process_iter(["cmdline"]) if any(str(folder) in w for w in p.info["cmdline"] or ())]
+    for left in {*started, *named}:  # psutil knows a process from a later one with its number
+        with suppress(psutil.NoSuchProcess):
             left.kill()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody has now. Another process may be quicker; then `ray start` says so."""
     sockets = [socket.socket() for _ in range(count)]
     try:
