@@ -21,13 +21,12 @@ from factory.report.figures import (
 )
 from factory.report.funnel import Stage
 from factory.report.html import Section, clip, paragraph, plots, table
-from factory.report.plots import KEPT, NEUTRAL, REMOVED, WAITING, Bar, bars, columns, key, linear, logarithmic
+from factory.report.plots import KEPT, NEUTRAL, REMOVED, WAITING, Axis, Bar, bars, columns, key, linear, logarithmic
 from factory.store.manifest import Manifest
 from factory.store.report import PUBLISHED
 
 _LONGEST = 3000
 """Characters of one message or field that are shown."""
-_GOOD_CELLS = "ok"
 
 
 def funnel(stages: list[Stage], running: bool) -> Section:
@@ -207,7 +206,7 @@ def _cells(traces: TraceFigures) -> str:
         return ""
     lost = sum(n for (_, state_lost), n in traces.cells.items() if state_lost)
     shown = [
-        Bar(status, [(n, KEPT if status == _GOOD_CELLS else REMOVED)], f"{n:,} ({n / total:.2%})")
+        Bar(status, [(n, KEPT if status == "ok" else REMOVED)], f"{n:,} ({n / total:.2%})")
         for status, n in statuses.most_common()
     ]
     by_time = {edge(number): n for number, n in traces.seconds.items()}
@@ -221,9 +220,7 @@ def _cells(traces: TraceFigures) -> str:
     return plots([bars("Cells by how they ended", shown, width=520, names=100), times]) + paragraph(words)
 
 
-def _counting(n_bars: int, width: int, title: str) -> Any:
-    from factory.report.plots import Axis
-
+def _counting(n_bars: int, width: int, title: str) -> Axis:
     step = max(1, -(-n_bars // 8))
     ticks = [(n + 0.5, str(n * width) if width == 1 else f"{n * width}+") for n in range(0, n_bars, step)]
     return Axis(0.0, float(n_bars), ticks, title)
