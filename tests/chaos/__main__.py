@@ -31,7 +31,10 @@ SERVICES_END_S = 90.0  # engines drain for a few seconds, and Serve looks every 
 CLUSTER_ENDS_S = 60.0
 SHOWN = 5
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+
+@app.command()
 def main(
     *,
     seed: Annotated[int, typer.Option(help="What is killed, when, and which faults storage has, follow from it.")] = 1,
@@ -119,4 +122,4 @@ def _report(what: str, against: Sequence[object]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

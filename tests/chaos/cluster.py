@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.s3.ceph import free_port
+
 OBJECT_STORE_BYTES = 150 << 20
 NODE_START_S = 180.0
 
@@ -41,6 +43,7 @@ class Machines:
                 head_node_args={
                     "num_cpus": 0,
                     "include_dashboard": False,
+                    "dashboard_port": free_port(),  # a server for its health listens all the same
                     "object_store_memory": OBJECT_STORE_BYTES,
                 },
             )

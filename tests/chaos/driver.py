@@ -10,9 +10,13 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-# The demo's recipe, sized so that a run lasts as long as its kills need and that equal work gives equal samples:
-# greedy decoding in float32 (see `verdict`), budgets of time that no stall can use up, and few samples at once.
+# The demo's recipe on its table of problems, sized so that a run lasts as long as its kills need and that equal work
+# gives equal samples: greedy decoding in float32 (see `verdict`), budgets of time that no stall can use up, and few
+# samples at once.
 SETTINGS = {
+    "verify.judge": "never",
+    "decontaminate.judge": "never",
+    "near_duplicates.enabled": "false",
     "teacher.engine.max_num_seqs": "4",
     "teacher.engine.chunk_tokens": "16",
     "teacher.engine.extra": "{distributed_executor_backend: uni}",
@@ -30,7 +34,10 @@ SETTINGS = {
 
 def command(uri: str, problems: int, samples: int) -> list[str]:
     """What a user would type."""
-    settings = SETTINGS | {"sources.0.limit": str(problems), "solve.samples": str(samples)}
+    settings = SETTINGS | {
+        "sources": f"[{{path: jobs/demo/problems.jsonl, limit: {problems}}}]",
+        "solve.samples": str(samples),
+    }
     words = [sys.executable, "jobs/build_dataset.py", "--recipe", "jobs/recipes/demo.yaml", "--out", uri]
     return words + [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
 

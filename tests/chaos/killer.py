@@ -1,8 +1,9 @@
 """When to kill what: a plan drawn from a seed, carried out as the run makes progress, so that the run always ends.
 
-The n-th of N kills is due once n/(N+1) of the samples of an undisturbed run are in storage, and at once where the run
-is already further. So kills fall close together while there is work and never hold it up for ever. One more is always
-the driver's, once every problem has ended: it then publishes, or takes its services down.
+The n-th of N kills is due once about n/N of the samples of an undisturbed run are in storage, and at once where the run
+is already further. So kills fall close together while there is work and never hold it up for ever. Decontamination is
+over before the first sample: its workers are killed as soon as they are seen. One more kill is always the driver's,
+once every problem has ended: it then publishes, or takes its services down.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from tests.chaos.targets import WEIGHTS, Scene
 PAUSE_S = (0.1, 1.5)  # between two kills, at least
 STALLED_S = 900.0  # without a new sample or a finished problem the run counts as stuck
 LOOK_S = 0.25
+LAST_KILL_AT = 0.85  # of the samples
+OPENING = "decontamination worker"
 PUBLISHING = "driver, publishing"
 
 
@@ -66,6 +69,9 @@ def disturb(scene: Scene, turns: list[str], calm: Extent, say: Callable[[str], N
         if turns and progress.extent.finished >= calm.finished and not havoc.killed[PUBLISHING]:
             scene.kill("driver", dice)
             kind = PUBLISHING
+        elif OPENING in waiting and scene.kill(OPENING, dice):
+            waiting.remove(OPENING)
+            kind = OPENING
         elif waiting and now >= next_kill and progress.extent.samples >= _due(havoc, turns, calm):
             kind = _kill_one(scene, waiting, dice)
             next_kill = time.monotonic() + dice.uniform(*PAUSE_S)
@@ -81,15 +87,16 @@ def disturb(scene: Scene, turns: list[str], calm: Extent, say: Callable[[str], N
 
 
 def _due(havoc: Havoc, turns: list[str], calm: Extent) -> float:
-    """Samples that must be in storage before the next kill."""
-    return calm.samples * (havoc.killed.total() + 1) / (len(turns) + 1)
+    """Samples that must be in storage before the next kill; the last one comes before the work runs out."""
+    return LAST_KILL_AT * calm.samples * (havoc.killed.total() + 1) / len(turns)
 
 
 def _kill_one(scene: Scene, waiting: deque[str], dice: random.Random) -> str | None:
-    """The first of the waiting kinds of which one is alive; it leaves the queue."""
-    for position, kind in enumerate(waiting):
+    """Kill the first of the waiting kinds of which one is alive, or any other where none is: it takes a turn."""
+    kinds = scene.kinds()
+    for kind in [*waiting, *dice.sample(kinds, len(kinds))]:
         if scene.kill(kind, dice):
-            del waiting[position]
+            waiting.remove(kind if kind in waiting else waiting[-1])
             return kind
     return None
 

@@ -33,6 +33,7 @@ PROCESSES: Mapping[str, Callable[[Seen], bool]] = {
     "zygote": _command("factory.sandbox.inside.zygote"),
     "checker": _command("factory.verify.worker"),
     "ledger": _actor("Ledger"),
+    "engine lease": _actor("Keeper"),
     "serve controller": _actor("ServeController"),
 }
 """One SIGKILL each."""
@@ -42,7 +43,7 @@ OF_A_RUN = [matches for kind, matches in PROCESSES.items() if kind != "serve con
 
 WEIGHTS: Mapping[str, int] = {
     "program worker": 7,
-    "decontamination worker": 1,
+    "decontamination worker": 0,
     "engine replica": 3,
     "engine core": 3,
     "sandbox actor": 6,
@@ -50,12 +51,14 @@ WEIGHTS: Mapping[str, int] = {
     "zygote": 7,
     "checker": 6,
     "ledger": 5,
+    "engine lease": 1,
     "serve controller": 1,
     "raylet": 2,
     "S3 server": 4,
     "driver": 3,
 }
-"""How often each kind is drawn once all have had their turn. What takes an engine with it costs its start: seldom."""
+"""How often each kind is drawn once all have had their turn. What takes an engine with it costs its start: seldom;
+decontamination is soon over: once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Ceph:
     def __init__(self, directory: Path, store: str = "memstore", gib: int = 8) -> None:
         self.directory = directory.resolve()
         self._store, self._bytes = store, gib << 30
-        self.port, self._monitor_port = _free_port(), _free_port()
+        self.port, self._monitor_port = free_port(), free_port()
         self.access_key, self.secret_key = secrets.token_hex(10).upper(), secrets.token_hex(20)
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._config = self.directory / "ceph.conf"
@@ -199,7 +199,7 @@ rgw_run_sync_thread = false
             daemon.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nobody has, below those that the kernel hands out: it must still be free when the daemon is up."""
     while True:
         with socket.socket() as probe, suppress(OSError):
