@@ -14,10 +14,11 @@ from factory.programs.curate import PROMPTS
 from factory.prompts.loader import prompt
 from factory.records import Mode, Origin
 from jobs.demo import curator_tasks, evaluate_roles, judge_tasks
+from jobs.demo.corpus import examples
 from jobs.demo.curriculum import curriculum
 from jobs.demo.evaluate_roles import CURATOR, ROLES, measure, questions, read
 from jobs.demo.model_dir import chat_template
-from jobs.demo.tokenizer import CONTROL
+from jobs.demo.tokenizer import CONTROL, prompt_segments
 
 NAMES = [name for names in ROLES.values() for name in names]
 FLOOR = 0.75
@@ -81,8 +82,12 @@ def test_pairs_of_answers_and_of_problems_are_balanced() -> None:
         assert 0.3 < sum(verdicts) / 300 < 0.7
 
 
-def test_the_curriculum_covers_both_roles() -> None:
-    assert len(curriculum("curator").tasks) == len(NAMES)
+def test_the_curriculum_covers_every_prompt_of_both_roles(dialect: Harmony) -> None:
+    stream = examples(3, dialect, curriculum("curator").tasks)
+    seen = {token for drawn, _ in zip(stream, range(400), strict=False) for token in drawn.ids}
+    for name in NAMES:
+        for segment in filter(None, prompt_segments(name)):
+            assert set(dialect.tokenizer.encode(segment)) <= seen, name
 
 
 def test_it_plays_its_roles_on_what_was_held_back() -> None:
