@@ -133,7 +133,7 @@ class Decontaminate(Strict):
     num_cpus: Annotated[float, Field(ge=0)] = operational(0.25)
     """CPUs that Ray sets aside for one actor."""
     num_gpus: Annotated[float, Field(ge=0)] = operational(0.0)
-    """GPUs of one actor, parts of one too; the model and the search then run there. The benchmarks are embedded so too."""
+    """GPUs of one actor, or a part of one: its model and its search then run there, and embed the benchmarks too."""
 
     @property
     def compares(self) -> bool:
