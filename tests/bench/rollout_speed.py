@@ -233,9 +233,11 @@ def _llm(options: argparse.Namespace) -> Any:
 def _config(options: argparse.Namespace) -> Any:
     from factory import recipe
 
-    memory = {} if options.gpu else {"kv_cache_memory_bytes": 2**29}
+    extra = {} if options.gpu else {"kv_cache_memory_bytes": 2**29}
+    if options.block_size:
+        extra["block_size"] = options.block_size
     return recipe.VllmEngine(
-        dtype=options.dtype, max_model_len=2048, max_num_seqs=options.seqs, num_gpus=int(options.gpu), extra=memory
+        dtype=options.dtype, max_model_len=2048, max_num_seqs=options.seqs, num_gpus=int(options.gpu), extra=extra
     )
 
 
@@ -289,8 +291,8 @@ def _without_end_token(model: Path, target: Path) -> Path:
 def _run_part(part: str, options: argparse.Namespace) -> dict[str, float]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "VLLM_LOGGING_LEVEL": "ERROR"}
     environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if part == "raw_inproc" else "1"
-    kept = ["model", "traces", "seqs", "tokens", "repeat", "dtype"]
-    arguments = [f"--{name}={getattr(options, name)}" for name in kept] + ["--gpu"] * options.gpu
+    kept = ["model", "traces", "seqs", "tokens", "repeat", "dtype", "block_size"]
+    arguments = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in kept] + ["--gpu"] * options.gpu
     command = [sys.executable, __file__, "--part", part, *arguments]
     finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     lines = [line for line in finished.stdout.splitlines() if line.startswith("RESULT ")]
@@ -307,6 +309,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=256, help="median length of a trace")
     parser.add_argument("--repeat", type=int, default=2, help="measurements of each, of which the best counts")
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--block-size", type=int, default=0, help="tokens of a cache block; 0: the engine's own default")
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)

@@ -182,6 +182,7 @@ async def test_no_descriptor_of_the_actor_or_of_others_is_open(sandbox: LocalSan
     pid = second._process.pid
     await second.run("1")
     targets = sorted(os.readlink(f"/proc/{pid}/fd/{fd}").partition(":")[0] for fd in os.listdir(f"/proc/{pid}/fd"))
-    assert targets == ["/dev/null", "pipe", "pipe", "pipe", "pipe", "socket"]
+    # its standard input twice: as descriptor 0 and as the file that a cell reads from
+    assert targets == ["/dev/null", "/dev/null", "pipe", "pipe", "pipe", "pipe", "socket"]
     await first.close()
     await second.close()

@@ -76,8 +76,6 @@ class Repl:
 
     def _prepare(self) -> None:
         """Undo what an earlier cell did to the things that a cell counts on."""
-        if self._memory[0] != self._memory[1]:
-            resource.setrlimit(resource.RLIMIT_AS, self._memory)
         for number, fd in enumerate(self.fds, start=1):
             os.dup2(fd, number)
         self._out, self._err = _Stream(1), _Stream(2)
@@ -88,6 +86,8 @@ class Repl:
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         _signal.signal(INTERRUPT, self._interrupt)
         _signal.pthread_sigmask(signal.SIG_UNBLOCK, [INTERRUPT])
+        if self._memory[0] != self._memory[1]:  # last: what stands above may need the room to report in
+            resource.setrlimit(resource.RLIMIT_AS, self._memory)
 
     def _repair(self) -> None:
         """First thing after a cell: give the runner its own tools back. The first line needs no builtin."""
