@@ -30,10 +30,10 @@ from tests.conftest import ROOT
 from tests.jobs.cluster import end, free_ports, ray_command, short_folder
 
 HEAD = "f" * 51 + "00000"  # the id that the fake provider expects
-IDLE_S = 6.0
+IDLE_S = 10.0
 START_S = 120.0
 ATTEMPTS = 3
-NODE_TYPES = {"cpu": ({"CPU": 1}, 4), "gpu": ({"CPU": 0, "GPU": 1}, 2)}
+NODE_TYPES = {"cpu": ({"CPU": 2}, 3), "gpu": ({"CPU": 0, "GPU": 1}, 2)}
 """Resources of one node, and most nodes, by type."""
 POOLS = {"ServeReplica:": "engines", "MapWorker(MapBatches(Solve": "programs", "_SandboxActor": "sandboxes"}
 """Actor classes of the factory's pools."""
@@ -58,7 +58,7 @@ class ElasticCluster:
 
     def __init__(self, address: str, folder: Path, env: dict[str, str]) -> None:
         self.address, self.env, self._folder = address, env, folder
-        self._market = folder / "sold-out"
+        self._market = folder / "market"
         self._market.mkdir()
         self._state = GlobalState()
         self._state._initialize_global_state(GcsClientOptions.create(address, None, True, False))
@@ -82,9 +82,9 @@ class ElasticCluster:
         actors = Counter(map(_pool, classes))
         return Look({t: nodes[t] for t in NODE_TYPES}, {pool: actors[pool] for pool in POOLS.values()})
 
-    def sell_out(self, node_type: str) -> None:
-        """From now on the market has no machine of a type."""
-        (self._market / node_type).touch()
+    def stock(self, node_type: str, count: int) -> None:
+        """From now on the market has so many machines of a type."""
+        (self._market / node_type).write_text(str(count))
 
     def restock(self, node_type: str) -> None:
         (self._market / node_type).unlink(missing_ok=True)
@@ -193,7 +193,7 @@ def _config(address: str, folder: Path) -> dict[str, Any]:
             "module": "tests.elastic.provider.MarketProvider",
             "head_node_id": HEAD,
             "gcs_address": address,
-            "market": str(folder / "sold-out"),
+            "market": str(folder / "market"),
             "launch_multiple": True,
             "disable_node_updaters": True,
             "disable_launch_config_check": True,

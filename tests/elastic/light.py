@@ -12,7 +12,7 @@ from factory.engines.protocol import SamplingParams
 from factory.engines.scripted import Script, ScriptedEngine
 
 SLOW = "slowly"
-"""A problem with this word takes its teacher about fifty times as long."""
+"""A problem with this word takes its teacher about seventy times as long."""
 CHUNK_S = 0.3
 
 
@@ -44,6 +44,6 @@ def _teacher(tokenizer: HfTokenizer) -> Script:
             return call
         opening = encode_markup(tokenizer, "<|channel|>analysis<|message|>")
         closing = encode_markup(tokenizer, "<|end|><|start|>assistant")
-        return [*opening, *thought * (200 if SLOW in text else 4), *closing, *answer]
+        return [*opening, *thought * (300 if SLOW in text else 4), *closing, *answer]
 
     return script

@@ -1,7 +1,7 @@
-"""Ray's fake node provider, made usable from the wheel, with a market that may have no machines of a type.
+"""Ray's fake node provider, made usable from the wheel, with a market that may have few machines of a type, or none.
 
-Loaded by name in the head's autoscaler. A type is sold out while `<market>/<type>` exists: launches of it fail then, as
-a cloud's do, and the autoscaler asks again.
+Loaded by name in the head's autoscaler. A number in `<market>/<type>` is how many of a type there are: launches beyond
+it fail, as a cloud's do, and the autoscaler asks again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ class MarketProvider(FakeMultiNodeProvider):
         self, node_config: Any, tags: dict[str, str], count: int, resources: Any, labels: Any
     ) -> None:
         node_type = tags[TAG_RAY_USER_NODE_TYPE]
-        if (Path(self.provider_config["market"]) / node_type).exists():
+        stock = Path(self.provider_config["market"]) / node_type
+        sold = len(self.non_terminated_nodes({TAG_RAY_USER_NODE_TYPE: node_type}))
+        if stock.exists() and sold + count > int(stock.read_text()):
             raise RuntimeError(f"InsufficientInstanceCapacity: no {node_type} machines just now")
         super().create_node_with_resources_and_labels(node_config, tags, count, resources, labels)
