@@ -30,7 +30,7 @@ from tests.conftest import ROOT
 from tests.jobs.cluster import end, free_ports, ray_command, short_folder
 
 HEAD = "f" * 51 + "00000"  # the id that the fake provider expects
-IDLE_S = 10.0
+IDLE_S = 15.0
 START_S = 120.0
 ATTEMPTS = 3
 NODE_TYPES = {"cpu": ({"CPU": 2}, 3), "gpu": ({"CPU": 0, "GPU": 1}, 2)}
