@@ -86,8 +86,16 @@ class Zygote:
         assert self._child is not None
         return self._child.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone, noticed or not."""
+        return self._child is not None and self._child.poll() is not None
+
     async def start(self) -> None:
-        """Start the process and wait until it is loaded. Raises `FactoryError`."""
+        """Start the process and wait until it is loaded.
+
+        Raises `ZygoteDied` where something killed it meanwhile, and `FactoryError` where it can't start.
+        """
         self._loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
@@ -113,9 +121,12 @@ class Zygote:
             await asyncio.wait_for(self._ready, START_S)
         except (TimeoutError, ZygoteDied) as error:
             self.close()
+            words = str(error) or self._last_words()
+            if isinstance(error, ZygoteDied) and not words:  # killed: what fails by itself says why
+                raise
             raise FactoryError(
                 "the sandbox's Python process did not start",
-                why=str(error) or self._last_words() or f"it ended, or gave no answer within {START_S:.0f} s",
+                why=words or f"no answer within {START_S:.0f} s",
                 remedy=f"run `{sys.executable} -c 'import numpy, scipy, sympy'` and mend what it says",
             ) from None
 

@@ -6,6 +6,7 @@ This is the whole sandbox without Ray; `pool` puts it into actors.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from factory.sandbox.slots import Load, Slots
 
 RECYCLE_AFTER = 50_000
 """Sessions forked from one zygote before a fresh one takes over."""
+_ATTEMPTS = 3
 
 
 class LocalSandbox:
@@ -84,13 +86,13 @@ class LocalSandbox:
 
     async def fork(self, seed: int) -> Process:
         """A fresh process; a zygote that has died is replaced. Raises `StateLost` once the sandbox is closed."""
-        for _ in range(3):
+        for _ in range(_ATTEMPTS):
             zygote = await self._ready_zygote()
             try:
                 return await zygote.open(seed)
             except ZygoteDied:
                 continue
-        raise FactoryError("the sandbox's zygote dies again and again", remedy="look for an out-of-memory killer")
+        raise _dies_again_and_again()
 
     def forget(self, session: LocalSession) -> None:
         """The session is closed. A retired zygote ends with its last session."""
@@ -121,15 +123,25 @@ class LocalSandbox:
             self._root = await asyncio.to_thread(scratch.Root)
         config = self.config
         limits = Limits(memory_mb=config.memory_mb, scratch_mb=config.scratch_mb, cpu_s=config.cpu_s)
-        zygote = Zygote(self._root, limits, config.packages, self._layers)
-        await zygote.start()
+        for _ in range(_ATTEMPTS):
+            zygote = Zygote(self._root, limits, config.packages, self._layers)
+            with contextlib.suppress(ZygoteDied):
+                await zygote.start()
+                await self._examine(zygote)
+                return zygote
+        raise _dies_again_and_again()
+
+    async def _examine(self, zygote: Zygote) -> None:
+        """Probe what a new zygote's sessions are kept from, and insist on it."""
         try:
-            self.effects = await canary.probe(zygote, config)
-            canary.insist(self.effects, config)
-        except BaseException:
+            self.effects = await canary.probe(zygote, self.config)
+            canary.insist(self.effects, self.config)
+        except BaseException as error:
+            died = zygote.ended
             zygote.close()
+            if died and isinstance(error, FactoryError):  # the canary died with its zygote: that says nothing
+                raise ZygoteDied from error
             raise
-        return zygote
 
 
 class LocalSession:
@@ -200,6 +212,10 @@ class LocalSession:
         process, self._process = self._process, None
         if process is not None:
             await process.end()
+
+
+def _dies_again_and_again() -> FactoryError:
+    return FactoryError("the sandbox's zygote dies again and again", remedy="look for an out-of-memory killer")
 
 
 def _raise_descriptor_limit() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -58,8 +59,7 @@ class FaultyProxy:
         self.seen: list[tuple[str, str, int]] = []
         self.headers: list[tuple[str, str, dict[str, str]]] = []
         self._random, self._lock, self._planned = random.Random(seed), threading.Lock(), list[Planned]()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}))
 
     @property
     def endpoint(self) -> str:
@@ -98,6 +98,15 @@ class FaultyProxy:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is killed hangs up on us: nothing to tell."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

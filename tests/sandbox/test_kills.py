@@ -15,7 +15,7 @@ import pytest
 from factory.sandbox import scratch
 from factory.sandbox.local import LocalSandbox
 from factory.sandbox.protocol import StateLost
-from tests.sandbox.support import descendants, is_alive, until
+from tests.sandbox.support import descendants, is_alive, until, zygotes
 
 STUBBORN = "import signal\nsignal.pthread_sigmask(0, range(1, 65))\nwhile True: pass"
 ACTOR = textwrap.dedent("""
@@ -68,6 +68,26 @@ async def test_killed_zygote_takes_its_sessions_and_is_replaced() -> None:
         fresh = await session.run("print('again')")
         assert (fresh.status, fresh.stdout, session.epoch) == ("ok", "again\n", 1)
     assert not descendants() & below
+
+
+@pytest.mark.parametrize("moment", ["it starts", "the canary is in its session"])
+async def test_a_zygote_killed_while_it_comes_up_is_started_again(moment: str) -> None:
+    """Whatever kills it then must not look like a machine that cannot run or confine a session."""
+    sandbox = LocalSandbox()
+    starting = asyncio.create_task(sandbox.start())
+    here = os.getpid()
+    assert await asyncio.to_thread(until, lambda: bool(zygotes(here)))
+    (first,) = zygotes(here)
+    if moment != "it starts":
+        assert await asyncio.to_thread(until, lambda: bool(zygotes(first)), 60.0)
+    os.kill(first, signal.SIGKILL)
+    await starting
+    try:
+        assert all(effect.holds for effect in sandbox.effects)
+        assert first not in zygotes(here)
+        assert (await (await sandbox.open()).run("print(1)")).stdout == "1\n"
+    finally:
+        await sandbox.close()
 
 
 async def test_closing_ends_every_process() -> None:
