@@ -117,9 +117,7 @@ def decontaminate(
     out: Annotated[str, typer.Option(help="Where the answers go; - is standard output.")] = "-",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. threshold=0.4.")] = None,
     report: Annotated[str | None, typer.Option(help="Page to write (FILE.html, and FILE.json beside it).")] = None,
-    judge: Annotated[
-        str | None, typer.Option(help="Recipe whose judge settles what rules leave open.")
-    ] = None,
+    judge: Annotated[str | None, typer.Option(help="Recipe whose judge settles what rules leave open.")] = None,
     judge_url: Annotated[str | None, typer.Option(help="The same by a server that speaks the OpenAI API...")] = None,
     judge_model: Annotated[str | None, typer.Option(help="... and its model, in the harmony format.")] = None,
 ) -> None:
@@ -166,9 +164,7 @@ def add_benchmarks(
     apply: Annotated[bool, typer.Option("--apply", help="Withdraw them: the next publish leaves them out.")] = False,
     out: Annotated[str, typer.Option(help="Where the lines go; - is standard output.")] = "-",
     overrides: Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. cache=DIR.")] = None,
-    judge: Annotated[
-        str | None, typer.Option(help="Recipe whose judge settles what rules leave open.")
-    ] = None,
+    judge: Annotated[str | None, typer.Option(help="Recipe whose judge settles what rules leave open.")] = None,
 ) -> None:
     """Hold a run's solved problems against benchmarks that came later; one line for each problem that must leave."""
     from factory.decontaminate.command import write_lines

@@ -157,7 +157,7 @@ def _programs(
         actors=actors,
         num_cpus=work.recipe.programs.num_cpus,
         batch_size=size,
-        calls=math.ceil(in_flight / size),
+        calls=math.ceil(2 * in_flight / size),  # the stage admits half of them; the others wait for storage
     )
 
 

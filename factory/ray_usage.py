@@ -10,11 +10,11 @@ from ray.serve.schema import ReplicaState
 
 from factory import services
 from factory.engines.serve_pool import ServePool
-from factory.recipe import Recipe, VllmEngine
+from factory.recipe import Recipe, Role, VllmEngine
 from factory.store.usage import Held
 
 
-def held(recipe: Recipe, pools: Mapping[str, object]) -> Held:
+def held(recipe: Recipe, pools: Mapping[Role, object]) -> Held:
     """The cluster's machines, and the replicas that are up of this run's pools (by role). Raises what Ray raises."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cluster = {

@@ -67,8 +67,8 @@ class Solve:
             except EngineUnavailable as error:
                 log.warning("%s is left unfinished: %s", problem.id, error)
                 return UNFINISHED
-            await self._journal.durable(await self._journal.put(outcome))
-            return "verdict" if isinstance(outcome, Verdict) else outcome.reason
+        await self._journal.durable(await self._journal.put(outcome))  # the next program need not wait for storage
+        return "verdict" if isinstance(outcome, Verdict) else outcome.reason
 
     async def _outcome(self, problem: Problem, attempt: Attempt) -> Verdict | Reject:
         async def program(recorded: Recorded) -> Verdict | Reject:

@@ -309,7 +309,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=256, help="median length of a trace")
     parser.add_argument("--repeat", type=int, default=2, help="measurements of each, of which the best counts")
     parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--block-size", type=int, default=0, help="tokens of a cache block; 0: the engine's own default")
+    parser.add_argument("--block-size", type=int, default=0, help="tokens of a cache block; 0: as the engine has it")
     parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)

@@ -183,7 +183,8 @@ def _recipe(options: argparse.Namespace, folder: Path) -> Recipe:
             "name": "scale",
             "sources": [{"path": str(folder / "problems.jsonl")}],
             "decontaminate": {"benchmarks": []},
-            "teacher": {"model": str(ROOT / "jobs" / "demo" / "teacher"), "engine": {"num_gpus": 0}},
+            "teacher": {"model": str(ROOT / "jobs" / "demo" / "teacher"), "engine": {"num_gpus": 0, "num_cpus": 0}},
+            "sandbox": {"num_cpus": 0},  # neither is started, but a run counts them before it starts
             "programs": {"workers": [workers, workers], "num_cpus": 0.5, "problems_in_flight": options.in_flight},
             "journal": {"part_mb": options.part_mb, "part_age_s": options.part_age},
         }

@@ -25,7 +25,8 @@ from factory.store.tables import read_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEMO = ROOT / "jobs" / "recipes" / "demo.yaml"
-SMALL = ["solve.samples=1", "sources.0.limit=16"]
+TABLE = ["sources=[{path: jobs/demo/problems.jsonl, limit: 16}]", "verify.judge=never", "decontaminate.judge=never"]
+SMALL = ["solve.samples=1", "near_duplicates.enabled=false", *TABLE]
 
 
 def command(out, *overrides):

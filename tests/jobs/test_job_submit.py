@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from factory import metrics
 from factory.inspection.status import status
+from factory.store.run import Run
 from tests.conftest import ROOT
 from tests.jobs.cluster import JobCluster, job_cluster
+from tests.jobs.scrape import Scrape
 
 pytestmark = [pytest.mark.ray, pytest.mark.engine, pytest.mark.timeout(1500)]
 
 PATIENCE_S = 600
 ENDED = {"SUCCEEDED", "FAILED", "STOPPED"}
-SMALL = ["solve.modes=[low]", "solve.samples=2", "decontaminate.benchmarks=[]", "sources.0.limit=4"]
+TABLE = ["sources=[{path: jobs/demo/problems.jsonl, limit: 4}]", "near_duplicates.enabled=false"]
+RULES = ["decontaminate.benchmarks=[]", "decontaminate.judge=never", "verify.judge=never"]
+SMALL = ["solve.modes=[low]", "solve.samples=2", *TABLE, *RULES]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +44,8 @@ def build(out: Path, *settings: str) -> list[str]:
     return words + [word for setting in settings for word in ("--set", setting)]
 
 
-def wait_for(cluster: JobCluster, name: str, *, text: str = "") -> str:
-    """Wait until the job has ended, or has said `text`; its status."""
+def wait_for(cluster: JobCluster, name: str, *, text: str = "", meanwhile: Callable[[], None] = lambda: None) -> str:
+    """Wait until the job has ended, or has said `text`; its status. `meanwhile` is called every second."""
     deadline = time.monotonic() + PATIENCE_S
     now = "not known"
     while time.monotonic() < deadline:
@@ -48,6 +53,7 @@ def wait_for(cluster: JobCluster, name: str, *, text: str = "") -> str:
             now = cluster.status(name)
             if now in ENDED or (text and text in cluster.logs(name)):
                 return now
+        meanwhile()
         time.sleep(1)
     raise TimeoutError(f"{name} is {now} after {PATIENCE_S} s:\n{cluster.logs(name)}")
 
@@ -80,9 +86,30 @@ def test_a_stopped_job_goes_on_when_it_is_submitted_again(cluster, tmp_path):
     assert wait_for(cluster, "first") == "STOPPED"
 
     submit(cluster, "again", *build(out, *SMALL))
-    assert wait_for(cluster, "again") == "SUCCEEDED", cluster.logs("again")
+    scrape = Scrape(cluster)
+    assert wait_for(cluster, "again", meanwhile=scrape.look) == "SUCCEEDED", cluster.logs("again")
     assert "(continued)" in cluster.logs("again")
     now = status(str(out))
     assert (now.total, now.finished) == (4, 4)
     assert sum(now.samples.values()) == 4 * 2 * 2  # problems x samples, with Python and without
     assert set(now.samples) == {"low/python", "low/none"}
+    assert_measured(scrape, Run.attach(str(out)).fingerprint)
+
+
+def assert_measured(scrape: Scrape, run: str) -> None:
+    """What Prometheus would have seen of the job, against what the job has done."""
+    n_samples = 4 * 2 * 2
+    generated = scrape.values(metrics.TOKENS_GENERATED.exported, run=run, role="teacher", mode="low")
+    assert {labels["tool"] for labels, _ in generated} == {"python", "none"}
+    assert sum(tokens for _, tokens in generated) > n_samples
+    finished = sum(n for _, n in scrape.values(metrics.SAMPLES.exported, run=run))
+    assert 0 < finished <= n_samples
+    assert sum(n for _, n in scrape.values(f"{metrics.SAMPLE_TOKENS.exported}_count", run=run)) == finished
+    assert [n for _, n in scrape.values(metrics.PROBLEMS.exported, run=run, state="total")] == [4]
+    assert max(n for _, n in scrape.values(metrics.SEQUENCES.exported, run=run, state="capacity")) > 0
+    assert sum(n for _, n in scrape.values(metrics.ENGINE_SECONDS.exported, run=run)) > 0
+    for metric in metrics.TABLE:
+        assert metric.kind != "gauge" or scrape.values(metric.exported, run=run), metric.name
+    # what vLLM's replicas say themselves, through the same endpoint
+    sent = sum(n for _, n in scrape.values("ray_vllm_prefix_cache_queries_total"))
+    assert 0 <= sum(n for _, n in scrape.values("ray_vllm_prefix_cache_hits_total")) < sent
