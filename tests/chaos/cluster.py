@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,11 @@ class Machines:
         with _without_credentials():
             node: Any = self._cluster.add_node(wait=False, num_cpus=self._cpus, object_store_memory=OBJECT_STORE_BYTES)
             self._cluster._wait_for_node(node, timeout=NODE_START_S)
+        signal.signal(signal.SIGTERM, _ended)  # Ray has put a handler there that exits without a word
+
+
+def _ended(number: int, _frame: object) -> None:
+    raise SystemExit(f"chaos was ended by {signal.Signals(number).name}")
 
 
 @contextmanager
