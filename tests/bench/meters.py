@@ -147,11 +147,13 @@ class Meter:
 
 
 def object_store_bytes() -> int:
-    """Bytes of objects in the cluster's store."""
+    """Bytes of objects in the store of the cluster that this process is connected to."""
+    import ray
     from ray._private.internal_api import get_memory_info_reply, get_state_from_address
 
     with suppress(Exception):
-        return int(get_memory_info_reply(get_state_from_address()).store_stats.object_store_bytes_used)
+        state = get_state_from_address(ray.get_runtime_context().gcs_address)
+        return int(get_memory_info_reply(state).store_stats.object_store_bytes_used)
     return 0
 
 
