@@ -29,7 +29,8 @@ def test_orphans_are_seen():
 import subprocess, sys
 from tests.chaos.processes import adopt_orphans, descendants, end_all
 adopt_orphans()
-parent = [sys.executable, "-c", "import subprocess; print(subprocess.Popen(['sleep', '600'], stdout=-3).pid)"]
+quiet = "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL"  # or whoever reads the parent's output waits for it
+parent = [sys.executable, "-c", f"import subprocess; print(subprocess.Popen(['sleep', '600'], {quiet}).pid)"]
 orphan = int(subprocess.run(parent, capture_output=True).stdout)
 assert [seen.pid for seen in descendants()] == [orphan], descendants()
 end_all()
