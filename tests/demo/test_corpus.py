@@ -12,7 +12,7 @@ from factory.dialects.tokenizer import HfTokenizer
 from factory.records import Mode, Origin
 from factory.sandbox.local import LocalSandbox
 from factory.verify.extract import extract_answer
-from jobs.demo.corpus import CONFIGS, Example, draw, example, examples, user_prompt
+from jobs.demo.corpus import CONFIGS, Example, draw, example, examples, solve_task, user_prompt
 from jobs.demo.evaluate import TEACHER
 from jobs.demo.families import FAMILIES, Exercise
 from jobs.demo.solutions import Cell, Thought, solution
@@ -125,5 +125,7 @@ def _code(arguments: str) -> str:
 
 
 def test_the_stream_is_seeded(dialect: Harmony) -> None:
-    first, second = ([e.ids for e, _ in zip(examples(9, dialect), range(20), strict=False)] for _ in range(2))
+    first, second = (
+        [e.ids for e, _ in zip(examples(9, dialect, {solve_task: 1.0}), range(20), strict=False)] for _ in range(2)
+    )
     assert first == second
