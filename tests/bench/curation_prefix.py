@@ -1,6 +1,6 @@
 """What the order inside curation prompts costs, on real threads: prompt tokens that an engine has to compute.
 
-    python tests/bench/curation_prefix.py [DATA_FOLDER]
+    python -m tests.bench.curation_prefix [DATA_FOLDER]
 
 Compares three orders: the prompts as they are (one text that explains all tasks, the post, the task), each task's own
 instruction before the post, and the post before the instruction; each under an engine with a prefix cache of 16-token

@@ -1,6 +1,6 @@
 """How good decontamination is, on labelled pairs: retrieval, the verdict by kind of pair, and what each signal carries.
 
-    python tests/bench/decontam_quality.py PAIRS.jsonl --benchmarks B.jsonl ... --sources S.jsonl ... [--cache DIR]
+    python -m tests.bench.decontam_quality PAIRS.jsonl --benchmarks B.jsonl ... --sources S.jsonl ... [--cache DIR]
 
 The verdict is judged twice: with the shipped weights, and cross-validated (weights fitted on one half of the pairs
 judge the other half). `clear` is every pair that is neither borderline nor across languages.

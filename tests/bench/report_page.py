@@ -1,6 +1,6 @@
 """How long `factory report` takes and how much memory it needs, over a generated journal of the size of a release.
 
-    python tests/bench/report_page.py --verdicts 1000000 --traces 8000000 [--keep DIR]
+    python -m tests.bench.report_page --verdicts 1000000 --traces 8000000 [--keep DIR]
 
 The journal's columns hold what the page reads; token ids and messages, which it does not read, are left small.
 """

@@ -1,6 +1,6 @@
 """Speed and memory of the Stack Exchange dump reader on a generated Posts.xml, by one process and by two.
 
-    python tests/bench/sources_dump.py [--mb 300] [--folder DIR]
+    python -m tests.bench.sources_dump [--mb 300] [--folder DIR]
 
 Bodies have the length and the share of formulas of mathematical sites; a tenth of the answers stands far behind its
 question. Also reads a dump of a quarter of the size, to show that memory does not grow with it.

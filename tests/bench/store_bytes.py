@@ -1,6 +1,6 @@
 """Bytes per trace against JSON lines, and megabytes per second into an S3 server against a plain pyarrow write.
 
-    python tests/bench/store_bytes.py TRACES.jsonl [--copies 20]
+    python -m tests.bench.store_bytes TRACES.jsonl [--copies 20]
 
 TRACES.jsonl holds `problem` and `generation` (or `harmony_text`), and `problem_id` or `problem_index` where several
 rows share a problem. Token ids come from the embedding model's word pieces: another vocabulary than a teacher's, of

@@ -1,6 +1,6 @@
 """How long a run takes to find out where it was: index a journal of millions of samples, and join problems against it.
 
-    python tests/bench/store_resume.py --samples 10000000 --at DIRECTORY_OR_S3_URI
+    python -m tests.bench.store_resume --samples 10000000 --at DIRECTORY_OR_S3_URI
 
 Writes the journal first, unless one lies there: parts with the real schema, row groups and tables of contents, a few
 tokens a sample. Nine problems of ten are finished. What is measured reads footers only, so short samples are fair.
