@@ -141,6 +141,7 @@ def test_machines_that_are_taken_away_cost_no_finished_work(cluster, tmp_path):
 def test_pools_that_ask_for_every_cpu_leave_each_other_room(cluster, tmp_path):
     """Each pool alone would hold all CPUs of the one machine that the market has, and the job would stand still."""
     greedy = ["sandbox.actors=[4,8]", "programs.workers=[4,8]", "teacher.engine.replicas=[1,1]"]
+    gone(cluster)  # what an earlier test held would count
     cluster.stock("cpu", 1)
     try:
         with job(cluster, tmp_path, [f"What is 2 + 2? ({n})" for n in range(12)], *greedy) as run:
