@@ -6,6 +6,7 @@ import builtins
 import json
 import linecache
 import os
+import resource
 import signal
 import socket
 import struct
@@ -64,11 +65,13 @@ class Blank:
 def _rehearse() -> None:
     """Run cells in a session that is thrown away, so that whatever is looked up once is looked up before the forks."""
     kept = sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"]
+    memory = resource.getrlimit(resource.RLIMIT_AS)
     repl = Repl()
     for number, code in enumerate(("x = 1\nprint(x)", "1 / 0", "'rehearsed'")):
         status, trace = repl.run(code, number)
         frames.pack({"n": number, "status": status, "trace": trace})
     sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"] = kept
+    resource.setrlimit(resource.RLIMIT_AS, memory)  # a cell ends in the room to report in
     del builtins._  # type: ignore[attr-defined]
     linecache.clearcache()
     signal.signal(signal.SIGINT, signal.default_int_handler)
