@@ -48,9 +48,10 @@ def test_what_needs_no_model(expected, predicted, verdict):
 def test_the_prompt_takes_three_variables_and_its_own_examples_parse():
     judge = prompt("judge")
     assert judge.variables == {"problem", "expected", "predicted"}
-    assert judge.examples.count("Judgement: Yes") == 4
-    assert judge.examples.count("Judgement: No") == 2
-    for example in judge.examples.split("Problem: ")[1:]:
+    (examples,) = judge.examples.values()
+    assert examples.count("Judgement: Yes") == 4
+    assert examples.count("Judgement: No") == 2
+    for example in examples.split("Problem: ")[1:]:
         assert parse_judgement(example) in (True, False)
         assert "Judgement:" in example.splitlines()[-1] or example.strip().endswith(("Yes", "No"))
 
