@@ -5,7 +5,7 @@ Rooms, from the bottom up (an arrow never points upwards):
     errors, records, settings, recipe   what a row and a run are; know nobody
     dialects  verify  sandbox  engines  store  sources  decontaminate   one part each
     programs                            what a language model does to one row; knows only protocols
-    ingest  stages  services            inputs taken in once; the graph's workers; what they reach over the network
+    ingest  stages  cluster             inputs taken in once; the graph's workers; what a run asks of its machines
     report  inspection  planning        funnel, card, plots; a run's state and any row's life; what a run will take
     pipeline, cli                       know everyone
 """

@@ -31,7 +31,7 @@ MAX_PASSES = 3
 ROWS_PER_TASK = 8
 ROWS_PER_BATCH = 256  # of stages that compare texts
 TASK_CPUS = 0
-"""Tasks ask for no CPU: actors may hold all there are, for as long as the graph runs (`factory.room` has the rules)."""
+"""Tasks ask for no CPU: actors may hold all there are, for as long as the graph runs (`cluster/fit` has the rules)."""
 READERS = 8  # at once, as nothing else bounds them
 
 

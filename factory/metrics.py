@@ -1,8 +1,8 @@
 """Every metric of a run, declared once, and the sink that takes the numbers. Knows neither Ray nor Prometheus.
 
-Rooms record into the `Sink` that they are given; `ray_metrics` has the one that reaches Ray's metrics endpoint. What a
-worker records lives and dies with it: rates are right, sums over a run are not. Sums come from the journal, recorded by
-the driver (`report/funnel_metrics`). The dashboard and the documentation are made from `TABLE`.
+Rooms record into the `Sink` that they are given; the one of `cluster/metrics_sink` reaches Ray's metrics endpoint. What
+a worker records lives and dies with it: rates are right, sums over a run are not. Sums come from the journal, recorded
+by the driver (`report/funnel_metrics`). The dashboard and the documentation are made from `TABLE`.
 """
 
 from __future__ import annotations

@@ -15,13 +15,15 @@ from typing import Any, TypeVar
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from factory import ingest, room, services
+from factory import ingest
+from factory.cluster import services
+from factory.cluster.fit import fit
+from factory.cluster.metrics_sink import RaySink
+from factory.cluster.usage import held
 from factory.decontaminate import benchmarks
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.graph import Work, finish, left
-from factory.ray_metrics import RaySink
-from factory.ray_usage import held
 from factory.recipe import Decontaminate as DecontaminateSettings
 from factory.recipe import Recipe
 from factory.report import contamination
@@ -88,7 +90,7 @@ def _build(run: Run, recipe: Recipe, meter: Meter, say: Say) -> Finished:
     progress = Progress(counts, say, problems=inputs.problems, threads=inputs.threads, watch=funnel_metrics.record)
     if sum(left(run, inputs, ledger)):
         index = benchmark_index(run, recipe)
-        recipe = room.fit(recipe, say)
+        recipe = fit(recipe, say)
         with services.running(recipe, run, ledger, say) as connect, progress:
             meter.held, meter.engine_time = partial(held, recipe, connect.pools), idle.seconds
             unfinished = finish(Work(run, recipe, inputs, ledger, connect, index), idle)

@@ -40,12 +40,13 @@ def main(
     """Build a dataset of reasoning traces: problems in, verified multi-mode traces out."""
     loaded = recipes.load(recipe, set_)
     uri = out or f"out/{loaded.name}"
-    from factory import cluster, pipeline, services
+    from factory import pipeline
+    from factory.cluster import demand, waiting
     from factory.report.funnel import render
 
     run = pipeline.prepare(loaded, uri)
     start_ray(verbose=verbose)
-    with cluster.Waiting(say, services.bundles(loaded)):
+    with waiting.Waiting(say, demand.bundles(loaded)):
         done = pipeline.build(run, loaded, say=say)
     print("\n" + render(done.stages))
     progress = done.progress

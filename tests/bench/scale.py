@@ -62,7 +62,8 @@ def run(options: argparse.Namespace, folder: Path, uri: str, problems: int) -> d
     meters.count_requests()
     import ray
 
-    from factory import pipeline, services
+    from factory import pipeline
+    from factory.cluster import services
 
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     _start_ray(options, folder, counted)

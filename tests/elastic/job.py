@@ -5,14 +5,14 @@ from __future__ import annotations
 import runpy
 import sys
 
-from factory import room
+from factory.cluster import fit
 from factory.engines import lease, serve
 from tests.conftest import ROOT
 from tests.elastic.light import LightReplica
 
 if __name__ == "__main__":
     serve.Replica = LightReplica
-    room.PATIENCE_S = 6.0
+    fit.PATIENCE_S = 6.0
     lease.LEAST_S = 10.0
     sys.argv[0] = str(ROOT / "jobs" / "build_dataset.py")
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -1,13 +1,11 @@
-"""What a run's pools hold at least, and what becomes of it where the cluster has less."""
+"""What a run's actors ask of machines, read from its recipe."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from factory.cluster.demand import bundle, bundles, pools
 from factory.recipe import Recipe
-from factory.room import Pool, lowered, one_of_each, pools, with_least
 
 SETTINGS = {
     "name": "t",
@@ -53,24 +51,11 @@ def test_optional_stages_count_where_they_run():
     assert keys["curate.actors"] == 1
 
 
-def test_fewer_of_each_in_equal_shares(recipe):
-    least = lowered(pools(recipe), cpus=4)
-    assert least == {"teacher.engine.replicas": 1, "sandbox.actors": 2, "programs.workers": 2}
+def test_those_who_ask_for_the_same_are_named_together(recipe):
+    assert bundles(recipe)[bundle({"CPU": 1, "GPU": 0})] == "engine or sandbox"
+    assert bundles(recipe)[bundle({"CPU": 0.5})] == "programs"
 
 
-sizes = st.builds(Pool, st.uuids().map(str), least=st.integers(1, 20), cpus=st.sampled_from([0.25, 0.5, 1.0, 2.0, 4.0]))
-
-
-@given(st.lists(sizes, min_size=1, max_size=6), st.floats(0, 40))
-def test_one_of_each_at_the_lowest_and_never_more_than_there_is(some, spare):
-    cpus = one_of_each(some) + spare
-    least = lowered(some, cpus)
-    assert sum(least[p.key] * p.cpus for p in some) <= cpus
-    assert all(1 <= least[p.key] <= p.least for p in some)
-
-
-def test_the_run_stays_the_same_run(recipe):
-    smaller = with_least(recipe, {"teacher.engine.replicas": 1, "sandbox.actors": 2})
-    assert smaller.teacher.engine.replicas == (1, 8)
-    assert smaller.sandbox.actors == (2, 16)
-    assert smaller.fingerprint == recipe.fingerprint
+def test_engines_on_gpus_ask_for_nothing_else():
+    on_gpus = Recipe.model_validate(SETTINGS | {"teacher": {"model": "m", "engine": {"tensor_parallel_size": 8}}})
+    assert bundles(on_gpus)[bundle({"GPU": 8})] == "engine"

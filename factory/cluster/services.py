@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory import cluster
 from factory import recipe as r
+from factory.cluster.demand import roles
+from factory.cluster.metrics_sink import RaySink
 from factory.dialects import dialect
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import model_files, serve
@@ -19,7 +20,6 @@ from factory.engines.lease import Lease
 from factory.engines.protocol import Engine
 from factory.metrics import Sink
 from factory.programs.effects import Model
-from factory.ray_metrics import RaySink
 from factory.sandbox.pool import SandboxPool
 from factory.stages.services import Services
 from factory.store.run import Run
@@ -48,32 +48,6 @@ class Connector:
         else:
             engine = self.pools[role]
         return Model(engine, dialect(teacher.dialect, tokenizer), teacher.ask_tokens, teacher.ask_mode)
-
-
-def roles(recipe: r.Recipe) -> dict[r.Role, r.Teacher]:
-    """The roles that a run needs, each with its model; the teacher plays those that the recipe leaves open."""
-    needed: dict[r.Role, r.Teacher] = {"teacher": recipe.teacher}
-    if any(source.kind != "table" for source in recipe.sources):
-        needed["curator"] = recipe.curator or recipe.teacher
-    if recipe.verify.judge != "never" or recipe.decontaminate.judge != "never":
-        needed["judge"] = recipe.judge or recipe.teacher
-    return needed
-
-
-def bundles(recipe: r.Recipe) -> dict[cluster.Bundle, str]:
-    """Who asks a machine for what: the bundles of a recipe's actors, in words."""
-    engines = [t.engine for t in roles(recipe).values() if isinstance(t.engine, r.VllmEngine)]
-    asked = [({"CPU": e.reserved_cpus, "GPU": e.reserved_gpus}, "engine") for e in engines]
-    embedding = recipe.decontaminate
-    asked += [
-        ({"CPU": recipe.sandbox.num_cpus}, "sandbox"),
-        ({"CPU": recipe.programs.num_cpus}, "programs"),
-        ({"CPU": embedding.num_cpus, "GPU": embedding.num_gpus}, "decontamination"),
-    ]
-    names: dict[cluster.Bundle, set[str]] = {}
-    for resources, name in asked:
-        names.setdefault(cluster.bundle(resources), set()).add(name)
-    return {bundle: " or ".join(sorted(who)) for bundle, who in names.items()}
 
 
 def check(recipe: r.Recipe) -> None:

@@ -14,13 +14,9 @@ import ray
 from ray.autoscaler.v2.schema import ClusterStatus
 from ray.autoscaler.v2.sdk import get_cluster_status
 
+from factory.cluster.demand import Bundle, bundle
+
 PATIENCE_S = 10.0
-Bundle = tuple[tuple[str, float], ...]
-"""What one actor or task asks of one machine: sorted pairs of a resource and its amount."""
-
-
-def bundle(resources: Mapping[str, float]) -> Bundle:
-    return tuple(sorted((name, float(n)) for name, n in resources.items() if n))
 
 
 class Waiting:

@@ -14,7 +14,8 @@ from ray.autoscaler.v2.schema import (
     ResourceUsage,
 )
 
-from factory.cluster import Account, bundle
+from factory.cluster.demand import bundle
+from factory.cluster.waiting import Account
 
 ENGINE, SANDBOX = {"GPU": 8.0}, {"CPU": 1.0}
 NAMES = {bundle(ENGINE): "engine", bundle(SANDBOX): "sandbox"}

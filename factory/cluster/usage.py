@@ -8,7 +8,7 @@ import ray
 from ray import serve
 from ray.serve.schema import ReplicaState
 
-from factory import services
+from factory.cluster.demand import roles
 from factory.engines.serve_pool import ServePool
 from factory.recipe import Recipe, Role, VllmEngine
 from factory.store.usage import Held
@@ -25,7 +25,7 @@ def held(recipe: Recipe, pools: Mapping[Role, object]) -> Held:
     replicas, gpus = dict[str, float](), dict[str, float]()
     applications = serve.status().applications if pools else {}
     counted = set[str]()
-    for role, teacher in services.roles(recipe).items():
+    for role, teacher in roles(recipe).items():
         pool, engine = pools.get(role), teacher.engine
         if not isinstance(pool, ServePool) or not isinstance(engine, VllmEngine) or pool.name in counted:
             continue  # two roles that share a pool are counted once

@@ -1,4 +1,4 @@
-"""Room for a run: before its graph starts, the least actors of all its pools fit side by side, or are made fewer.
+"""Fitting a run to its cluster: before the graph starts, the least actors of all pools find room, or are made fewer.
 
 Every pool holds the CPUs of its least actors for the whole run. If those of some pools filled the cluster, another pool
 would never get its first actor, and all would wait for each other for ever. Three rules rule that out:
@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -24,20 +23,11 @@ from ray.autoscaler.v2.sdk import get_cluster_status
 from ray.util.placement_group import placement_group, remove_placement_group
 
 from factory import recipe as r
+from factory.cluster.demand import Pool, pools
 from factory.errors import FactoryError
-from factory.services import roles
 
 PATIENCE_S = 60.0
 """A cluster that has not grown for this long, and sets no machine up, is as large as it gets for now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Actors that hold CPUs: where the recipe says how many there are at least, how many, and the CPUs of each."""
-
-    key: str
-    least: int
-    cpus: float
 
 
 def fit(recipe: r.Recipe, say: Callable[[str], None]) -> r.Recipe:
@@ -54,25 +44,6 @@ def fit(recipe: r.Recipe, say: Callable[[str], None]) -> r.Recipe:
     changes = [f"{pool.key} {pool.least} -> {least[pool.key]}" for pool in wanted if least[pool.key] < pool.least]
     say(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {', '.join(changes)}")
     return with_least(recipe, least)
-
-
-def pools(recipe: r.Recipe) -> list[Pool]:
-    """All pools of a run that hold CPUs."""
-    found: dict[int, Pool] = {}
-    for role, teacher in roles(recipe).items():
-        engine = teacher.engine
-        if isinstance(engine, r.VllmEngine):
-            pool = Pool(f"{role}.engine.replicas", engine.replicas[0], engine.reserved_cpus)
-            found.setdefault(id(teacher), pool)  # a role that the recipe leaves open shares the teacher's
-    stages = [
-        Pool("sandbox.actors", recipe.sandbox.actors[0], recipe.sandbox.num_cpus),
-        Pool("programs.workers", recipe.programs.workers[0], recipe.programs.num_cpus),
-    ]
-    if recipe.decontaminate.compares:
-        stages.append(Pool("decontaminate.actors", recipe.decontaminate.actors[0], recipe.decontaminate.num_cpus))
-    if any(source.kind != "table" for source in recipe.sources):
-        stages.append(Pool("curate.actors", recipe.curate.actors[0], recipe.programs.num_cpus))
-    return [pool for pool in [*found.values(), *stages] if pool.cpus and pool.least]
 
 
 def lowered(pools: Sequence[Pool], cpus: float) -> dict[str, int]:
