@@ -43,8 +43,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._thread.join()
-        if kind is None:
+        if kind is None:  # or it might wait for counts that do not come, and keep the error from its reader
+            self._thread.join()
             self._say(self.line())
 
     @property

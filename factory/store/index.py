@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -32,7 +32,7 @@ NEAR_SLACK_S = 120.0
 FAR_EVERY_S = 60.0
 _READERS = 16
 # A curated thread is both: the thread has ended, its problems are still to be solved and are found by their ids.
-_ENDINGS, _POINTED = (Verdict, Reject, Curated), (Curated, FinishedTurn, Asked, Trace)
+_ENDINGS, _EFFECTS = (Verdict, Reject, Curated), (FinishedTurn, Asked, Trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +55,35 @@ class JournalIndex:
         self._finished: Hashes = np.empty(0, dtype=np.uint64)
         self._threads: Hashes = np.empty(0, dtype=np.uint64)  # those of the finished that are threads
         self._parts: list[str] = []  # keys of the parts that pointers name by position
-        self._pointers: dict[type, dict[int, list[tuple[int, int]]]] = {kind: defaultdict(list) for kind in _POINTED}
+        self._pointers: dict[type, dict[int, list[tuple[int, int]]]] = {
+            kind: defaultdict(list) for kind in (Curated, *_EFFECTS)
+        }
         self._counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
         self._refreshed, self._listed_at, self._listed_far_at = float("-inf"), 0.0, 0.0
+        self._failed: tuple[float, Exception | None] = float("-inf"), None  # when a refresh last failed, and how
 
     def refresh(self) -> None:
-        """Take in every part that has appeared since the last time."""
+        """Take in every part that has appeared since the last time.
+
+        Where storage fails half-way, the next refresh takes in what this one did not.
+        """
         with self._lock, ThreadPoolExecutor(_READERS) as readers:
             after, far = self._window()
-            started, self._listed_at = time.monotonic(), time.time()
-            self._listed_far_at = self._listed_at if far else self._listed_far_at
+            started, listed_at = time.monotonic(), time.time()
             # endings first: of a problem that is already finished no pointers are made
             endings: dict[type, list[PartInfo]] = {}
             for ending in _ENDINGS:
                 endings[ending] = list(self._new_parts(ending, after, far, readers))
                 self._finish(ending, endings[ending])
+            for info in endings[Curated]:
+                self._point(Curated, info)
             self._forget_finished()
-            for kind in _POINTED:
-                for info in endings[kind] if kind in endings else self._new_parts(kind, after, far, readers):
-                    self._point(kind, info)
-            self._refreshed = started
+            for effect in _EFFECTS:
+                for info in self._new_parts(effect, after, far, readers):
+                    self._point(effect, info)
+                    self._tick_off(effect, info)
+            self._refreshed, self._listed_at = started, listed_at
+            self._listed_far_at = listed_at if far else self._listed_far_at
 
     def finished(self, row_id: str, kind: str = "problem") -> bool:
         """Whether this problem (or thread) has its verdict or reject."""
@@ -127,9 +136,17 @@ class JournalIndex:
             }
 
     def _fresh(self) -> None:
+        asked = time.monotonic()
         with self._lock:
+            failed_at, error = self._failed
+            if error and failed_at > asked:
+                raise error  # of who had the turn before: storage was waited for long enough
             if time.monotonic() - self._refreshed > self._max_age_s:
-                self.refresh()
+                try:
+                    self.refresh()
+                except Exception as error:
+                    self._failed = time.monotonic(), error
+                    raise
 
     def _rows(self, kind: type[Kind], owner: str) -> list[Kind]:
         self._fresh()
@@ -152,23 +169,29 @@ class JournalIndex:
         new = [entry for entry in entries if entry.key not in seen and entry.key.endswith(".parquet")]
         if after and far:  # names before the slack are never listed again
             seen.intersection_update(entry.key for entry in entries)
-        seen.update(entry.key for entry in new)
-        name = directory.split("/")[1]
-        for info in readers.map(self._read, new):
-            if info is not None:
-                _add(self._counts[name], info.tally)
+        for entry, info in zip(new, readers.map(self._read, new), strict=True):
+            if info is None:
+                seen.add(entry.key)
+            else:
                 yield info
+
+    def _tick_off(self, kind: type, info: PartInfo) -> None:
+        """A part is taken in: it counts, and is not looked at again."""
+        self._seen[kind].add(info.entry.key)
+        _add(self._counts[DIRECTORIES[kind].split("/")[1]], info.tally)
 
     def _read(self, entry: Entry) -> PartInfo | None:
         return read_info(self._store, entry, self._fingerprint)
 
-    def _finish(self, kind: type, infos: Iterable[PartInfo]) -> None:
+    def _finish(self, kind: type, infos: Sequence[PartInfo]) -> None:
         owners = [owner for info in infos for group in info.groups for owner in group]
         threads = hashes_of(filter(is_thread, owners))
         ended = threads if kind is Curated else hashes_of(owners)  # `Curated` also lists problems: they have not
         if len(ended):
             self._finished = np.unique(np.concatenate([self._finished, ended]))
             self._threads = np.unique(np.concatenate([self._threads, threads]))
+        for info in infos:
+            self._tick_off(kind, info)
 
     def _point(self, kind: type, info: PartInfo) -> None:
         owners = [(hash_of(owner), group) for group, owners in enumerate(info.groups) for owner in owners]

@@ -23,6 +23,8 @@ from factory.store.journal import stamp
 log = logging.getLogger(__name__)
 
 DIRECTORY = "usage/"
+GRACE_S = 10.0
+"""For the last word of a start that failed: storage may be what failed, and someone waits to read the error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,11 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        last = threading.Thread(target=self._end, name="meter-end", daemon=True)
+        last.start()
+        last.join(None if kind is None else GRACE_S)
+
+    def _end(self) -> None:
         self._thread.join()
         self.measure()
         self._write(ended=True)
