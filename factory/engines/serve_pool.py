@@ -30,6 +30,8 @@ from factory.errors import FactoryError
 log = logging.getLogger(__name__)
 
 _LOAD_AGE_S = 30.0
+_FIRST_WORD_S = 30.0
+"""A pool without a replica for so long is worth a word; the next ones come each after twice the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class ServePool:
 
     async def _first_answer(self) -> ModelIdentity:
         answer = asyncio.ensure_future(self._ask_identity())
-        started, next_word = time.monotonic(), 30.0
+        started, next_word = time.monotonic(), _FIRST_WORD_S
         try:
             while not (await asyncio.wait({answer}, timeout=5.0))[0]:
                 status = await asyncio.to_thread(self._status)

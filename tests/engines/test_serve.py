@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from factory import recipe
-from factory.engines import serve
+from factory.engines import serve, serve_pool
 from factory.engines.failover import Failover
 from factory.engines.protocol import EngineError, EngineUnavailable, SamplingParams
 from factory.errors import FactoryError
@@ -135,7 +135,8 @@ async def test_a_pool_that_failed_for_good_says_why(ray_local, teacher):
     serve.shutdown("broken")
 
 
-async def test_waiting_for_a_gpu_is_said_and_is_no_error(ray_local, teacher, caplog):
+async def test_waiting_for_a_gpu_is_said_and_is_no_error(ray_local, teacher, caplog, monkeypatch):
+    monkeypatch.setattr(serve_pool, "_FIRST_WORD_S", 3.0)
     waiting = teacher.model_copy(update={"engine": recipe.VllmEngine(tensor_parallel_size=2)})
     pool = serve.deploy("gpu", waiting)
     identity = asyncio.create_task(pool.identity())
