@@ -32,6 +32,8 @@ class Idle:
     """Traces were waiting for Python."""
     ramp: float = 0.0
     """More programs were being let in, or were between two requests."""
+    limit: float = 0.0
+    """As many programs as are allowed were under way, and more were waiting to be let in."""
     engine: float = 0.0
     """Requests waited although slots were free: the KV cache was full, or prefills had the turn."""
     tail: float = 0.0
@@ -132,7 +134,9 @@ class Admission:
         rest = (1.0 - stuck - calls) * lost
         self.idle.engine += stuck * lost
         self.idle.tools += calls * lost
-        if self.queued:
+        if self.queued and self.in_flight >= self._most:
+            self.idle.limit += rest
+        elif self.queued:
             self.idle.ramp += rest
         elif self.in_flight:
             self.idle.tail += rest

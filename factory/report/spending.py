@@ -17,6 +17,7 @@ MEANING = {
     "tools": "traces waited for Python",
     "engine": "requests waited although slots were free: the cache was full, or prefills had the turn",
     "ramp": "more programs were being let in, or were between two requests",
+    "limit": "as many programs as are allowed were under way, and more were waiting to be let in",
     "tail": "nothing was left to let in, the last programs ran",
     "loading": "no replica was up",
     "no_work": "no program was there to run",

@@ -129,7 +129,7 @@ class TestIdleTime:
 
     def admission(self, *, in_flight, queued):
         clock = Clock()
-        admission = Admission(most=100, clock=clock)
+        admission = Admission(most=20, clock=clock)
         admission.observe(EngineLoad(running=0, waiting=0, capacity=0))
         clock.now = 1.0
         admission.in_flight = admission.target = in_flight
@@ -147,6 +147,7 @@ class TestIdleTime:
             ((4, 0, 10), 9, 5, 9, {"busy": 0.4, "tools": 0.6}),
             ((4, 0, 10), 9, 5, 3, {"busy": 0.4, "tools": 0.3, "ramp": 0.3}),
             ((4, 0, 10), 9, 5, 0, {"busy": 0.4, "ramp": 0.6}),
+            ((4, 0, 10), 20, 5, 3, {"busy": 0.4, "tools": 0.3, "limit": 0.3}),
             ((4, 6, 10), 9, 5, 3, {"busy": 0.4, "engine": 0.6}),
             ((4, 0, 10), 4, 0, 3, {"busy": 0.4, "tools": 0.3, "tail": 0.3}),
             ((0, 0, 10), 0, 0, 0, {"no_work": 1.0}),
