@@ -2,7 +2,8 @@
 
 Rooms, from the bottom up (an arrow never points upwards):
 
-    errors, records, settings, recipe   what a row and a run are; know nobody
+    errors  settings  arrow             what all are made with; know nobody
+    records  recipe  metrics            what a row, a run and a measurement are
     dialects  verify  sandbox  engines  store  sources  decontaminate   one part each
     programs                            what a language model does to one row; knows only protocols
     ingest  stages  cluster             inputs taken in once; the graph's workers; what a run asks of its machines

@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from factory import sources
+from factory.arrow import from_table
 from factory.recipe import Source
-from factory.records import Problem, Reject, Thread, from_table, to_dict
+from factory.records import Problem, Reject, Thread
 from factory.sources import Split
 from factory.store.fs import Store
 from factory.store.ids import Hashes, hashes_of
@@ -166,16 +167,7 @@ def _write_off(store: Store, duplicates: dict[str, list[int]]) -> None:
         kind: type[Problem] | type[Thread] = Thread if f"/{Thread.__name__}/" in key else Problem
         later: list[Problem | Thread] = list(from_table(kind, read_table(store, key).take(positions)))
         for row in later:
-            written_off.append(
-                Reject(
-                    id=row.id,
-                    kind=kind.__name__.lower(),
-                    stage="read",
-                    reason="duplicate_id",
-                    detail="an earlier row has this id; give each row an id of its own",
-                    row=json.dumps(to_dict(row), ensure_ascii=False),
-                    position=row.position,
-                )
-            )
+            detail = "an earlier row has this id; give each row an id of its own"
+            written_off.append(Reject.of(row, "read", "duplicate_id", detail))
     if written_off:
         write_rows(store, DUPLICATES, Reject, written_off)

@@ -1,28 +1,14 @@
-"""The row kinds of the factory, declared once: each dataclass is also its Arrow schema.
-
-A row travels as a dataclass inside a process and as an Arrow row between processes and in storage. `schema(kind)`
-derives the Arrow schema from the annotations, `to_table` and `from_table` convert; nothing else in the project
-spells a column type.
-"""
+"""The row kinds of the factory, declared once: each dataclass is also its Arrow schema (`arrow` derives it)."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import types
-import typing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Literal
 
-import pyarrow as pa
-
-SCHEMA_VERSION = 1
-
-Int8 = Annotated[int, pa.int8()]
-Int32 = Annotated[int, pa.int32()]
+from factory.arrow import Int8, Int32, to_dict
 
 
 class Mode(StrEnum):
@@ -318,106 +304,8 @@ class Asked:
     text: str
 
 
-T = TypeVar("T")
-
-
-@cache
-def schema(kind: type) -> pa.Schema:
-    """The Arrow schema of a row kind, with the schema version in its metadata."""
-    struct = _arrow_type(kind)
-    return pa.schema(list(struct), metadata={"kind": kind.__name__, "schema_version": str(SCHEMA_VERSION)})
-
-
-def to_table(kind: type, rows: list[Any]) -> pa.Table:
-    """Rows of one kind as an Arrow table."""
-    return pa.Table.from_pylist([to_dict(row) for row in rows], schema=schema(kind))
-
-
-def from_table(kind: type[T], table: pa.Table | pa.RecordBatch) -> list[T]:
-    """The inverse of `to_table`. Columns that an older schema version lacks take the field's default."""
-    return [from_dict(kind, row) for row in table.to_pylist()]
-
-
-def to_dict(row: Any) -> dict[str, Any]:
-    """A row as plain Python values, as Arrow and JSON take them (maps as lists of pairs)."""
-    return typing.cast(dict[str, Any], _plain(row))
-
-
-def from_dict(kind: type[T], values: dict[str, Any]) -> T:
-    """The inverse of `to_dict`."""
-    return typing.cast(T, _build(kind, values))
-
-
 def uid_of(key: SampleKey, token_ids: list[int]) -> str:
     """A content hash of one sample: equal exactly when key and tokens are equal."""
     digest = hashlib.blake2b(str(key).encode(), digest_size=16)
     digest.update(b"\0" + ",".join(map(str, token_ids)).encode())
     return digest.hexdigest()
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind, include_extras=True)
-
-
-_SCALARS: dict[type, pa.DataType] = {
-    str: pa.string(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-}
-
-
-def _arrow_type(hint: Any) -> pa.DataType:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Annotated:
-        return args[1]
-    if origin in (Union, types.UnionType):
-        return _arrow_type(next(a for a in args if a is not type(None)))
-    if origin is list:
-        return pa.list_(_arrow_type(args[0]))
-    if origin is dict:
-        return pa.map_(_arrow_type(args[0]), _arrow_type(args[1]))
-    if origin is Literal or (isinstance(hint, type) and issubclass(hint, StrEnum)):
-        return pa.string()
-    if dataclasses.is_dataclass(hint):
-        hints = _hints(typing.cast(type, hint))
-        return pa.struct([pa.field(name, _arrow_type(h), nullable=_nullable(h)) for name, h in hints.items()])
-    return _SCALARS[hint]
-
-
-def _nullable(hint: Any) -> bool:
-    return typing.get_origin(hint) in (Union, types.UnionType)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, dict):
-        return [(k, _plain(v)) for k, v in value.items()]
-    if isinstance(value, list) and value and not isinstance(value[0], int | float | str):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _build(hint: Any, value: Any) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if value is None:
-        return None
-    if origin is Annotated:
-        return value
-    if origin in (Union, types.UnionType):
-        return _build(next(a for a in args if a is not type(None)), value)
-    if origin is list:
-        inner = args[0]
-        return [_build(inner, v) for v in value] if dataclasses.is_dataclass(inner) else list(value)
-    if origin is dict:
-        return dict(value)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint(value)
-    if dataclasses.is_dataclass(hint):
-        known = _hints(typing.cast(type, hint))
-        return typing.cast(type, hint)(**{k: _build(known[k], v) for k, v in value.items() if k in known})
-    return value

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from factory import ingest
+from factory.arrow import from_table
 from factory.errors import FactoryError
 from factory.recipe import Source
-from factory.records import Problem, Reject, from_table
+from factory.records import Problem, Reject
 from factory.store.fs import Store
 from factory.store.tables import read_table
 

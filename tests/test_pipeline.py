@@ -19,11 +19,12 @@ import pytest
 import yaml
 
 from factory import graph, pipeline
+from factory.arrow import from_table
 from factory.inspection.audit import audit
 from factory.inspection.status import status
 from factory.inspection.why import life_of, render
 from factory.recipe import Recipe
-from factory.records import Asked, Curated, Reject, Verdict, from_table
+from factory.records import Asked, Curated, Reject, Verdict
 from factory.report.funnel import Stage
 from factory.store.fs import Store
 from factory.store.manifest import load

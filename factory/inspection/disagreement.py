@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from factory.records import Verdict, from_table
+from factory.arrow import from_table
+from factory.records import Verdict
 from factory.store.parts import DIRECTORIES
 from factory.store.run import Run
 from factory.store.tables import read_table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from factory import recipe
+from factory.arrow import to_dict
 from factory.dialects import dialect
 from factory.dialects.protocol import Dialect
 from factory.dialects.tokenizer import HfTokenizer
@@ -12,7 +13,7 @@ from factory.engines import model_files
 from factory.inspection.redo import name_of
 from factory.programs.traces import final_answer
 from factory.prompts.loader import prompt
-from factory.records import Mode, SampleKey, to_dict, uid_of
+from factory.records import Mode, SampleKey, uid_of
 
 RELEASED_ROLES = ("user", "assistant", "tool")  # what the system was told is in the tokens only
 

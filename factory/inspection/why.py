@@ -10,20 +10,9 @@ from typing import Any
 import pyarrow.compute as pc
 
 from factory import ingest
+from factory.arrow import from_dict, from_table, to_dict
 from factory.errors import FactoryError
-from factory.records import (
-    Asked,
-    Curated,
-    FinishedTurn,
-    Problem,
-    Reject,
-    Thread,
-    Trace,
-    Verdict,
-    from_dict,
-    from_table,
-    to_dict,
-)
+from factory.records import Asked, Curated, FinishedTurn, Problem, Reject, Thread, Trace, Verdict
 from factory.store.ids import scoped
 from factory.store.manifest import latest
 from factory.store.outcome import Ending, Endings

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from factory.arrow import to_dict
 from factory.dialects.fenced import Fenced
 from factory.dialects.fenced_text import fenced, segments
 from factory.dialects.harmony import Harmony
@@ -18,7 +19,7 @@ from factory.dialects.protocol import Parsed
 from factory.dialects.tokenizer import ByteTokenizer, encode_markup
 from factory.errors import FactoryError
 from factory.programs.traces import final_answer
-from factory.records import Message, to_dict
+from factory.records import Message
 
 _KEYS = ("harmony_text", "text", "generation")
 _LABELS = {"code": "python", "execution": "output"}

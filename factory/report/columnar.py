@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.records import SCHEMA_VERSION
+from factory.arrow import SCHEMA_VERSION
 from factory.store.fs import Entry
 from factory.store.parts import DIRECTORIES
 from factory.store.run import Run

@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from factory import settings
+from factory.arrow import from_dict
 from factory.decontaminate.check import CONTAMINATED, UNDECIDED, Checked, decide
 from factory.recipe import Decontaminate
-from factory.records import Problem, Reject, Verdict, from_dict
+from factory.records import Problem, Reject, Verdict
 from factory.report.columnar import flat, largest, tables
 from factory.report.decontamination import DecontaminationReport
 from factory.report.figures import fresh, withdrawn

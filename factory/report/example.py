@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from factory.records import Judgement, SampleKey, Trace, Verdict, from_table
+from factory.arrow import from_table
+from factory.records import Judgement, SampleKey, Trace, Verdict
 from factory.store.fs import Entry
 from factory.store.ids import owner_of
 from factory.store.parts import DIRECTORIES, read_info, read_rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from factory.recipe import Source
-from factory.records import Attribution, Problem, Reject, Thread, to_dict
-from factory.sources.rows import STAGE, as_json
+from factory.records import Attribution, Problem, Reject, Thread
+from factory.sources.rows import STAGE
 
 UNKNOWN = "unknown"
 
@@ -22,15 +22,8 @@ def refuse(row: Problem | Thread | Reject, source: Source) -> Problem | Thread |
         licence = attribution.license or UNKNOWN
         pattern = next((p for p in source.refuse_licenses if fnmatchcase(licence.lower(), p.lower())), None)
         if pattern is not None:
-            return Reject(
-                id=row.id,
-                kind=type(row).__name__.lower(),
-                stage=STAGE,
-                reason="licence_refused",
-                detail=f"{licence} ({attribution.url or 'no url'}) is refused by {pattern!r}",
-                row=as_json(to_dict(row)),
-                position=row.position,
-            )
+            detail = f"{licence} ({attribution.url or 'no url'}) is refused by {pattern!r}"
+            return Reject.of(row, STAGE, "licence_refused", detail)
     return row
 
 

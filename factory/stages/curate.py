@@ -9,12 +9,13 @@ from collections.abc import AsyncGenerator
 
 import pyarrow as pa
 
+from factory.arrow import from_table, to_table
 from factory.engines.admission import Admission
 from factory.engines.protocol import EngineUnavailable
 from factory.programs.curate import STAGE, curate
 from factory.programs.effects import Effects, Recorded, Resources
 from factory.recipe import Recipe
-from factory.records import Curated, Problem, Reject, Thread, from_table, to_table
+from factory.records import Curated, Problem, Reject, Thread
 from factory.stages.attempts import attempted
 from factory.stages.services import Connect, Services, no_checker
 from factory.store.ids import scoped

@@ -8,12 +8,13 @@ from collections.abc import AsyncGenerator, Callable
 
 import pyarrow as pa
 
+from factory.arrow import from_table, to_table
 from factory.decontaminate.check import Checked, check
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.programs.effects import Effects, Resources
 from factory.recipe import Recipe
-from factory.records import Problem, Reject, from_table, to_table
+from factory.records import Problem, Reject
 from factory.stages.pair_judge import settle_undecided
 from factory.stages.services import Connect, Services, no_checker
 from factory.store.run import Run

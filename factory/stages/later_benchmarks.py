@@ -15,13 +15,14 @@ from typing import Any
 import pyarrow as pa
 
 from factory import settings
+from factory.arrow import from_table
 from factory.decontaminate.batch import PairJudge, as_json, settle_batch
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.incremental import check_later
 from factory.decontaminate.index import BenchmarkIndex
 from factory.errors import FactoryError
 from factory.recipe import Decontaminate
-from factory.records import Problem, Reject, Verdict, from_table
+from factory.records import Problem, Reject, Verdict
 from factory.stages.decontaminate import contaminated
 from factory.store.journal import JournalWriter
 from factory.store.outcome import WITHDRAWN

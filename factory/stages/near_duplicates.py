@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from factory.arrow import from_table, to_table
 from factory.decontaminate.cache import Vectors
 from factory.decontaminate.duplicates import near_duplicates
 from factory.decontaminate.embedder import Embedder
 from factory.recipe import Embedding, Recipe
-from factory.records import Problem, Reject, from_table, to_table
+from factory.records import Problem, Reject
 from factory.store.fs import Store
 from factory.store.run import Run
 from factory.store.tables import read_table

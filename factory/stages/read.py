@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from factory import ingest
-from factory.records import Problem, Thread, schema
+from factory.arrow import schema
+from factory.records import Problem, Thread
 from factory.store.ids import Hashes, contained, hashes_of, scoped
 from factory.store.run import Run
 from factory.store.tables import read_table

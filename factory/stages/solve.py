@@ -11,12 +11,13 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
+from factory.arrow import from_table
 from factory.engines.admission import Admission
 from factory.engines.protocol import EngineUnavailable
 from factory.programs.effects import Effects, Recorded, Resources
 from factory.programs.solve import STAGE, solve
 from factory.recipe import Recipe
-from factory.records import Problem, Reject, Verdict, from_table
+from factory.records import Problem, Reject, Verdict
 from factory.stages.attempts import attempted
 from factory.stages.counted import Counted
 from factory.stages.ledger import Attempt

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from factory.records import Judgement, Reject, SampleKey, Verdict, to_dict
+from factory.arrow import to_dict
+from factory.records import Judgement, Reject, SampleKey, Verdict
 from factory.store.ids import scoped
 from factory.store.report import PUBLISHED, PublishReport
 

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.records import Curated, Judgement, Mode, Reject, SampleKey, Trace, Verdict, from_table
+from factory.arrow import from_table
+from factory.records import Curated, Judgement, Mode, Reject, SampleKey, Trace, Verdict
 from factory.store import shape
 from factory.store.commit import commit, committed, new_attempt
 from factory.store.fs import Entry, Store

@@ -18,18 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from factory.records import (
-    SCHEMA_VERSION,
-    Asked,
-    Curated,
-    FinishedTurn,
-    Reject,
-    Trace,
-    Verdict,
-    from_table,
-    schema,
-    to_dict,
-)
+from factory.arrow import SCHEMA_VERSION, from_table, schema, to_dict
+from factory.records import Asked, Curated, FinishedTurn, Reject, Trace, Verdict
 from factory.store.fs import Entry, Store
 from factory.store.ids import Row, owner_of, scoped
 

@@ -10,8 +10,9 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 
+from factory.arrow import SCHEMA_VERSION
 from factory.recipe import Publish
-from factory.records import SCHEMA_VERSION, Curated, Reject, Trace, Verdict
+from factory.records import Curated, Reject, Trace, Verdict
 from factory.store.fs import Entry
 from factory.store.ids import hash_of
 from factory.store.parts import PartInfo, scan

@@ -14,9 +14,9 @@ from functools import reduce
 from operator import add
 from typing import Protocol, TypeVar
 
+from factory.arrow import SCHEMA_VERSION
 from factory.errors import FactoryError
 from factory.recipe import Publish
-from factory.records import SCHEMA_VERSION
 from factory.store.fs import Store
 from factory.store.manifest import Manifest, RejectFile, latest
 from factory.store.partition import REJECTS, PartitionTask, publish_partition

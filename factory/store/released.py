@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.records import Judgement, Mode, Problem, Regime, Trace, Verdict, schema, to_dict
+from factory.arrow import schema, to_dict
+from factory.records import Judgement, Mode, Problem, Regime, Trace, Verdict
 
 TOOL_NAME = "stateful_python_code_exec"
 REGIMES = [f"reason_{mode}_{tool}" for mode in Mode for tool in ("with_tool", "no_tool")]

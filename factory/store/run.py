@@ -10,9 +10,9 @@ from importlib import metadata
 from typing import Any
 
 from factory import settings
+from factory.arrow import SCHEMA_VERSION
 from factory.errors import FactoryError
 from factory.recipe import Recipe
-from factory.records import SCHEMA_VERSION
 from factory.store.fs import Store
 from factory.store.index import JournalIndex
 from factory.store.journal import JournalWriter

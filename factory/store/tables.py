@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.records import to_table
+from factory.arrow import to_table
 from factory.store.fs import Store
 from factory.store.parts import WRITER_SETTINGS
 

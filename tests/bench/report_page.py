@@ -22,7 +22,8 @@ import numpy as np
 import pyarrow as pa
 
 from factory import ingest
-from factory.records import Mode, Reject, Trace, Verdict, schema, to_table
+from factory.arrow import schema, to_table
+from factory.records import Mode, Reject, Trace, Verdict
 from factory.store.parts import DIRECTORIES, assemble
 from factory.store.run import Run
 from tests.report.builders import _benchmarks, _compared, _reject, _trace, _usage, recipe

@@ -25,8 +25,9 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from transformers import AutoTokenizer
 
+from factory.arrow import to_dict, to_table
 from factory.recipe import Publish
-from factory.records import Message, Mode, SampleKey, Trace, to_dict, to_table, uid_of
+from factory.records import Message, Mode, SampleKey, Trace, uid_of
 from factory.store.fs import Store
 from factory.store.journal import JournalWriter
 from factory.store.publish import publish

@@ -15,7 +15,8 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from factory.records import Mode, Trace, Verdict, to_table
+from factory.arrow import to_table
+from factory.records import Mode, Trace, Verdict
 from factory.store.fs import Store
 from factory.store.ids import contained, hashes_of
 from factory.store.index import JournalIndex

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from factory import ingest
-from factory.records import Reject, SampleKey, Trace, Verdict, from_table
+from factory.arrow import from_table
+from factory.records import Reject, SampleKey, Trace, Verdict
 from factory.store.fs import Store
 from factory.store.manifest import Manifest, latest
 from factory.store.parts import DIRECTORIES

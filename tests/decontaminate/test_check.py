@@ -5,12 +5,13 @@ import json
 
 import pytest
 
+from factory.arrow import from_table, to_table
 from factory.decontaminate import BenchmarkIndex, Place, check, near_duplicates, settle
 from factory.decontaminate.alignment import meaning_changes
 from factory.decontaminate.benchmarks import evaluated, missing
 from factory.decontaminate.incremental import check_later
 from factory.recipe import Decontaminate
-from factory.records import Problem, from_table, to_table
+from factory.records import Problem
 from tests.decontaminate.conftest import BENCHMARKS, write_rows
 
 STORY = BENCHMARKS["stories"][0]

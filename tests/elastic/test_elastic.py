@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 from ray.autoscaler.v2.schema import NodeInfo
 
+from factory.arrow import from_table
 from factory.inspection.status import status
-from factory.records import Trace, from_table
+from factory.records import Trace
 from factory.store.fs import Store
 from factory.store.parts import DIRECTORIES
 from factory.store.tables import read_table

@@ -7,11 +7,12 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from factory.arrow import to_dict, to_table
 from factory.engines.protocol import SamplingParams
 from factory.engines.replay import Recorded, read, replay
 from factory.engines.scripted import ScriptedEngine
 from factory.errors import FactoryError
-from factory.records import Mode, Origin, Trace, to_dict, to_table
+from factory.records import Mode, Origin, Trace
 from tests.engines.helpers import collect
 
 P, G, T = Origin.PROMPT, Origin.GENERATED, Origin.TOOL

@@ -16,8 +16,9 @@ import pytest
 
 from factory import pipeline
 from factory import recipe as recipes
+from factory.arrow import from_table
 from factory.errors import FactoryError
-from factory.records import Reject, Trace, Verdict, from_table
+from factory.records import Reject, Trace, Verdict
 from factory.store.fs import Store
 from factory.store.manifest import load
 from factory.store.parts import DIRECTORIES

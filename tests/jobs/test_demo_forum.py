@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from factory.records import Asked, Curated, Reject, from_table
+from factory.arrow import from_table
+from factory.records import Asked, Curated, Reject
 from factory.store.fs import Store
 from factory.store.parts import DIRECTORIES
 from factory.store.tables import read_table

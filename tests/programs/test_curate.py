@@ -7,12 +7,13 @@ from itertools import takewhile
 
 import pytest
 
+from factory.arrow import from_table, to_table
 from factory.programs import curation
 from factory.programs.curate import CLASSIFIERS, MALFORMED, PROMPTS, curate
 from factory.programs.thread_text import discussion_text, question_text
 from factory.prompts.loader import prompt
 from factory.recipe import Curate
-from factory.records import Attribution, Post, Problem, Reject, Thread, from_table, to_table
+from factory.records import Attribution, Post, Problem, Reject, Thread
 
 CLEAN = {"classify_proof": "Result", "classify_multiple_choice": "Open", "classify_binary": "Open"}
 CLEAN |= {"classify_invalid": "Valid", "extract_answer": "Post 1 says so.\nAnswer: \\boxed{\\frac{1}{2}}"}

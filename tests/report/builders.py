@@ -8,8 +8,9 @@ import random
 from pathlib import Path
 
 from factory import ingest
+from factory.arrow import to_dict
 from factory.recipe import Decontaminate, Prices, Recipe
-from factory.records import Message, Mode, Neighbour, Problem, Reject, ToolCall, Trace, Verdict, to_dict
+from factory.records import Message, Mode, Neighbour, Problem, Reject, ToolCall, Trace, Verdict
 from factory.store.run import Run
 from factory.store.usage import Held, Meter
 from tests.store.rows import problem, trace, verdict

@@ -166,7 +166,8 @@ def test_a_verdict_that_was_taken_back_is_no_verdict(tmp_path):
 
 
 def test_problems_that_ended_twice_count_once(tmp_path):
-    from factory.records import Verdict, from_table
+    from factory.arrow import from_table
+    from factory.records import Verdict
     from factory.store.tables import read_table
 
     run = a_run(tmp_path)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from factory.arrow import from_table, to_table
 from factory.recipe import Source
-from factory.records import Reject, Thread, from_table, to_table
+from factory.records import Reject, Thread
 from factory.sources import read, splits
 
 

@@ -15,9 +15,10 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.arrow import from_table, to_table
 from factory.errors import FactoryError
 from factory.recipe import Source
-from factory.records import Problem, Reject, from_table, to_table
+from factory.records import Problem, Reject
 from factory.sources import read, splits, table
 
 

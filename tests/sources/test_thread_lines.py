@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from factory.arrow import from_table, to_table
 from factory.errors import FactoryError
 from factory.recipe import Source
-from factory.records import Reject, Thread, from_table, to_table
+from factory.records import Reject, Thread
 from factory.sources import read, splits, table
 from factory.sources.bbcode import strip_quotes
 from factory.sources.thread_lines import replies_of

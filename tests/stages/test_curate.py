@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from factory.arrow import from_table, to_table
 from factory.engines.failover import Failover
 from factory.engines.protocol import EngineUnavailable
 from factory.engines.scripted import ScriptedEngine, by_text
 from factory.programs.effects import Model
 from factory.recipe import Recipe
-from factory.records import Asked, Attribution, Curated, Post, Problem, Reject, Thread, from_table, to_table
+from factory.records import Asked, Attribution, Curated, Post, Problem, Reject, Thread
 from factory.stages.curate import Curate
 from factory.stages.ledger import Ledger
 from factory.stages.services import Services

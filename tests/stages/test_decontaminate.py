@@ -6,12 +6,13 @@ import json
 
 import pytest
 
+from factory.arrow import from_table, to_table
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.engines.scripted import ScriptedEngine, by_text
 from factory.programs.effects import Model, Recorded
 from factory.recipe import Recipe
-from factory.records import Asked, Problem, Reject, from_table, to_table
+from factory.records import Asked, Problem, Reject
 from factory.stages.decontaminate import Decontaminate
 from factory.stages.services import Services
 from factory.store.run import Run

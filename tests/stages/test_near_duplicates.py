@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from factory.arrow import from_table, to_table
 from factory.recipe import Recipe
-from factory.records import Problem, Reject, from_table, to_table
+from factory.records import Problem, Reject
 from factory.stages.near_duplicates import FOUND, Embed, NearDuplicates, find
 from factory.store.run import Run
 from factory.store.tables import read_table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from factory.arrow import from_table, to_table
 from factory.engines.failover import Failover
 from factory.engines.protocol import EngineUnavailable
 from factory.engines.scripted import ScriptedEngine
@@ -11,7 +12,7 @@ from factory.errors import FactoryError
 from factory.programs import effects
 from factory.programs.effects import Model
 from factory.recipe import Recipe
-from factory.records import Mode, Problem, Reject, SampleKey, Trace, Verdict, from_table, to_table
+from factory.records import Mode, Problem, Reject, SampleKey, Trace, Verdict
 from factory.stages.ledger import Ledger
 from factory.stages.services import Services
 from factory.stages.solve import Solve

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from factory.arrow import to_dict
 from factory.records import (
     Attribution,
     FunctionCall,
@@ -17,7 +18,6 @@ from factory.records import (
     ToolCall,
     Trace,
     Verdict,
-    to_dict,
     uid_of,
 )
 

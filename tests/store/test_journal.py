@@ -14,8 +14,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from factory.arrow import from_table
 from factory.errors import FactoryError
-from factory.records import Asked, Curated, FinishedTurn, Mode, Trace, Verdict, from_table
+from factory.records import Asked, Curated, FinishedTurn, Mode, Trace, Verdict
 from factory.store.fs import Store
 from factory.store.ids import contained, hashes_of, scoped
 from factory.store.index import FAR_EVERY_S, LISTING_SLACK_S, NEAR_SLACK_S, JournalIndex

@@ -21,9 +21,10 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from factory.arrow import from_table
 from factory.errors import FactoryError
 from factory.recipe import Publish
-from factory.records import Attribution, Curated, Mode, Reject, Trace, from_table
+from factory.records import Attribution, Curated, Mode, Reject, Trace
 from factory.store.local import LocalStore
 from factory.store.manifest import latest, load
 from factory.store.partition import READ_AHEAD, PartitionTask, publish_partition
