@@ -173,7 +173,7 @@ def _embedding(rows: Dataset, stage: type, arguments: tuple[Any, ...], recipe: R
     """Rows through a stage that embeds texts."""
     config = recipe.decontaminate
     return _actors(
-        rows, stage, arguments, actors=config.actors, num_cpus=config.num_cpus, num_gpus=config.num_gpus or None
+        rows, stage, arguments, actors=config.actors, num_cpus=config.reserved_cpus, num_gpus=config.num_gpus or None
     )
 
 

@@ -123,7 +123,7 @@ def benchmark_index(run: Run, recipe: Recipe) -> Any:
                 (Path(folder) / name).write_bytes(run.store.read(f"benchmarks/{name}"))
             return ray.put(BenchmarkIndex.load(folder))
         problems = benchmarks.read(benchmarks.chosen(config))
-        embed = ray.remote(max_retries=-1, num_cpus=config.num_cpus, num_gpus=config.num_gpus)(_embedded)
+        embed = ray.remote(max_retries=-1, num_cpus=config.reserved_cpus, num_gpus=config.num_gpus)(_embedded)
         index = embed.remote(problems, config)
         try:
             ray.get(index).save(folder)

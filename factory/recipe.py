@@ -130,10 +130,17 @@ class Decontaminate(Strict):
     """Directory where vectors are kept by model and text, so that no run embeds a text again."""
     actors: tuple[Positive, Positive] = operational((1, 4))
     """Least and most embedding actors of the autoscaled pool."""
-    num_cpus: Annotated[float, Field(ge=0)] = operational(0.25)
-    """CPUs that Ray sets aside for one actor."""
+    num_cpus: Annotated[float, Field(ge=0)] | None = operational(None)
+    """CPUs that Ray sets aside for one actor; where none are given, none beside a GPU and 0.25 without."""
     num_gpus: Annotated[float, Field(ge=0)] = operational(0.0)
     """GPUs of one actor, or a part of one: its model and its search then run there, and embed the benchmarks too."""
+
+    @property
+    def reserved_cpus(self) -> float:
+        """CPUs of one embedding actor."""
+        if self.num_cpus is not None:
+            return self.num_cpus
+        return 0.0 if self.num_gpus else 0.25
 
     @property
     def compares(self) -> bool:

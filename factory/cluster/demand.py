@@ -46,7 +46,7 @@ def bundles(recipe: r.Recipe) -> dict[Bundle, str]:
     asked += [
         ({"CPU": recipe.sandbox.num_cpus}, "sandbox"),
         ({"CPU": recipe.programs.num_cpus}, "programs"),
-        ({"CPU": embedding.num_cpus, "GPU": embedding.num_gpus}, "decontamination"),
+        ({"CPU": embedding.reserved_cpus, "GPU": embedding.num_gpus}, "decontamination"),
     ]
     names: dict[Bundle, set[str]] = {}
     for resources, name in asked:
@@ -67,7 +67,7 @@ def pools(recipe: r.Recipe) -> list[Pool]:
         Pool("programs.workers", recipe.programs.workers[0], recipe.programs.num_cpus),
     ]
     if recipe.decontaminate.compares:
-        stages.append(Pool("decontaminate.actors", recipe.decontaminate.actors[0], recipe.decontaminate.num_cpus))
+        stages.append(Pool("decontaminate.actors", recipe.decontaminate.actors[0], recipe.decontaminate.reserved_cpus))
     if any(source.kind != "table" for source in recipe.sources):
         stages.append(Pool("curate.actors", recipe.curate.actors[0], recipe.programs.num_cpus))
     return [pool for pool in [*found.values(), *stages] if pool.cpus and pool.least]
