@@ -59,3 +59,16 @@ def test_those_who_ask_for_the_same_are_named_together(recipe):
 def test_engines_on_gpus_ask_for_nothing_else():
     on_gpus = Recipe.model_validate(SETTINGS | {"teacher": {"model": "m", "engine": {"tensor_parallel_size": 8}}})
     assert bundles(on_gpus)[bundle({"GPU": 8})] == "engine"
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({}, {"CPU": 0.25}),
+        ({"num_gpus": 0.5}, {"GPU": 0.5}),
+        ({"num_gpus": 0.5, "num_cpus": 2}, {"GPU": 0.5, "CPU": 2}),
+    ],
+)
+def test_embedding_on_gpus_asks_for_no_cpu_unless_it_is_told_to(given, asked):
+    embedding = SETTINGS | {"decontaminate": {"benchmarks": ["b.jsonl"]} | given}
+    assert bundles(Recipe.model_validate(embedding))[bundle(asked)] == "decontamination"
