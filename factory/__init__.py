@@ -2,7 +2,7 @@
 
 Rooms, from the bottom up (an arrow never points upwards):
 
-    errors  settings  arrow             what all are made with; know nobody
+    errors  settings  arrow  periodic   what all are made with; know nobody
     records  recipe  metrics            what a row, a run and a measurement are
     dialects  verify  sandbox  engines  store  sources  decontaminate   one part each
     programs                            what a language model does to one row; knows only protocols

@@ -74,7 +74,7 @@ def prepare(recipe: Recipe, uri: str) -> Run:
 def build(run: Run, recipe: Recipe, *, say: Say) -> Finished:
     """Bring a run to its published dataset, from wherever it stands. Ray must be initialised."""
     prices = recipe.prices.model_dump(exclude_none=True)
-    with Meter(run.store, partial(held, recipe, {}), prices=prices) as meter:
+    with Meter(run.store, partial(held, recipe, {}), prices=prices).running() as meter:
         return _build(run, recipe, meter, say)
 
 
@@ -91,7 +91,7 @@ def _build(run: Run, recipe: Recipe, meter: Meter, say: Say) -> Finished:
     if sum(left(run, inputs, ledger)):
         index = benchmark_index(run, recipe)
         recipe = fit(recipe, say)
-        with services.running(recipe, run, ledger, say) as connect, progress:
+        with services.running(recipe, run, ledger, say) as connect, progress.reported():
             meter.held, meter.engine_time = partial(held, recipe, connect.pools), idle.seconds
             unfinished = finish(Work(run, recipe, inputs, ledger, connect, index), idle)
     else:

@@ -46,7 +46,7 @@ def main(
 
     run = pipeline.prepare(loaded, uri)
     start_ray(verbose=verbose)
-    with waiting.Waiting(say, demand.bundles(loaded)):
+    with waiting.reported(say, demand.bundles(loaded)):
         done = pipeline.build(run, loaded, say=say)
     print("\n" + render(done.stages))
     progress = done.progress

@@ -14,9 +14,8 @@ from factory.cluster.demand import roles
 from factory.cluster.metrics_sink import RaySink
 from factory.dialects import dialect
 from factory.dialects.tokenizer import HfTokenizer
-from factory.engines import model_files, serve
+from factory.engines import lease, model_files, serve
 from factory.engines.endpoint import EndpointEngine
-from factory.engines.lease import Lease
 from factory.engines.protocol import Engine
 from factory.metrics import Sink
 from factory.programs.effects import Model
@@ -67,7 +66,7 @@ def running(recipe: r.Recipe, run: Run, ledger: Any, say: Callable[[str], None])
     served = {role: t for role, t in roles(recipe).items() if isinstance(t.engine, r.VllmEngine)}
     with ExitStack() as stack:
         if engines := [t.engine for t in served.values() if isinstance(t.engine, r.VllmEngine)]:
-            stack.enter_context(Lease(run.fingerprint, max(engine.linger_s for engine in engines)))
+            stack.enter_context(lease.held(run.fingerprint, max(engine.linger_s for engine in engines)))
         pools: dict[r.Role, Engine] = {role: serve.deploy(run.fingerprint, teacher) for role, teacher in served.items()}
         for role, teacher in served.items():
             say(f"{role}: {teacher.model}, engines are starting")
@@ -79,5 +78,5 @@ def running(recipe: r.Recipe, run: Run, ledger: Any, say: Callable[[str], None])
 
 def end(run: Run) -> None:
     """End the engine pools that an earlier start left up when it died after its last row; all else died with it."""
-    with Lease(run.fingerprint, 0.0):
+    with lease.held(run.fingerprint, 0.0):
         pass

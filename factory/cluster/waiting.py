@@ -5,52 +5,40 @@ Read from Ray's own account of demand (the one that its autoscaler acts on), who
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from contextlib import AbstractContextManager
 
 import ray
 from ray.autoscaler.v2.schema import ClusterStatus
 from ray.autoscaler.v2.sdk import get_cluster_status
 
 from factory.cluster.demand import Bundle, bundle
+from factory.periodic import every
 
 PATIENCE_S = 10.0
 
 
-class Waiting:
-    """Says what has been asked for and not been given for `PATIENCE_S`; a context manager around a driver's work.
+def reported(
+    say: Callable[[str], None], names: Mapping[Bundle, str], every_s: float = 2.0
+) -> AbstractContextManager[None]:
+    """Says, while a driver's block runs, what has been asked for and not been given for `PATIENCE_S`.
 
     Once said, it is said again when it has lasted twice as long, at least once a minute, and when it is over. `names`
     tells who asks for a bundle ("an engine"). Needs a Ray that is initialised.
     """
+    account, address = Account(names), ray.get_runtime_context().gcs_address
 
-    def __init__(self, say: Callable[[str], None], names: Mapping[Bundle, str], every_s: float = 2.0) -> None:
-        self._say, self._account, self._every_s = say, Account(names), every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
+    def look() -> None:
+        try:
+            status = get_cluster_status(address)
+        except Exception:  # the cluster's own tables are late: they will be asked again
+            return
+        line = account.line(status, time.monotonic())
+        if line:
+            say(line)
 
-    def __enter__(self) -> Waiting:
-        self._address = ray.get_runtime_context().gcs_address
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                status = get_cluster_status(self._address)
-            except Exception:  # the cluster's own tables are late: they will be asked again
-                continue
-            line = self._account.line(status, time.monotonic())
-            if line:
-                self._say(line)
+    return every(every_s, look, name="waiting")
 
 
 class Account:

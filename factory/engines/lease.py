@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError
 
 from factory.engines import serve
+from factory.periodic import every
 
 RENEW_S = 5.0
 LEAST_S = 60.0
@@ -23,35 +25,22 @@ LEAST_S = 60.0
 _HEAD = {"node:__internal_head__": 0.001}  # never on a machine that may go, nor one that it would keep up
 
 
-class Lease:
-    """Held by a driver while it needs the pools of `run`; a context manager. Leaving it ends the pools at once."""
-
-    def __init__(self, run: str, linger_s: float) -> None:
-        self._run, self._linger_s = run, max(linger_s, LEAST_S)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
-
-    def __enter__(self) -> Lease:
-        self._keeper = _keeper(self._run)
-        try:
-            ray.get(self._keeper.renew.remote(self._linger_s))
-        except RayActorError:  # the keeper of an earlier driver was just leaving
-            self._keeper = _keeper(self._run)
-            ray.get(self._keeper.renew.remote(self._linger_s))
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        serve.shutdown(self._run)
-        ray.kill(self._keeper)
-
-    def _renew(self) -> None:
-        while not self._stop.wait(RENEW_S):
-            self._keeper.renew.remote(self._linger_s)
+@contextmanager
+def held(run: str, linger_s: float) -> Iterator[None]:
+    """A driver's claim for the length of a block in which it needs the pools of `run`. Its end ends them at once."""
+    for_s = max(linger_s, LEAST_S)
+    keeper = _keeper(run)
+    try:
+        ray.get(keeper.renew.remote(for_s))
+    except RayActorError:  # the keeper of an earlier driver was just leaving
+        keeper = _keeper(run)
+        ray.get(keeper.renew.remote(for_s))
+    try:
+        with every(RENEW_S, lambda: keeper.renew.remote(for_s), name="lease"):
+            yield
+    finally:
+        serve.shutdown(run)
+        ray.kill(keeper)
 
 
 class Keeper:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
-from types import TracebackType
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from factory.periodic import every
 
 Counts = Mapping[str, Mapping[str, list[int]]]  # as `JournalIndex.counts` gives them
 
 
 class Progress:
-    """Says every `every_s` seconds how far a run is, and shows `watch` the sums; a context manager around the work.
+    """Says how far a run is, and shows `watch` the sums each time.
 
     `problems` counts those of tables; what is found in the `threads` comes to it.
     """
@@ -28,24 +29,18 @@ class Progress:
     ) -> None:
         self._counts, self._total, self._threads = counts, problems, threads
         self._say, self._every_s, self._watch = say, every_s, watch
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
         self._started, self._before = time.monotonic(), 0
         self.tokens = 0  # generated since this attempt started
 
-    def __enter__(self) -> Progress:
+    @contextmanager
+    def reported(self) -> Iterator[Progress]:
+        """While a block works: a line every `every_s` seconds, and one at its end, unless it fails."""
         self._before = generated_tokens(self._counts())
         self._started = time.monotonic()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        if kind is None:  # or it might wait for counts that do not come, and keep the error from its reader
-            self._thread.join()
-            self._say(self.line())
+        # the counts of a failed run may never come: no line under way keeps the error from its reader
+        with every(self._every_s, self._say_line, name="progress", grace_s=0):
+            yield self
+        self._say(self.line())
 
     @property
     def seconds(self) -> float:
@@ -68,12 +63,11 @@ class Progress:
             done = f"{counts['finished']['thread'][0]:,}/{self._threads:,} threads, {done}"
         return f"[{self.seconds:6.0f} s] {done}, {traces:,} samples journaled, {self.tokens_per_second:,.0f} tokens/s"
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                self._say(self.line())
-            except Exception as error:  # the ledger may be restarting; a line is not worth a run
-                self._say(f"[{self.seconds:6.0f} s] no counts just now ({type(error).__name__})")
+    def _say_line(self) -> None:
+        try:
+            self._say(self.line())
+        except Exception as error:  # the ledger may be restarting; a line is not worth a run
+            self._say(f"[{self.seconds:6.0f} s] no counts just now ({type(error).__name__})")
 
 
 def problems(counts: Counts, of_tables: int) -> tuple[int, int]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from types import TracebackType
 from typing import Any
 
+from factory.periodic import every
 from factory.store.fs import Store
 from factory.store.journal import stamp
 
@@ -53,7 +53,7 @@ class Usage:
 
 
 class Meter:
-    """Measures one start; a context manager around the work. `held` may fail: that moment is then not counted.
+    """Measures one start. `held` may fail: that moment is then not counted.
 
     `held` and `engine_time` may be set anew while it measures, as there is more to look at.
     """
@@ -72,30 +72,18 @@ class Meter:
         self._store, self._prices = store, dict(prices or {})
         self._every_s, self._write_s = every_s, write_s
         self._sums: dict[str, Counter[str]] = {name: Counter() for name in ("cluster_s", "gpu_s", "replica_s")}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="meter", daemon=True)
-        self._seconds, self._last = 0.0, time.monotonic()
+        self._seconds = 0.0
+        self._last = self._written = time.monotonic()
         self._started = stamp(time.time())
         self._start = f"{self._started}-{uuid.uuid4().hex[:8]}"
 
-    def __enter__(self) -> Meter:
+    @contextmanager
+    def running(self) -> Iterator[Meter]:
+        """Measure while a block works, and put on record how long it did, also where it fails."""
         self._last = time.monotonic()
         self._write(ended=False)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        last = threading.Thread(target=self._end, name="meter-end", daemon=True)
-        last.start()
-        last.join(None if kind is None else GRACE_S)
-
-    def _end(self) -> None:
-        self._thread.join()
-        self.measure()
-        self._write(ended=True)
+        with every(self._every_s, self._turn, name="meter", last=self._end, grace_s=GRACE_S):
+            yield self
 
     def measure(self) -> None:
         """Count the time since the last measurement as spent with what is there now."""
@@ -110,13 +98,14 @@ class Meter:
         for name, values in (("cluster_s", held.cluster), ("gpu_s", held.gpus), ("replica_s", held.replicas)):
             self._sums[name].update({key: value * seconds for key, value in values.items()})
 
-    def _run(self) -> None:
-        written = time.monotonic()
-        while not self._stop.wait(self._every_s):
-            self.measure()
-            if time.monotonic() - written >= self._write_s:
-                self._write(ended=False)
-                written = time.monotonic()
+    def _turn(self) -> None:
+        self.measure()
+        if time.monotonic() - self._written >= self._write_s:
+            self._write(ended=False)
+
+    def _end(self) -> None:
+        self.measure()
+        self._write(ended=True)
 
     def _write(self, *, ended: bool) -> None:
         usage = Usage(
@@ -135,6 +124,7 @@ class Meter:
             self._store.write(f"{DIRECTORY}{self._start}.json", (json.dumps(asdict(usage), indent=1) + "\n").encode())
         except Exception as error:
             log.warning("could not put the usage of this start on record: %s", error)
+        self._written = time.monotonic()
 
 
 def usages(store: Store) -> list[Usage]:

@@ -8,7 +8,6 @@ import pytest
 from ray import serve
 
 from factory.engines import lease
-from factory.engines.lease import Lease
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
@@ -57,7 +56,7 @@ def test_without_a_word_of_the_driver_the_pools_end_and_the_keeper_with_them(app
 def test_a_held_lease_outlasts_its_time_and_its_end_ends_the_pools(application, ray_local, monkeypatch):
     monkeypatch.setattr(lease, "RENEW_S", 0.5)
     monkeypatch.setattr(lease, "LEAST_S", 0.0)
-    with Lease("r", linger_s=3.0):
+    with lease.held("r", linger_s=3.0):
         time.sleep(6)
         assert is_up(application)
     until(lambda: not is_up(application))
@@ -65,8 +64,6 @@ def test_a_held_lease_outlasts_its_time_and_its_end_ends_the_pools(application, 
 
 
 def test_a_driver_that_comes_back_in_time_finds_its_pools(application, ray_local):
-    first = Lease("r", linger_s=30.0)
-    first.__enter__()
-    first._stop.set()  # the driver is gone: it says nothing more, and cleans nothing up
-    with Lease("r", linger_s=30.0):
+    ray_local.get(lease._keeper("r").renew.remote(30.0))  # the last word of a driver that then was gone
+    with lease.held("r", linger_s=30.0):
         assert is_up(application)

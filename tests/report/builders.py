@@ -99,5 +99,5 @@ def _benchmarks(run: Run) -> None:
 def _usage(run: Run) -> None:
     held = Held(cluster={"GPU": 8.0, "CPU": 32.0, "nodes": 3.0}, gpus={"teacher": 8.0}, replicas={"teacher": 1.0})
     prices = Prices(gpu_hour=2.0).model_dump(exclude_none=True)
-    with Meter(run.store, lambda: held, prices=prices, engine_time=lambda: {"busy": 70.0, "tools": 30.0}):
+    with Meter(run.store, lambda: held, prices=prices, engine_time=lambda: {"busy": 70.0, "tools": 30.0}).running():
         pass

@@ -27,7 +27,7 @@ def clock(monkeypatch):
 
 def test_what_is_held_is_multiplied_by_its_time(tmp_path, clock):
     store = Store.open(tmp_path)
-    with Meter(store, lambda: HELD, prices={"gpu_hour": 2.0}, every_s=60) as meter:
+    with Meter(store, lambda: HELD, prices={"gpu_hour": 2.0}, every_s=60).running() as meter:
         clock[0] += 100
         meter.measure()
         meter.held = lambda: Held(cluster={"CPU": 4.0, "nodes": 1.0})
@@ -48,7 +48,7 @@ def test_a_cluster_in_trouble_costs_a_measurement_and_no_run(tmp_path, clock, ca
         raise ConnectionError("the head is gone")
 
     store = Store.open(tmp_path)
-    with Meter(store, lost, every_s=60):
+    with Meter(store, lost, every_s=60).running():
         clock[0] += 10
     (usage,) = usages(store)
     assert usage.seconds == 10
@@ -58,7 +58,7 @@ def test_a_cluster_in_trouble_costs_a_measurement_and_no_run(tmp_path, clock, ca
 
 def test_an_error_in_the_work_is_on_record_and_goes_on_up(tmp_path):
     store = Store.open(tmp_path)
-    with pytest.raises(ZeroDivisionError), Meter(store, lambda: HELD):
+    with pytest.raises(ZeroDivisionError), Meter(store, lambda: HELD).running():
         _ = 1 / 0
     assert usages(store)[0].ended
 
@@ -68,7 +68,8 @@ def test_a_killed_start_leaves_what_it_measured(tmp_path):
         "import sys, time\n"
         "from factory.store.fs import Store\n"
         "from factory.store.usage import Held, Meter\n"
-        "with Meter(Store.open(sys.argv[1]), lambda: Held(cluster={'CPU': 1.0}), every_s=0.05, write_s=0.1):\n"
+        "meter = Meter(Store.open(sys.argv[1]), lambda: Held(cluster={'CPU': 1.0}), every_s=0.05, write_s=0.1)\n"
+        "with meter.running():\n"
         "    time.sleep(600)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[2])
@@ -78,7 +79,7 @@ def test_a_killed_start_leaves_what_it_measured(tmp_path):
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    with Meter(store, lambda: HELD):
+    with Meter(store, lambda: HELD).running():
         pass
     killed, ended = usages(store)
     assert not killed.ended
