@@ -212,5 +212,6 @@ def _configure() -> None:
     context.execution_options.preserve_order = False
     context.execution_no_progress_timeout_s = -1  # waiting half an hour for spot machines is no failure
     context.max_consecutive_actor_init_deaths = 10
+    context.raise_original_map_exception = True  # or an error for the user would lose its words on the way
     context.enable_progress_bars = False
     context.issue_detectors_config.detectors = []  # rows that take hours are no issue here

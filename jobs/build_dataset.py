@@ -70,8 +70,10 @@ def start_ray(*, verbose: bool) -> None:
     import ray
 
     level = logging.INFO if verbose else logging.WARNING
-    for name in ("ray.serve", "ray.data"):
-        logging.getLogger(name).setLevel(level)
+    logging.getLogger("ray.serve").setLevel(level)
+    for handler in logging.getLogger("ray.data").handlers:
+        if handler.name == "console":  # what ends the graph is raised as well, and told once; Ray's log folder has all
+            handler.setLevel(level if verbose else logging.CRITICAL)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     variables = storage_variables() if "RAY_ADDRESS" in os.environ else {}
     ray.init(

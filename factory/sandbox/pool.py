@@ -17,6 +17,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from factory import recipe
 from factory.errors import FactoryError
@@ -50,7 +51,10 @@ class SandboxPool:
 
         Raises `FactoryError` where the isolation of that actor's machine is not what the recipe asks for.
         """
-        manager = ray.remote(_Manager).options(num_cpus=0, max_restarts=-1, max_concurrency=10_000).remote(config)
+        # with the driver: anywhere else it would keep a machine up that the run may have no more work for
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        options = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": 10_000, "scheduling_strategy": here}
+        manager = ray.remote(_Manager).options(**options).remote(config)
         try:
             ray.get(manager.ready.remote())
         except RayTaskError as error:

@@ -36,14 +36,14 @@ _GOOGLE = "https://storage.googleapis.com"
 class S3Store(Store):
     """Keys below one prefix of one bucket."""
 
-    def __init__(self, uri: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, uri: str, patience_s: float | None = None) -> None:
         self.uri = uri.rstrip("/")
         scheme, _, rest = self.uri.partition("://")
         self.bucket, _, prefix = rest.partition("/")
         if not self.bucket:
             raise FactoryError(f"{uri} names no bucket", remedy=f"write {scheme}://bucket/prefix")
         self._prefix = f"{prefix}/" if prefix else ""
-        self._patience_s = patience_s
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
         configured = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         self._endpoint = configured or (_GOOGLE if scheme == "gs" else None)
         self._google = (urlsplit(self._endpoint or "").hostname or "").endswith("googleapis.com")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -260,6 +261,61 @@ def test_what_a_living_index_lists_does_not_grow_with_the_run(tmp_path, clock, m
     assert max(near) <= NEAR_SLACK_S / 30 + 2
     assert far <= (LISTING_SLACK_S + FAR_EVERY_S) / 30 + 2
     assert index.counts()["traces"]["low/none"][0] == 160
+
+
+def test_parts_that_storage_would_not_give_are_taken_in_later(tmp_path, clock, monkeypatch):
+    """Also those of the very first look, and each once."""
+    store, read = LocalStore(tmp_path), LocalStore.read
+
+    def curated(name: str) -> Curated:
+        return Curated(thread_id=name, problems=[problem(f"{name}/1")], n_found=1)
+
+    clock.now = time.time() + 2 * LISTING_SLACK_S  # the parts are so old that only a look at everything finds them
+    journal = writer(store)
+    for name in ("p1", "p2"):
+        for row in (trace(name), verdict(problem(name), []), curated(name)):
+            journal.append(row)
+        journal.flush()
+    index = JournalIndex(store, max_age_s=0)
+    for kind in (Verdict, Curated, Trace):
+
+        def failing(store, key, *place, kind=kind):
+            if key in keys(store, DIRECTORIES[kind])[1:]:
+                raise FactoryError("the bucket cannot be reached")
+            return read(store, key, *place)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalStore, "read", failing)
+            for _ in range(2):
+                with pytest.raises(FactoryError, match="cannot be reached"):
+                    index.counts()
+    counts = index.counts()
+    assert {name: counts[name] for name in ("finished", "curated")} == {
+        "finished": {"": [4], "thread": [2]},
+        "curated": {"": [2, 2, 2]},
+    }
+    assert counts["verdicts"] == {"": [2]}
+    assert counts["traces"]["low/none"][0] == 2
+    assert index.standing().n_curated == 2
+
+
+def test_who_waited_for_a_look_that_failed_gets_its_error_at_once(tmp_path, monkeypatch):
+    store, looks = LocalStore(tmp_path), []
+    gate = threading.Event()
+
+    def failing(store, prefix="", after=""):
+        looks.append(prefix)
+        assert gate.wait(30)
+        raise FactoryError("the bucket cannot be reached")
+
+    monkeypatch.setattr(LocalStore, "list", failing)
+    index = JournalIndex(store, max_age_s=0)
+    with ThreadPoolExecutor(8) as callers:
+        calls = [callers.submit(index.counts) for _ in range(8)]
+        time.sleep(0.5)  # all of them wait by now
+        gate.set()
+    assert all("cannot be reached" in str(call.exception()) for call in calls)
+    assert len(looks) == 1
 
 
 def test_a_curated_thread_has_ended_and_its_problems_wait(tmp_path):
