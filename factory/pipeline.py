@@ -142,9 +142,10 @@ def _embedded(problems: list[benchmarks.BenchmarkProblem], config: Decontaminate
 def _ledger(run: Run) -> Any:
     """The ledger's actor: killed, Ray starts it again, and the calls under way are made again.
 
-    It lives with the driver where it can, on the one machine whose end is the end of the job anyhow.
+    It lives with the driver, on the one machine whose end is the end of the job anyhow, and keeps no other one up. (Ray
+    places actors without CPUs at random unless they must be somewhere: an affinity that is soft means nothing to them.)
     """
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(Ledger).options(
         num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=16, scheduling_strategy=here
     )

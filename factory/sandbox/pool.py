@@ -51,8 +51,9 @@ class SandboxPool:
 
         Raises `FactoryError` where the isolation of that actor's machine is not what the recipe asks for.
         """
-        # with the driver: anywhere else it would keep a machine up that the run may have no more work for
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        # With the driver, whose end is its own: elsewhere it would keep a machine up that the run may not need any more.
+        # Ray places actors without CPUs at random, whatever is asked for, unless they must be somewhere.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": 10_000, "scheduling_strategy": here}
         manager = ray.remote(_Manager).options(**options).remote(config)
         try:
