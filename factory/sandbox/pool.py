@@ -51,7 +51,7 @@ class SandboxPool:
 
         Raises `FactoryError` where the isolation of that actor's machine is not what the recipe asks for.
         """
-        # With the driver, whose end is its own: elsewhere it would keep a machine up that the run may not need any more.
+        # With the driver, whose end is its own: elsewhere it would keep a machine up that nobody may need any more.
         # Ray places actors without CPUs at random, whatever is asked for, unless they must be somewhere.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": 10_000, "scheduling_strategy": here}
