@@ -152,18 +152,28 @@ class SampleKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
-    """One finished sample: exactly the tokens that the model saw and said, and what is known about them.
-
-    `token_ids` and `mask` have equal length; `mask` holds an `Origin` per token. `messages`, `answer` and the counts
-    are views of them. `uid` identifies the content, so that a verdict names the very trace it judged.
-    """
+class Drawn:
+    """What a trace and its turns have in common: the sample that was drawn, and at which attempt."""
 
     problem_id: str
     mode: Mode
     tool: bool
     sample: Int32
     attempt: Int32 = 0
+
+    @property
+    def key(self) -> SampleKey:
+        return SampleKey(problem_id=self.problem_id, mode=self.mode, tool=self.tool, sample=self.sample)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace(Drawn):
+    """One finished sample: exactly the tokens that the model saw and said, and what is known about them.
+
+    `token_ids` and `mask` have equal length; `mask` holds an `Origin` per token. `messages`, `answer` and the counts
+    are views of them. `uid` identifies the content, so that a verdict names the very trace it judged.
+    """
+
     uid: str = ""
     token_ids: list[Int32]
     mask: list[Int8]
@@ -185,10 +195,6 @@ class Trace:
     model_revision: str = ""
     dialect: str = ""
     prompt_fingerprint: str = ""
-
-    @property
-    def key(self) -> SampleKey:
-        return SampleKey(problem_id=self.problem_id, mode=self.mode, tool=self.tool, sample=self.sample)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,28 +277,19 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedTurn:
+class FinishedTurn(Drawn):
     """One turn of a sample that has not ended yet, so that a long trace survives the worker that draws it.
 
     `token_ids` and `mask` are what this turn added: the prompt where `turn` is 0, then what was generated, then the
     tool output. Turns 0..k of one key and attempt, put together, are the trace so far.
     """
 
-    problem_id: str
-    mode: Mode
-    tool: bool
-    sample: Int32
-    attempt: Int32 = 0
     turn: Int32
     token_ids: list[Int32]
     mask: list[Int8]
     tool_calls: list[ToolCall] = field(default_factory=list)
     n_regenerated_tokens: Int32 = 0
     seconds: float = 0.0
-
-    @property
-    def key(self) -> SampleKey:
-        return SampleKey(problem_id=self.problem_id, mode=self.mode, tool=self.tool, sample=self.sample)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

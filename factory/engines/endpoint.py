@@ -28,6 +28,7 @@ from factory.engines.protocol import (
     ModelIdentity,
     SamplingParams,
 )
+from factory.engines.slots import Slots
 from factory.engines.text_stream import TextStream
 from factory.errors import FactoryError
 
@@ -54,8 +55,7 @@ class EndpointEngine:
         self._model, self._config, self._revision = model, config, revision
         self._tokenizer, self._retry, self._chunk_tokens = tokenizer, retry or Retry(), chunk_tokens
         self._url = _base_url(config.url)
-        self._slots = asyncio.Semaphore(config.concurrency)
-        self._running = self._waiting = 0
+        self._slots = Slots(config.concurrency)
         self._client: httpx.AsyncClient | None = None
         self._identity: ModelIdentity | None = None
         self._asking = asyncio.Lock()
@@ -74,29 +74,15 @@ class EndpointEngine:
     async def generate(
         self, prompt_token_ids: list[int], sampling: SamplingParams, *, affinity: str = ""
     ) -> AsyncGenerator[Chunk, None]:
-        room = (await self.identity()).max_model_len - len(prompt_token_ids)
-        if room <= 0:
-            raise EngineError(
-                f"the prompt has {len(prompt_token_ids)} tokens, the context window {room + len(prompt_token_ids)}"
-            )
+        room = (await self.identity()).room(len(prompt_token_ids))
         body = self._body(prompt_token_ids, sampling, min(sampling.max_tokens, room), affinity)
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
-        self._running += 1
-        try:
-            async with aclosing(self._stream(body, sampling)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            self._running -= 1
-            self._slots.release()
+        async with self._slots, aclosing(self._stream(body, sampling)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def load(self) -> EngineLoad:
         """What this client has under way: a server's own queue is not visible over this API."""
-        return EngineLoad(running=self._running, waiting=self._waiting, capacity=self._config.concurrency)
+        return self._slots.load()
 
     async def close(self) -> None:
         if self._client is not None:

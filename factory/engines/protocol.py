@@ -37,6 +37,12 @@ class ModelIdentity:
     max_model_len: int
     engine: str  # implementation and version, e.g. "vllm 0.32.0"
 
+    def room(self, n_tokens: int) -> int:
+        """Tokens that can follow a prompt of so many. Raises `EngineError` where it fills the context window."""
+        if n_tokens >= self.max_model_len:
+            raise EngineError(f"the prompt has {n_tokens} tokens, the context window {self.max_model_len}")
+        return self.max_model_len - n_tokens
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLoad:

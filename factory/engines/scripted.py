@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from factory.dialects.protocol import Tokenizer
 from factory.dialects.tokenizer import encode_markup
-from factory.engines.protocol import Chunk, EngineError, EngineLoad, EngineUnavailable, ModelIdentity, SamplingParams
+from factory.engines.protocol import Chunk, EngineLoad, EngineUnavailable, ModelIdentity, SamplingParams
+from factory.engines.slots import Slots
 
 Script = Callable[[list[int], SamplingParams], Sequence[int]]
 """What the model would write after a prompt, without regard to budgets and stop tokens."""
@@ -52,9 +53,8 @@ class ScriptedEngine:
         self.n_aborted = 0
         self._script, self._chunk_tokens, self._delay_s = script, chunk_tokens, delay_s
         self._deaths = list(deaths)
-        self._capacity, self._slots = capacity, asyncio.Semaphore(capacity)
+        self._slots = Slots(capacity)
         self._identity = ModelIdentity(name=name, revision="0", max_model_len=max_model_len, engine="scripted")
-        self._running = self._waiting = 0
         self._rest: dict[tuple[int, ...], list[int]] = {}
 
     async def identity(self) -> ModelIdentity:
@@ -65,39 +65,28 @@ class ScriptedEngine:
     ) -> AsyncGenerator[Chunk, None]:
         death = self._deaths[len(self.requests)] if len(self.requests) < len(self._deaths) else None
         self.requests.append(Request(list(prompt_token_ids), sampling, affinity))
-        room = self._identity.max_model_len - len(prompt_token_ids)
-        if room <= 0:
-            raise EngineError(
-                f"the prompt has {len(prompt_token_ids)} tokens, the context window {self._identity.max_model_len}"
-            )
+        room = self._identity.room(len(prompt_token_ids))
         answer = self._answer(prompt_token_ids, sampling)
         cut, ends_by_itself = _end(answer, min(sampling.max_tokens, room), sampling.stop_token_ids)
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
-        self._running += 1
-        finished = False
-        try:
-            for start in range(0, max(len(cut), 1), self._chunk_tokens):
-                await asyncio.sleep(self._delay_s)
-                end = min(start + self._chunk_tokens, len(cut))
-                if death is not None and death < end:
-                    finished = True
-                    if death > start:
-                        yield Chunk(cut[start:death])
-                    self._rest[(*prompt_token_ids, *cut[:death])] = answer[death:]
-                    raise EngineUnavailable(f"scripted death after {death} tokens")
-                finished = end == len(cut)
-                yield Chunk(cut[start:end], ("stop" if ends_by_itself else "length") if finished else None)
-        finally:
-            self.n_aborted += not finished
-            self._running -= 1
-            self._slots.release()
+        async with self._slots:
+            finished = False
+            try:
+                for start in range(0, max(len(cut), 1), self._chunk_tokens):
+                    await asyncio.sleep(self._delay_s)
+                    end = min(start + self._chunk_tokens, len(cut))
+                    if death is not None and death < end:
+                        finished = True
+                        if death > start:
+                            yield Chunk(cut[start:death])
+                        self._rest[(*prompt_token_ids, *cut[:death])] = answer[death:]
+                        raise EngineUnavailable(f"scripted death after {death} tokens")
+                    finished = end == len(cut)
+                    yield Chunk(cut[start:end], ("stop" if ends_by_itself else "length") if finished else None)
+            finally:
+                self.n_aborted += not finished
 
     async def load(self) -> EngineLoad:
-        return EngineLoad(running=self._running, waiting=self._waiting, capacity=self._capacity)
+        return self._slots.load()
 
     async def close(self) -> None:
         pass

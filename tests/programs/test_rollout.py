@@ -58,7 +58,7 @@ async def test_each_turn_sends_exactly_the_tokens_of_the_turns_before():
 async def test_the_engine_is_free_while_python_runs():
     engine = ScriptedEngine(turns(call("pass"), FINAL))
     loads = []
-    python = Python(before_cell=lambda: loads.append(engine._running))
+    python = Python(before_cell=lambda: loads.append(engine._slots.load().running))
     await run(engine, python)
     assert loads == [0]
 
@@ -375,7 +375,7 @@ async def test_a_model_that_goes_on_to_invent_the_output_is_cut_off_at_its_call(
     assert (trace.finish_reason, trace.answer) == ("stop", "42")
     assert [c.stdout for c in trace.tool_calls] == ["42\n"]
     assert "41" not in FENCES.tokenizer.decode(trace.token_ids)
-    assert engine._running == 0
+    assert (await engine.load()).running == 0
 
 
 async def test_code_that_is_only_shown_ends_nothing():
