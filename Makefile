@@ -16,12 +16,12 @@ demo: setup  ## build a small dataset with a tiny teacher on this machine, into 
 	@$(BIN)/python jobs/build_dataset.py --recipe jobs/recipes/demo.yaml --out out/demo
 
 test: setup  ## every test that this machine can run
-	@$(BIN)/python tests/s3/install.py
-	@$(BIN)/python tests/report/browser.py
+	@$(BIN)/python -m tests.s3.install
+	@$(BIN)/python -m tests.report.browser
 	@$(BIN)/python -m pytest
 
 chaos: setup  ## kill every part of a run at random (SEED=1 KILLS=50) and prove that nothing is lost
-	@$(BIN)/python tests/s3/install.py
+	@$(BIN)/python -m tests.s3.install
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --kills $(KILLS)
 
 check: setup  ## lint, formatting and types

@@ -14,6 +14,7 @@ from typing import Any
 from factory.dialects.harmony import Harmony
 from factory.dialects.tokenizer import HfTokenizer, encode_markup
 from tests.conftest import ROOT
+from tests.web import serving
 
 MODEL = ROOT / "jobs" / "demo" / "teacher"
 
@@ -73,11 +74,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def model_server(script: Script) -> Iterator[ModelServer]:
     server = ModelServer(script)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

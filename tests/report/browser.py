@@ -1,4 +1,4 @@
-"""A headless Chromium to look at pages with; `python tests/report/browser.py` installs it where that is possible.
+"""A headless Chromium to look at pages with; `python -m tests.report.browser` installs it where that is possible.
 
 Tests skip without one. Idempotent and quiet, and never fails.
 """
@@ -12,6 +12,8 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.debian import install
 
 PACKAGE = "chromium-headless-shell"
 PROGRAMS = (PACKAGE, "chromium", "chromium-browser", "google-chrome")
@@ -56,19 +58,9 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 def main() -> None:
     if browser():
         return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        say(f"as root on Debian: apt-get install --no-install-recommends {PACKAGE}")
-        return
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update"], ["install", "-y", "--no-install-recommends", PACKAGE, "fonts-dejavu-core"]):
-        done = subprocess.run(["apt-get", "-qq", *words], env=environment, capture_output=True, text=True)
-        if done.returncode:
-            say(f"apt-get {words[0]} failed: {(done.stderr.strip().splitlines() or ['no words'])[-1]}")
-            return
-
-
-def say(what: str) -> None:
-    print(f"no browser will look at report pages ({what}), or set {VARIABLE} to one", file=sys.stderr)
+    if obstacle := install([PACKAGE, "fonts-dejavu-core"]):
+        said = f"no browser will look at report pages ({obstacle}), or set {VARIABLE} to one"
+        print(said, file=sys.stderr)
 
 
 if __name__ == "__main__":

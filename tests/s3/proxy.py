@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
+from tests.web import serving
+
 Fault = Literal[
     "slow_down",  # 503 SlowDown, nothing done
     "error",  # 500 InternalError, nothing done
@@ -90,14 +92,8 @@ class FaultyProxy:
 
     @contextmanager
     def running(self) -> Iterator[FaultyProxy]:
-        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
 
 class _Server(ThreadingHTTPServer):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.web import serving
 
 
 class HubStub:
@@ -35,14 +36,8 @@ class HubStub:
 
     @contextmanager
     def running(self) -> Iterator[HubStub]:
-        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
     def tree(self) -> list[dict]:
         return [self._entry(path, data) for path, data in sorted(self.files.items())]
