@@ -91,7 +91,7 @@ def read_part(path: Path, part: int, parts: int) -> None:
 
 def measure(path: Path, parts: int) -> None:
     started = time.perf_counter()
-    command = [sys.executable, __file__, "--read", str(path), "--parts", str(parts), "--part"]
+    command = [sys.executable, "-m", __spec__.name, "--read", str(path), "--parts", str(parts), "--part"]
     running = [subprocess.Popen([*command, str(part)], stdout=subprocess.PIPE, text=True) for part in range(parts)]
     results = [list(map(float, process.communicate()[0].split())) for process in running]
     wall = time.perf_counter() - started

@@ -18,7 +18,7 @@ import typer
 from tests.chaos import storage
 from tests.chaos.account import account_of
 from tests.chaos.cluster import Machines
-from tests.chaos.driver import Driver, command
+from tests.chaos.driver import Driver, Size, command
 from tests.chaos.killer import PUBLISHING, Extent, Havoc, disturb, plan
 from tests.chaos.processes import adopt_orphans, end_all, left_after
 from tests.chaos.storage import Place
@@ -39,7 +39,10 @@ def main(
     *,
     seed: Annotated[int, typer.Option(help="What is killed, when, and which faults storage has, follow from it.")] = 1,
     kills: Annotated[int, typer.Option(min=1, help="Kills before the run ends; each kind comes at least once.")] = 50,
-    problems: Annotated[int, typer.Option(min=1, max=65, help="Problems of the demo. More give more to kill.")] = 65,
+    problems: Annotated[
+        int, typer.Option(min=1, max=65, help="Rows of the demo's table. More give more to kill.")
+    ] = 50,
+    threads: Annotated[int, typer.Option(min=0, max=48, help="Threads of the demo's forum.")] = 16,
     samples: Annotated[int, typer.Option(min=1, help="Samples per problem and mode, with Python and without.")] = 1,
     files: Annotated[bool, typer.Option("--files", help="Keep the runs in a directory: no S3 server to kill.")] = False,
     keep: Annotated[Path | None, typer.Option(help="Leave logs, and runs under --files, in this folder.")] = None,
@@ -48,9 +51,9 @@ def main(
 
     The demo's recipe runs twice on a Ray cluster of three nodes on this machine, with real engines, sandboxes and
     checkers, and a real S3 server behind a proxy that loses requests and answers: once undisturbed, once under fire.
-    Program workers, engine replicas and their cores, sandbox actors, zygotes, checkers, the ledger, raylets, the S3
-    server and the driver die by SIGKILL; the driver is started again with the same command. Then every promise is held
-    against what lies in storage (`tests/chaos/verdict.py` says which and why), and a table tells what it cost.
+    The workers of every stage, engine replicas and their cores, sandbox actors, zygotes, checkers, the ledger, raylets,
+    the S3 server and the driver die by SIGKILL; the driver is started again with the same command. Then every promise
+    is held against what lies in storage (`tests/chaos/verdict.py` says which and why), and a table tells what it cost.
 
     Status 0: every promise held. 1: at least one did not; the lines that say FAULT name what contradicts it.
     """
@@ -59,7 +62,7 @@ def main(
     adopt_orphans()
     sound = False
     try:
-        sound = _two_runs(folder, seed, kills, (problems, samples), files)
+        sound = _two_runs(folder, seed, kills, Size(problems, threads, samples), files)
         left = left_after(CLUSTER_ENDS_S)
         _report("no process is left when the cluster is down", left)
         sound = sound and not left
@@ -70,11 +73,11 @@ def main(
     sys.exit(0 if sound else 1)
 
 
-def _two_runs(folder: Path, seed: int, kills: int, size: tuple[int, int], files: bool) -> bool:
+def _two_runs(folder: Path, seed: int, kills: int, size: Size, files: bool) -> bool:
     """The undisturbed run, the one under fire, the judgement; whether every promise was kept."""
     with _place(folder, seed, files) as place, Machines(folder / "ray") as machines:
         calm, fire = (
-            Scene(machines, place, uri, Driver(command(uri, *size), machines.address, folder / f"{name}.log"))
+            Scene(machines, place, uri, Driver(command(uri, size), machines.address, folder / f"{name}.log"))
             for name in ("undisturbed", "under-fire")
             for uri in [f"{place.root}/{name}"]
         )

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from factory import ingest
 from factory.arrow import from_table
-from factory.records import Reject, SampleKey, Trace, Verdict
+from factory.records import Asked, Curated, Reject, SampleKey, Trace, Verdict
 from factory.store.fs import Store
 from factory.store.manifest import Manifest, latest
 from factory.store.parts import DIRECTORIES
@@ -22,17 +22,33 @@ class Account:
     """One run. Rows of the journal are kept as often as it holds them."""
 
     run: Run
-    entered: set[str]  # ids of all rows that were read, those refused at reading included
+    read: set[str]  # ids of all rows that were read, those refused at reading included
     traces: list[Trace]
     verdicts: list[Verdict]
     rejects: list[Reject]
+    curated: list[Curated]
+    asked: list[Asked]
     manifest: Manifest
     published: list[dict[str, Any]]  # rows of every file that lies in dataset/, whatever the manifest says
     stray: list[str] = field(default_factory=list)  # files in dataset/ that the manifest does not name
 
     @property
+    def stated(self) -> dict[str, set[str]]:
+        """Ids of the problems that were found in each curated thread, by the thread's id."""
+        found = {thread.thread_id: {problem.id for problem in thread.problems} for thread in self.curated}
+        for reject in self.rejects:
+            if (thread_id := reject.id.rpartition("/")[0]) in found:
+                found[thread_id].add(reject.id)
+        return found
+
+    @property
+    def entered(self) -> set[str]:
+        return self.read.union(*self.stated.values())
+
+    @property
     def ended(self) -> set[str]:
-        return {verdict.problem.id for verdict in self.verdicts} | {reject.id for reject in self.rejects}
+        threads = {thread.thread_id for thread in self.curated}
+        return {verdict.problem.id for verdict in self.verdicts} | {reject.id for reject in self.rejects} | threads
 
     @property
     def keys(self) -> set[SampleKey]:
@@ -50,6 +66,11 @@ class Account:
             seen.add(trace.key)
         return again
 
+    @property
+    def asked_again(self) -> int:
+        """Questions of curation that were answered once more although the answer was in the journal."""
+        return len(self.asked) - len({(one.owner, one.key) for one in self.asked})
+
 
 def account_of(uri: str) -> Account:
     run = Run.attach(uri)
@@ -59,10 +80,12 @@ def account_of(uri: str) -> Account:
     files = [entry.key for entry in run.store.list("dataset/mode=")]
     return Account(
         run=run,
-        entered={row for part in inputs.parts for row in read_table(run.store, part)["id"].to_pylist()},
+        read={row for part in inputs.parts for row in read_table(run.store, part)["id"].to_pylist()},
         traces=_journaled(run.store, Trace),
         verdicts=_journaled(run.store, Verdict),
         rejects=_journaled(run.store, Reject) + _refused(run.store),
+        curated=_journaled(run.store, Curated),
+        asked=_journaled(run.store, Asked),
         manifest=manifest,
         published=[row for key in files for row in _rows(run.store, key).to_pylist()],
         stray=sorted(set(files) ^ {shard.key for shard in manifest.shards}),

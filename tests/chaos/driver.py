@@ -6,17 +6,21 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ROOT
 
-# The demo's recipe on its table of problems, sized so that a run lasts as long as its kills need and that equal work
+# The demo's recipe on a part of its rows, sized so that a run lasts as long as its kills need and that equal work
 # gives equal samples: greedy decoding in float32 (see `verdict`), budgets of time that no stall can use up, and few
 # samples at once.
 SETTINGS = {
     "verify.judge": "never",
     "decontaminate.judge": "never",
-    "near_duplicates.enabled": "false",
+    "curator.engine.max_num_seqs": "4",
+    "curator.engine.extra": "{distributed_executor_backend: uni}",
+    "curator.engine.drain_s": "5",
+    "curate.threads_in_flight": "2",
     "teacher.engine.max_num_seqs": "4",
     "teacher.engine.chunk_tokens": "16",
     "teacher.engine.extra": "{distributed_executor_backend: uni}",
@@ -32,12 +36,23 @@ SETTINGS = {
 }
 
 
-def command(uri: str, problems: int, samples: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Rows of the demo's table, threads of its forum, and samples per problem, mode and tool."""
+
+    problems: int
+    threads: int
+    samples: int
+
+
+def command(uri: str, size: Size) -> list[str]:
     """What a user would type."""
-    settings = SETTINGS | {
-        "sources": f"[{{path: jobs/demo/problems.jsonl, limit: {problems}}}]",
-        "solve.samples": str(samples),
-    }
+    sources = [f"{{path: jobs/demo/problems.jsonl, limit: {size.problems}}}"]
+    if of_aops := size.threads // 4:
+        sources.append(f"{{kind: aops, path: jobs/demo/forum/data/aops.jsonl, name: aops, limit: {of_aops}}}")
+    if of_dump := size.threads - of_aops:
+        sources.append(f"{{kind: stackexchange, path: jobs/demo/forum/data, name: forum, limit: {of_dump}}}")
+    settings = SETTINGS | {"sources": f"[{', '.join(sources)}]", "solve.samples": str(size.samples)}
     words = [sys.executable, "jobs/build_dataset.py", "--recipe", "jobs/recipes/demo.yaml", "--out", uri]
     return words + [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
 

@@ -1,9 +1,10 @@
 """When to kill what: a plan drawn from a seed, carried out as the run makes progress, so that the run always ends.
 
-The n-th of N kills is due once about n/N of the samples of an undisturbed run are in storage, and at once where the run
-is already further. So kills fall close together while there is work and never hold it up for ever. Decontamination is
-over before the first sample: its workers are killed as soon as they are seen. One more kill is always the driver's,
-once every problem has ended: it then publishes, or takes its services down.
+The n-th of N kills is due once about n/N of the samples of an undisturbed run are in storage, and at once where the
+run is already further. So kills fall close together while there is work and never hold it up for ever. Curation, the
+search for near-duplicates and decontamination may be over before the first sample: their workers are killed as soon as
+they are seen. One more kill is always the driver's, once every problem has ended: it then publishes, or takes its
+services down.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ PAUSE_S = (0.1, 1.5)  # between two kills, at least
 STALLED_S = 900.0  # without a new sample or a finished problem the run counts as stuck
 LOOK_S = 0.25
 LAST_KILL_AT = 0.85  # of the samples
-OPENING = "decontamination worker"
+OPENING = ("curating worker", "near-duplicates worker", "decontamination worker")
 PUBLISHING = "driver, publishing"
 
 
@@ -65,13 +66,12 @@ def disturb(scene: Scene, turns: list[str], calm: Extent, say: Callable[[str], N
         time.sleep(LOOK_S)
         progress.look()
         now = time.monotonic()
-        kind = None
+        kind: str | None = None
         if turns and progress.extent.finished >= calm.finished and not havoc.killed[PUBLISHING]:
             scene.kill("driver", dice)
             kind = PUBLISHING
-        elif OPENING in waiting and scene.kill(OPENING, dice):
-            waiting.remove(OPENING)
-            kind = OPENING
+        elif kind := next((kind for kind in OPENING if kind in waiting and scene.kill(kind, dice)), None):
+            waiting.remove(kind)
         elif waiting and now >= next_kill and progress.extent.samples >= _due(havoc, turns, calm):
             kind = _kill_one(scene, waiting, dice)
             next_kill = time.monotonic() + dice.uniform(*PAUSE_S)

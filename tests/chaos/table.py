@@ -36,10 +36,12 @@ def render(outcome: Outcome) -> str:
         *((kind, f"{havoc.killed[kind]:,}") for kind in kinds),
         ("all kinds", f"{havoc.killed.total():,}"),
         ("", ""),
-        ("problems and other rows read", f"{len(run.entered):,}"),
+        ("rows read, and problems found in threads", f"{len(run.entered):,}"),
         ("samples finished", f"{len(run.keys):,}"),
         ("samples published", f"{len(run.published):,}"),
         ("samples regenerated", f"{len(run.copies):,}"),
+        ("threads curated", f"{len({thread.thread_id for thread in run.curated}):,}"),
+        ("questions of curation asked again", f"{run.asked_again:,}"),
         ("tokens generated", f"{generated:,}"),
         (
             "tokens generated twice",

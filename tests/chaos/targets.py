@@ -25,6 +25,8 @@ def _command(words: str) -> Callable[[Seen], bool]:
 
 PROCESSES: Mapping[str, Callable[[Seen], bool]] = {
     "program worker": _actor("MapBatches(Solve)"),
+    "curating worker": _actor("MapBatches(Curate)"),
+    "near-duplicates worker": _actor("MapBatches(NearDuplicates)"),
     "decontamination worker": _actor("MapBatches(Decontaminate)"),
     "engine replica": _actor("ServeReplica:"),
     "engine core": _command("VLLM::EngineCore"),
@@ -43,6 +45,8 @@ OF_A_RUN = [matches for kind, matches in PROCESSES.items() if kind != "serve con
 
 WEIGHTS: Mapping[str, int] = {
     "program worker": 7,
+    "curating worker": 0,
+    "near-duplicates worker": 0,
     "decontamination worker": 0,
     "engine replica": 3,
     "engine core": 3,
@@ -58,7 +62,7 @@ WEIGHTS: Mapping[str, int] = {
     "driver": 3,
 }
 """How often each kind is drawn once all have had their turn. What takes an engine with it costs its start: seldom;
-decontamination is soon over: once."""
+what comes before solving is soon over: once each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def test_a_run_that_lost_nothing_passes_whatever_its_journal_holds_twice(tmp_pat
 
 def test_a_problem_that_never_ended(tmp_path, samples, calm):
     judged = judge(finished(tmp_path / "fire", {"a": samples["a"]}), calm)
-    assert judged.checks["every input row has a verdict or a reject"] == ["b"]
+    assert judged.checks["every row and every problem of a thread has an ending"] == ["b"]
     assert {"problems ended the same way", "they have the same finished samples"} <= faults(judged)
 
 

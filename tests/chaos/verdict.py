@@ -1,15 +1,15 @@
 """What must be true of a run however often its parts were killed, found out from storage alone.
 
-Against the inputs: every row that was read has a verdict or a reject, and none has a reject that a kill caused. Of the
-dataset: no key twice, no file that the manifest does not name, and `factory audit` finds nothing, with every row's
-tokens read again and every answer compared again.
+Against the inputs: every row that was read, and every problem that was found in a thread, has a verdict or a reject,
+and none has a reject that a kill caused. Of the dataset: no key twice, no file that the manifest does not name, and
+`factory audit` finds nothing, with every row's tokens read again and every answer compared again.
 
-Against an undisturbed run of the same recipe: equal work must give equal results. The recipe decodes greedily in
-float32, so a sample's tokens depend on its prompt and on what Python answered, not on seeds, on who drew it, or on
-whether its engine died half-way. Two things legitimately differ. A sample whose interpreter died with variables in it
-is told so, and goes on differently. And rounding may decide between two tokens that the teacher finds equally likely,
-which is looked up in the teacher itself. A problem with such a sample, in either run, is excused from the comparison;
-of all others the endings, the sample keys, the published keys and every token must be the same.
+Against an undisturbed run of the same recipe: equal work must give equal results, in curation too. The recipe decodes
+greedily in float32, so a sample's tokens depend on its prompt and on what Python answered, not on seeds, on who drew
+it, or on whether its engine died half-way. Two things legitimately differ. A sample whose interpreter died with
+variables in it is told so, and goes on differently. And rounding may decide between two tokens that the teacher finds
+equally likely, which is looked up in the teacher itself. A problem with such a sample, in either run, is excused from
+the comparison; of all others the endings, the sample keys, the published keys and every token must be the same.
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ class Judged:
 def judge(run: Account, calm: Account) -> Judged:
     """Hold a disturbed run against its inputs, its dataset and an undisturbed run."""
     judged = Judged()
-    judged.check("every input row has a verdict or a reject", run.entered - run.ended)
+    judged.check("every row and every problem of a thread has an ending", run.entered - run.ended)
+    n_found = {thread.thread_id: thread.n_found for thread in run.curated}
+    judged.check(
+        "every problem found in a thread went on or has a reject",
+        (thread_id for thread_id, ids in run.stated.items() if len(ids) != n_found[thread_id]),
+    )
     judged.check("nothing ended that did not enter", run.ended - run.entered)
     judged.check("no reject was caused by a kill", (r.id for r in run.rejects if r.reason in NEVER))
     keys = Counter(map(name_of, run.published))
@@ -72,6 +77,7 @@ def _compare(judged: Judged, run: Account, calm: Account) -> None:
         (f"{t.key}: {_difference(t, before[t.key])}" for t in others if t.problem_id not in rounded),
     )
     judged.check("the inputs are those of the undisturbed run", run.entered ^ calm.entered)
+    judged.check("the same problems were found in the same threads", _found(run) ^ _found(calm))
     judged.check("the same rows were refused before a sample was drawn", _refusals(run) ^ _refusals(calm))
     judged.check("problems ended the same way", _but(_endings(run) ^ _endings(calm), excused))
     judged.check("they have the same finished samples", _but(_keys(run.keys) ^ _keys(calm.keys), excused))
@@ -93,6 +99,11 @@ def _audit(judged: Judged, run: Account) -> None:
 def _told_of_a_loss(traces: Iterable[Trace]) -> set[str]:
     """Problems of which a sample was shown that its interpreter was lost."""
     return {trace.problem_id for trace in traces if any(call.state_lost for call in trace.tool_calls)}
+
+
+def _found(run: Account) -> set[tuple[str, str | None, str]]:
+    """(id, answer, text) of the problems of all threads."""
+    return {(problem.id, problem.answer, problem.text) for thread in run.curated for problem in thread.problems}
 
 
 def _refusals(run: Account) -> set[tuple[str, str]]:
