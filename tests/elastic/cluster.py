@@ -138,6 +138,9 @@ def _start(folder: Path) -> tuple[str, dict[str, str], subprocess.Popen[bytes]]:
         "RAY_ADDRESS": address,
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # or a pool of engines learns of its load every ten seconds only
+        "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
+        "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "2",
     }
     head_env = {
         "AUTOSCALER_UPDATE_INTERVAL_S": "1",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from pathlib import Path
 
 from factory import recipe
 from factory.dialects import dialect
+from factory.dialects.protocol import Tokenizer
 from factory.dialects.tokenizer import HfTokenizer, encode_markup
 from factory.engines import model_files, serve
-from factory.engines.protocol import SamplingParams
+from factory.engines.protocol import Chunk, SamplingParams
 from factory.engines.scripted import Script, ScriptedEngine
 
-SLOW = "slowly"
-"""A problem with this word takes its teacher about seventy times as long."""
+HELD = re.compile(r"while (\S+) is there")
+"""A problem with these words keeps its teacher busy for as long as a file is there."""
 CHUNK_S = 0.3
 
 
@@ -21,22 +26,41 @@ class LightReplica(serve.Replica):
 
     def _start(self, model: str, config: recipe.VllmEngine, revision: str | None) -> LightEngine:
         tokenizer = HfTokenizer(model_files.tokenizer_file(model, revision))
-        return LightEngine(
-            _teacher(tokenizer), capacity=config.max_num_seqs, chunk_tokens=config.chunk_tokens, delay_s=CHUNK_S
-        )
+        return LightEngine(tokenizer, config)
 
 
 class LightEngine(ScriptedEngine):
     dead = False
 
+    def __init__(self, tokenizer: Tokenizer, config: recipe.VllmEngine) -> None:
+        super().__init__(
+            _teacher(tokenizer), capacity=config.max_num_seqs, chunk_tokens=config.chunk_tokens, delay_s=CHUNK_S
+        )
+        self._tokenizer = tokenizer
 
-def _teacher(tokenizer: HfTokenizer) -> Script:
+    async def generate(
+        self, prompt_token_ids: list[int], sampling: SamplingParams, *, affinity: str = ""
+    ) -> AsyncGenerator[Chunk, None]:
+        text = self._tokenizer.decode(prompt_token_ids)
+        async with aclosing(super().generate(prompt_token_ids, sampling, affinity=affinity)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+                while _is_held(text):  # noqa: ASYNC110 (a file cannot be waited for)
+                    await asyncio.sleep(CHUNK_S)
+
+
+def _is_held(text: str) -> bool:
+    found = HELD.search(text)
+    return found is not None and Path(found[1]).exists()
+
+
+def _teacher(tokenizer: Tokenizer) -> Script:
     harmony = dialect("harmony", tokenizer)
     call = encode_markup(
-        tokenizer, "<|channel|>analysis to=python code<|message|>import time\ntime.sleep(1)\nprint(2 + 2)<|call|>"
+        tokenizer, "<|channel|>analysis to=python code<|message|>import time\ntime.sleep(2)\nprint(2 + 2)<|call|>"
     )
     answer = encode_markup(tokenizer, "<|channel|>final<|message|>\\boxed{4}<|return|>")
-    thought = tokenizer.encode("1 + 1 + 1 + 1 ")
+    thoughts = 4 * tokenizer.encode("1 + 1 + 1 + 1 ")
 
     def script(prompt: list[int], sampling: SamplingParams) -> Sequence[int]:
         text = tokenizer.decode(prompt)
@@ -44,6 +68,6 @@ def _teacher(tokenizer: HfTokenizer) -> Script:
             return call
         opening = encode_markup(tokenizer, "<|channel|>analysis<|message|>")
         closing = encode_markup(tokenizer, "<|end|><|start|>assistant")
-        return [*opening, *thought * (300 if SLOW in text else 4), *closing, *answer]
+        return [*opening, *thoughts, *closing, *answer]
 
     return script

@@ -28,12 +28,14 @@ from factory.store.parts import DIRECTORIES
 from factory.store.tables import read_table
 from tests.conftest import ROOT
 from tests.elastic.cluster import NODE_TYPES, ElasticCluster, Look, elastic_cluster
-from tests.elastic.light import SLOW
+from tests.elastic.light import HELD
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(1800)]
 
 PATIENCE_S = 600.0
 RECIPE = ROOT / "tests" / "elastic" / "recipe.yaml"
+LEAST = {"cpu": 2, "gpu": 1, "engines": 1, "programs": 1, "sandboxes": 1}
+"""What a run of this recipe holds at least. Its sandbox fills a machine."""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,10 @@ class Job:
     def most(self, name: str) -> int:
         return max(look.count(name) for look in self.looks)
 
+    def ebbed(self) -> bool:
+        """Whether every pool and every type of machine has grown, and is down to its least again."""
+        return all(self.most(name) > least == self.looks[-1].count(name) for name, least in LEAST.items())
+
     def _look(self) -> None:
         look = self.cluster.look()
         if not self.looks or look != self.looks[-1]:
@@ -99,23 +105,18 @@ def job(cluster: ElasticCluster, folder: Path, texts: list[str], *settings: str)
         process.wait()
 
 
-def test_pools_and_machines_come_with_the_work_and_go_with_it(cluster, tmp_path):
-    cluster.stock("gpu", 0)
-    texts = [f"What is 2 + 2? ({n})" for n in range(40)] + [f"What is 2 + 2, {SLOW}?"]
-    with job(cluster, tmp_path, texts) as run:
-        run.until(lambda: "1 x 1 GPU (engine): the cluster has no GPU" in run.said)
-        assert run.most("engines") == 0
-        cluster.restock("gpu")
-        run.finish()
-    print(run.said)
-    for name in ("cpu", "gpu", "engines", "programs", "sandboxes"):
-        assert run.looks[0].count(name) == 0
-        assert run.most(name) >= 2, name
-    last = next(look for look in reversed(run.looks) if look.count("engines"))
-    for pool in ("engines", "programs", "sandboxes"):
-        assert last.count(pool) < run.most(pool), pool  # smaller again while the last problem ran
-    assert (status(str(run.out)).finished, status(str(run.out)).total) == (41, 41)
-    gone(cluster)
+def test_pools_that_ask_for_every_cpu_leave_each_other_room(cluster, tmp_path):
+    """Each pool alone would hold all CPUs of the one machine that the market has, and the job would stand still."""
+    greedy = ["sandbox.actors=[4,8]", "sandbox.num_cpus=1", "programs.workers=[4,8]", "teacher.engine.replicas=[1,1]"]
+    cluster.stock("cpu", 1)
+    try:
+        with job(cluster, tmp_path, [f"What is 2 + 2? ({n})" for n in range(12)], *greedy) as run:
+            run.finish()
+    finally:
+        cluster.restock("cpu")
+    assert "sandbox.actors 4 -> 1, programs.workers 4 -> 2" in run.said
+    assert run.most("cpu") == 1
+    assert (status(str(run.out)).finished, status(str(run.out)).total) == (12, 12)
 
 
 def test_machines_that_are_taken_away_cost_no_finished_work(cluster, tmp_path):
@@ -139,27 +140,40 @@ def test_machines_that_are_taken_away_cost_no_finished_work(cluster, tmp_path):
     assert (status(str(run.out)).finished, status(str(run.out)).total) == (32, 32)
 
 
-def test_pools_that_ask_for_every_cpu_leave_each_other_room(cluster, tmp_path):
-    """Each pool alone would hold all CPUs of the one machine that the market has, and the job would stand still."""
-    greedy = ["sandbox.actors=[4,8]", "programs.workers=[4,8]", "teacher.engine.replicas=[1,1]"]
-    gone(cluster)  # what an earlier test held would count
-    cluster.stock("cpu", 1)
-    try:
-        with job(cluster, tmp_path, [f"What is 2 + 2? ({n})" for n in range(12)], *greedy) as run:
-            run.finish()
-    finally:
-        cluster.restock("cpu")
-    assert "sandbox.actors 4 -> 1, programs.workers 4 -> 2" in run.said
-    assert run.most("cpu") == 1
-    assert (status(str(run.out)).finished, status(str(run.out)).total) == (12, 12)
-
-
 def test_a_stopped_job_gives_its_machines_back(cluster, tmp_path):
-    with job(cluster, tmp_path, [f"What is 2 + 2, {SLOW}?"]) as run:
+    hold = tmp_path / "hold"
+    hold.touch()
+    with job(cluster, tmp_path, [held(hold)]) as run:
         run.until(lambda: cluster.look().count("engines") == 1)
         run.process.terminate()  # as `ray job stop` does
         run.process.wait()
     gone(cluster)
+
+
+def test_pools_and_machines_come_with_the_work_and_go_with_it(cluster, tmp_path):
+    """Most of the work is soon done. One problem stays, and with it one actor of each pool on as few machines."""
+    cluster.stock("gpu", 0)
+    hold = tmp_path / "hold"
+    hold.touch()
+    with job(cluster, tmp_path, [*(f"What is 2 + 2? ({n})" for n in range(40)), held(hold)]) as run:
+        run.until(lambda: "1 x 1 GPU (engine): the cluster has no GPU" in run.said)
+        assert run.most("engines") == 0
+        cluster.restock("gpu")
+        run.until(lambda: run.ebbed() and len(samples(run.out)) == 80)
+        hold.unlink()
+        run.finish()
+    print(run.said)
+    assert not any(run.looks[0].count(name) for name in LEAST)
+    drawn = samples(run.out)
+    assert (len(drawn), set(drawn.values())) == (82, {1})
+    assert (status(str(run.out)).finished, status(str(run.out)).total) == (41, 41)
+
+
+def held(place: Path) -> str:
+    """A problem that is not solved while a file is there."""
+    text = f"What is 2 + 2, while {place} is there?"
+    assert HELD.search(text)
+    return text
 
 
 def samples(out: Path) -> Counter[str]:
