@@ -8,17 +8,15 @@ from factory.arrow import from_table, to_table
 from factory.engines.failover import Failover
 from factory.engines.protocol import EngineUnavailable
 from factory.engines.scripted import ScriptedEngine, by_text
-from factory.programs.effects import Model
 from factory.recipe import Recipe
 from factory.records import Asked, Attribution, Curated, Post, Problem, Reject, Thread
 from factory.stages.curate import Curate
 from factory.stages.ledger import Ledger
-from factory.stages.services import Services
 from factory.store.ids import scoped
 from factory.store.parts import DIRECTORIES
 from factory.store.run import Run
-from tests.programs.rollouts import HARMONY, TOKENIZER, Python
-from tests.stages.test_solve import SETTINGS, journaled
+from tests.programs.rollouts import TOKENIZER
+from tests.stages.support import SETTINGS, connecting, journaled
 
 ASKER, HELPER = (
     Attribution(license="CC BY-SA 3.0", user_name="ann"),
@@ -73,18 +71,7 @@ def curator():
 
 
 def stage(run, recipe, engine, ledger=None):
-    ledger = ledger or Ledger(run.uri)
-
-    async def begin(owner):
-        return ledger.begin(owner)
-
-    async def recorded(owner):
-        return ledger.recorded(owner)
-
-    async def connect():
-        return Services({"curator": Model(engine, HARMONY)}, Python(), begin, recorded)
-
-    return Curate(run, recipe, connect)
+    return Curate(run, recipe, connecting(ledger or Ledger(run.uri), curator=engine))
 
 
 async def problems(curate, *threads):

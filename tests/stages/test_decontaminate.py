@@ -10,14 +10,13 @@ from factory.arrow import from_table, to_table
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.engines.scripted import ScriptedEngine, by_text
-from factory.programs.effects import Model, Recorded
 from factory.recipe import Recipe
 from factory.records import Asked, Problem, Reject
 from factory.stages.decontaminate import Decontaminate
-from factory.stages.services import Services
+from factory.stages.ledger import Ledger
 from factory.store.run import Run
-from tests.programs.rollouts import HARMONY, TOKENIZER, Python
-from tests.stages.test_solve import SETTINGS, journaled
+from tests.programs.rollouts import TOKENIZER
+from tests.stages.support import SETTINGS, connecting, journaled
 
 APPLES = "Tom has 12 apples and buys 5 more. How many apples does Tom have now?"
 BENCHMARK = [
@@ -69,12 +68,7 @@ async def test_the_judge_settles_close_calls(tmp_path, index, reply, leaves):
     reworded = Problem(id="close", text="Tom owned 12 apples. He bought 5. How many apples has he?", source="s")
     engine = ScriptedEngine(by_text(TOKENIZER, [(".*", f"<|channel|>final<|message|>{reply}<|return|>")]))
 
-    async def recorded(row_id):
-        return Recorded()
-
-    async def connect():
-        return Services({"judge": Model(engine, HARMONY)}, Python(), None, recorded)
-
+    connect = connecting(Ledger(run.uri), judge=engine)
     stage = Decontaminate(run, settings, lambda: index, connect)
     kept = await passed(stage, reworded)
     stage._journal.flush()  # what was asked follows by age; here at once

@@ -10,7 +10,7 @@ from factory.records import Problem, Reject
 from factory.stages.near_duplicates import FOUND, Embed, NearDuplicates, find
 from factory.store.run import Run
 from factory.store.tables import read_table
-from tests.stages.test_solve import SETTINGS, journaled
+from tests.stages.support import SETTINGS, journaled
 
 ANSWERED = Problem(id="z", text="Tom has 12 apples and buys 5 more. How many apples does Tom have now?", answer="17")
 COPY = Problem(id="a", text=ANSWERED.text.upper() + "  ", position="f:1")

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from factory.arrow import from_table, to_table
+from factory.arrow import to_table
 from factory.engines.failover import Failover
 from factory.engines.protocol import EngineUnavailable
 from factory.engines.scripted import ScriptedEngine
 from factory.errors import FactoryError
 from factory.programs import effects
-from factory.programs.effects import Model
 from factory.recipe import Recipe
 from factory.records import Mode, Problem, Reject, SampleKey, Trace, Verdict
 from factory.stages.ledger import Ledger
-from factory.stages.services import Services
 from factory.stages.solve import Solve
 from factory.store.parts import DIRECTORIES
 from factory.store.run import Run
-from factory.store.tables import read_table
-from tests.programs.rollouts import FINAL, HARMONY, TOKENIZER, Python, call, turns
-
-SETTINGS = {
-    "name": "t",
-    "sources": [{"path": "x"}],
-    "teacher": {"model": "m"},
-    "solve": {"samples": 2, "sampling": {"max_tokens": 500, "wall_time_s": 30}},
-    "journal": {"part_age_s": 0.1},
-    "programs": {"max_attempts": 2},
-}
-PROBLEM = Problem(id="p", text="2 + 2?", answer="4", source="s")
+from tests.programs.rollouts import FINAL, TOKENIZER, call, turns
+from tests.stages.support import PROBLEM, SETTINGS, connecting, journaled
 
 
 @pytest.fixture
@@ -44,28 +32,12 @@ def run(tmp_path, recipe):
 
 
 def stage(run, recipe, engine, ledger=None):
-    ledger = ledger or Ledger(run.uri)
-
-    async def begin(row_id):
-        return ledger.begin(row_id)
-
-    async def recorded(row_id):
-        return ledger.recorded(row_id)
-
-    async def connect():
-        return Services({"teacher": Model(engine, HARMONY)}, Python(), begin, recorded)
-
-    return Solve(run, recipe, connect)
+    return Solve(run, recipe, connecting(ledger or Ledger(run.uri), teacher=engine))
 
 
 async def outcomes(solve, *problems):
     tables = [table async for table in solve(to_table(Problem, list(problems)))]
     return {row["id"]: row["outcome"] for table in tables for row in table.to_pylist()}
-
-
-def journaled(run, kind):
-    keys = [entry.key for entry in run.store.list(DIRECTORIES[kind])]
-    return [row for key in keys for row in from_table(kind, read_table(run.store, key))]
 
 
 def teacher(**options):

@@ -12,19 +12,18 @@ from factory.engines.admission import Admission, Idle
 from factory.engines.protocol import EngineLoad
 from factory.engines.scripted import ScriptedEngine
 from factory.metrics import Metric
-from factory.programs.effects import Model
 from factory.recipe import Recipe
 from factory.records import Asked, Problem, Trace
 from factory.report.funnel_metrics import FunnelMetrics
 from factory.stages.counted import Counted
 from factory.stages.ledger import Ledger
-from factory.stages.services import Services
 from factory.stages.solve import Solve
 from factory.stages.vitals import Vitals
 from factory.store.run import Run
 from factory.verify import Checker
-from tests.programs.rollouts import FINAL, HARMONY, Python, call, turns
-from tests.stages.test_solve import PROBLEM, SETTINGS, journaled, outcomes
+from tests.programs.rollouts import FINAL, Python, call, turns
+from tests.stages.support import PROBLEM, SETTINGS, connecting, journaled
+from tests.stages.test_solve import outcomes
 
 
 class Recorder:
@@ -64,18 +63,7 @@ def recorder() -> Recorder:
 
 
 def stage(run: Run, recipe, engine, recorder):
-    ledger = Ledger(run.uri)
-
-    async def begin(row_id):
-        return ledger.begin(row_id)
-
-    async def recorded(row_id):
-        return ledger.recorded(row_id)
-
-    async def connect():
-        return Services({"teacher": Model(engine, HARMONY)}, Python(), begin, recorded, recorder)
-
-    return Solve(run, recipe, connect)
+    return Solve(run, recipe, connecting(Ledger(run.uri), recorder, teacher=engine))
 
 
 async def test_tokens_and_samples_add_up_to_what_is_journaled(run, recipe, recorder):
