@@ -7,13 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from inspect import isasyncgenfunction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -24,8 +29,9 @@ from factory.inspection.audit import audit
 from factory.inspection.status import status
 from factory.inspection.why import life_of, render
 from factory.recipe import Recipe
-from factory.records import Asked, Curated, Reject, Verdict
+from factory.records import Asked, Curated, Reject, Trace, Verdict
 from factory.report.funnel import Stage
+from factory.stages import near_duplicates
 from factory.store.fs import Store
 from factory.store.manifest import load
 from factory.store.parts import DIRECTORIES
@@ -100,31 +106,42 @@ def workers(ray_local):
     return kill
 
 
+class Attack:
+    """The words of a forum's model, which kill the curating worker at the twelfth question about threads."""
+
+    def __init__(self, made: Forum, out: Path, workers: Callable[[str], int]) -> None:
+        self._made, self._out, self._workers = made, out, workers
+        self._questions, self._lock = 0, threading.Lock()
+        self.killed = 0
+        self.before: set[str] = set()  # keys of the replies that were in the journal by then
+
+    def script(self, words: str) -> str:
+        with self._lock:
+            self._questions += words in self._made.replies
+            if self._questions == 12 and not self.killed:
+                time.sleep(2)  # what was said before gets into storage
+                self.before = {row.key for row in journaled(self._out, Asked)}
+                self.killed = self._workers("Curate")
+        return self._made.script(words)
+
+    def check(self) -> None:
+        """One worker died, and what was in the journal was not asked again."""
+        assert self.killed == 1
+        assert self.before
+        asked = Counter(row.key for row in journaled(self._out, Asked))
+        assert not [key for key in self.before if asked[key] > 1]
+
+
 def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp_path, made, workers):
     out = tmp_path / "run"
-    killed: list[int] = []
-    before: set[str] = set()
-
-    def script(words: str) -> str:
-        if words in made.replies and len(before_prompts) < 12:
-            before_prompts.append(words)
-            if len(before_prompts) == 12:
-                time.sleep(2)  # what was said before gets into storage
-                before.update(row.key for row in journaled(out, Asked))
-                killed.append(workers("Curate"))
-        return made.script(words)
-
-    before_prompts: list[str] = []
-    with model_server(script) as server:
+    attack = Attack(made, out, workers)
+    with model_server(attack.script) as server:
         recipe = Recipe.model_validate(settings(made, server))
         run = pipeline.prepare(recipe, str(out))
         said: list[str] = []
         done = pipeline.build(run, recipe, say=said.append)
-    assert killed == [1]
+    attack.check()
     assert not (out / "near_duplicates.parquet").exists()
-    assert before
-    asked = [row.key for row in journaled(out, Asked)]
-    assert not [key for key, n in Counter(asked).items() if n > 1 and key in before]  # journaled replies were replayed
     assert done.unfinished == 0
     check_run(out, made, done.stages)
     (read,) = (stage for stage in done.stages if stage.name == "read")
@@ -161,7 +178,36 @@ def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp
     assert again.manifest == done.manifest
 
 
-def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, ray_local, monkeypatch):
+def dies_once(stage: type, folder: Path) -> type:
+    """A stage whose first worker to finish a batch dies by SIGKILL before it hands anything on."""
+
+    def last_breath() -> None:
+        with suppress(FileExistsError):
+            (folder / f"{stage.__name__} died").touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if isasyncgenfunction(stage.__call__):
+
+        async def call(self: Any, batch: pa.Table) -> AsyncGenerator[pa.Table, None]:
+            tables = [table async for table in super(mortal, self).__call__(batch)]
+            last_breath()
+            for table in tables:
+                yield table
+    else:
+
+        def call(self: Any, batch: pa.Table) -> pa.Table:
+            table = super(mortal, self).__call__(batch)
+            last_breath()
+            return table
+
+    mortal = type(stage.__name__, (stage,), {"__call__": call})
+    return mortal
+
+
+def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, workers, monkeypatch):
+    """Whoever dies: the driver, the worker that curates, the one that embeds, and the one that lets copies go."""
+    for stage in (near_duplicates.Embed, near_duplicates.NearDuplicates):
+        monkeypatch.setattr(near_duplicates, stage.__name__, dies_once(stage, tmp_path))
     out, table = tmp_path / "run", tmp_path / "copies.jsonl"
     unanswered = made.problems["forum.example:50/1"]
     copies = [
@@ -175,7 +221,8 @@ def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, ray_loc
     def died(work: Any) -> Any:
         raise ConnectionError("the driver is gone")
 
-    with model_server(made.script) as server:
+    attack = Attack(made, out, workers)
+    with model_server(attack.script) as server:
         sections = settings(made, server, sources=sources, near_duplicates={"enabled": True})
         recipe = Recipe.model_validate(sections)
         run = pipeline.prepare(recipe, str(out))
@@ -187,9 +234,11 @@ def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, ray_loc
         assert not journaled(out, Verdict)
         done = pipeline.build(run, recipe, say=lambda line: None)
     assert (out / "near_duplicates.parquet").stat().st_mtime_ns == found
+    attack.check()
+    assert {path.name for path in tmp_path.glob("* died")} == {"Embed died", "NearDuplicates died"}
     rejects = [row for row in journaled(out, Reject) if row.stage == "near_duplicates"]
     assert {row.id: row.detail.split(" stays: ")[0] for row in rejects} == {"copy-1": "t1", unanswered.id: "copy-2"}
-    assert len(rejects) == 2
+    assert sorted(Counter(str(row.key) for row in journaled(out, Trace)).values())[-1] == 1  # nobody was drawn twice
     solved = {*made.problems, "t1", "t2", "t3", "copy-2", "other"} - {unanswered.id}
     assert {v.problem.id for v in journaled(out, Verdict)} == solved
     stages = {stage.name: stage for stage in done.stages}
@@ -199,10 +248,9 @@ def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, ray_loc
     assert "rejected   at near_duplicates, near_duplicate: t1 stays" in render(life_of(str(out), "copy-1"))
 
 
-def test_a_driver_s_death_costs_no_thread(tmp_path, made):
+def test_a_driver_s_death_costs_no_thread(tmp_path, made, ray_local):
     out, file = tmp_path / "run", tmp_path / "recipe.yaml"
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    environment.pop("RAY_ADDRESS", None)
+    environment = {**os.environ, "RAY_ADDRESS": ray_local.get_runtime_context().gcs_address}
 
     def start(log: Any) -> subprocess.Popen[bytes]:
         command = [sys.executable, "jobs/build_dataset.py", "--recipe", str(file), "--out", str(out)]
@@ -211,7 +259,7 @@ def test_a_driver_s_death_costs_no_thread(tmp_path, made):
         )
 
     def slow(words: str) -> str:
-        time.sleep(0.5)
+        time.sleep(0.3)
         return made.script(words)
 
     with model_server(slow) as server, (tmp_path / "log").open("w+b") as log:
