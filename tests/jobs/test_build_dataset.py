@@ -26,7 +26,7 @@ from factory.store.tables import read_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEMO = ROOT / "jobs" / "recipes" / "demo.yaml"
-TABLE = ["sources=[{path: jobs/demo/problems.jsonl, limit: 16}]", "verify.judge=never", "decontaminate.judge=never"]
+TABLE = ["sources=[{path: jobs/demo/problems.jsonl, limit: 8}]", "verify.judge=never", "decontaminate.judge=never"]
 SMALL = ["solve.samples=1", "near_duplicates.enabled=false", *TABLE]
 
 
@@ -64,7 +64,7 @@ def test_a_killed_job_goes_on_where_it_stopped(tmp_path):
     out = tmp_path / "run"
     with (tmp_path / "log").open("w+") as log:
         process = start(out, log)
-        wait_for(lambda: sum(map(len, journaled(out, Trace).values())) >= 20, process, log)
+        wait_for(lambda: sum(map(len, journaled(out, Trace).values())) >= 10, process, log)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         time.sleep(3)  # for parts that were on their way
