@@ -13,6 +13,10 @@ from tests.s3.fixtures import s3_bucket, s3_server  # noqa: F401
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("FACTORY_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
+# A pool of engines learns of its load every two seconds, not every ten (Ray Serve reads these when it is imported).
+os.environ.setdefault("RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S", "2")
+os.environ.setdefault("RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S", "2")
+
 hypothesis.settings.register_profile("factory", deadline=None)  # how long a test takes says nothing of the code
 hypothesis.settings.load_profile("factory")
 
