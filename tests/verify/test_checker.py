@@ -12,6 +12,7 @@ import time
 
 import psutil
 import pytest
+import uvloop
 
 from factory.verify import Checker, Equivalence
 from factory.verify import checker as checker_module
@@ -104,6 +105,25 @@ async def test_a_worker_killed_from_outside_costs_its_pair_nothing():
         await kill_the_worker(checker, 0.2)  # while it imports sympy
         assert (await task).equal is True
         assert checker.stats.replaced == 1
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_worker_killed_between_two_pairs_costs_the_next_one_nothing(loop):
+    """Ray Serve brings uvloop into the processes that run programs."""
+
+    async def two_pairs() -> tuple[Equivalence, Equivalence, int]:
+        async with healthy(workers=1, timeout_s=30.0) as checker:
+            first = await checker.equal("1/2", "2/4")
+            (worker,) = checker._workers
+            process = psutil.Process(worker.process_id)
+            process.kill()
+            while worker._process.returncode is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            return first, await checker.equal("1/3", "2/6"), checker.stats.replaced
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        first, second, replaced = runner.run(two_pairs())
+    assert (first.equal, second.equal, replaced) == (True, True, 1)
 
 
 async def test_a_pair_that_kills_two_workers_is_undecided():
