@@ -1,9 +1,11 @@
 """Tokens per second of the factory's rollouts, beside raw vLLM and beside the usual ways to run tool loops.
 
-    python tests/bench/rollout_speed.py [--model DIR] [--traces 256] [--seqs 64] [--tokens 256] [--parts raw,factory]
+    python tests/bench/rollout_speed.py [--model DIR] [--traces 256] [--seqs 64] [--tokens 768] [--parts raw,factory]
 
 Each part runs in a process of its own with one engine of the same settings, the same prompts, lengths and seeds; the
-model's end token is taken away, so that every part says the same number of tokens. Parts:
+model's end token is taken away, so that every part says the same number of tokens. A turn costs a request and the part
+of a cache block that is computed anew, whatever its length: `--tokens` far below those of real traces (thousands) show
+that cost, not the loop's. Parts:
 
     raw         vllm.LLM.generate, engine core in a process of its own as AsyncLLM has it (the reference)
     raw_inproc  the same in one process (VLLM_ENABLE_V1_MULTIPROCESSING=0)
@@ -306,7 +308,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", default=str(ROOT / "jobs" / "demo" / "teacher"))
     parser.add_argument("--traces", type=int, default=256)
     parser.add_argument("--seqs", type=int, default=64, help="sequences that the engine decodes at once")
-    parser.add_argument("--tokens", type=int, default=256, help="median length of a trace")
+    parser.add_argument("--tokens", type=int, default=768, help="median length of a trace")
     parser.add_argument("--repeat", type=int, default=2, help="measurements of each, of which the best counts")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--block-size", type=int, default=0, help="tokens of a cache block; 0: as the engine has it")

@@ -45,7 +45,7 @@ def main(
     threads: Annotated[int, typer.Option(min=0, max=48, help="Threads of the demo's forum.")] = 16,
     samples: Annotated[int, typer.Option(min=1, help="Samples per problem and mode, with Python and without.")] = 1,
     files: Annotated[bool, typer.Option("--files", help="Keep the runs in a directory: no S3 server to kill.")] = False,
-    keep: Annotated[Path | None, typer.Option(help="Leave logs, and runs under --files, in this folder.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Leave logs, and runs under --files, in this empty folder.")] = None,
 ) -> None:
     """Kill every part of a run at random, and prove from storage that nothing was lost and nothing done twice.
 
@@ -59,6 +59,8 @@ def main(
     """
     folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise typer.BadParameter(f"{folder} is not empty", param_hint="--keep")
     adopt_orphans()
     sound = False
     try:
