@@ -55,7 +55,7 @@ def judge(run: Account, calm: Account) -> Judged:
         (thread_id for thread_id, ids in run.stated.items() if len(ids) != n_found[thread_id]),
     )
     judged.check("nothing ended that did not enter", run.ended - run.entered)
-    judged.check("no reject was caused by a kill", (r.id for r in run.rejects if r.reason in NEVER))
+    judged.check("no reject was caused by a kill", (f"{r.id}: {r.detail}" for r in run.rejects if r.reason in NEVER))
     keys = Counter(map(name_of, run.published))
     judged.check("no key is twice in dataset/", (key for key, n in keys.items() if n > 1))
     judged.check("dataset/ holds the files of the manifest and no other", run.stray)

@@ -59,6 +59,14 @@ async def test_a_kill_that_can_be_ignored_is_seen(monkeypatch: pytest.MonkeyPatc
     assert (await leaks()).keys() == {"hard_kill"}
 
 
+async def test_a_machine_too_busy_for_the_shortest_deadline_is_not_called_unsafe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A cell that is stopped before it has masked a signal stops softly: that says nothing of what kills one."""
+    monkeypatch.setattr("factory.sandbox.canary._DEADLINES_S", (1e-4, 1e-4, 1e-4, 5.0))
+    assert await leaks() == {}
+
+
 async def test_a_missing_effect_refuses_to_start() -> None:
     sandbox = LocalSandbox(recipe.Sandbox(), layers=("rlimits", "capabilities", "landlock"))
     before = descendants()
