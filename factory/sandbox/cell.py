@@ -149,10 +149,12 @@ class CellRun:
             self._kill("killed", f"it sent {error}")
             return
         if message is not None:
-            if _is_reply(message, self._number):
+            if self._frames:
+                self._forged("it sent more than its answer")
+            elif _is_reply(message, self._number):
                 self._finish({"status": message["status"], "trace": message["trace"]})
             else:
-                self._kill("killed", "it sent a message that is not its answer")
+                self._forged("it sent a message that is not its answer")
         elif not part:
             self._finish(None)
 
@@ -227,6 +229,10 @@ class CellRun:
         elif entries > scratch.MAX_ENTRIES:
             self._kill("disk", f"it made more than {scratch.MAX_ENTRIES} files in its scratch folder")
         return self._killed is None
+
+    def _forged(self, why: str) -> None:
+        """The end of a session whose word means nothing; a cell whose time was up stays one."""
+        self._kill("timeout" if self._interrupted else "killed", why)
 
     def _kill(self, status: CellStatus, why: str) -> None:
         if self._killed is None:

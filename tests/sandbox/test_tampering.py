@@ -65,11 +65,11 @@ FATAL = {
 
 FORGE = """
 import json, os, stat, struct, time
-def forge(**message):
+def forge(times=1, **message):
     body = json.dumps(message).encode()
     for fd in range(64):
         try:
-            if stat.S_ISSOCK(os.fstat(fd).st_mode): os.write(fd, struct.pack('>I', len(body)) + body)
+            if stat.S_ISSOCK(os.fstat(fd).st_mode): os.write(fd, times * (struct.pack('>I', len(body)) + body))
         except OSError: pass
 """
 
@@ -99,11 +99,22 @@ async def test_the_end_of_a_process_is_never_ok(sandbox: LocalSandbox, name: str
 
 async def test_a_forged_answer_ends_the_session_at_the_next_cell(sandbox: LocalSandbox) -> None:
     forged, after, third = await run_cells(
-        sandbox, FORGE + "forge(n=1, status='ok', trace='')", "print('second')", "print('third')", timeout_s=3
+        sandbox,
+        FORGE + "forge(n=1, status='ok', trace='')\ntime.sleep(2)",
+        "print('second')",
+        "print('third')",
+        timeout_s=9,
     )
     assert forged.status == "ok"  # a cell can lie about its own success
     assert (after.status, after.state_lost) == ("killed", True)
     assert third.stdout == "third\n"
+
+
+async def test_two_answers_at_once_kill(sandbox: LocalSandbox) -> None:
+    """As a forged one and the session's own arrive where the actor is slow to read."""
+    (result,) = await run_cells(sandbox, f"{FORGE}forge(2, n=1, status='ok', trace='')\ntime.sleep(5)", timeout_s=3)
+    assert (result.status, result.state_lost) == ("killed", True)
+    assert "more than its answer" in result.stderr
 
 
 @pytest.mark.parametrize(
