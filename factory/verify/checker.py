@@ -213,7 +213,7 @@ class _Worker:
     async def _exchange(self, gold: str, prediction: str) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdin is not None
-        # It may have ended since the last pair. A write would then fail, under each event loop with an error of its own.
+        # It may have ended since the last pair; a write would then fail, under each event loop with its own error.
         if self._process.stdin.is_closing():
             raise ConnectionResetError
         self._process.stdin.write(encode({"gold": gold, "prediction": prediction}))
