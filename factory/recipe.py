@@ -225,6 +225,11 @@ class Teacher(Strict):
     """Reasoning effort of one answer in the role of curator or judge."""
     engine: AnyEngine = VllmEngine()
 
+    @property
+    def served(self) -> str:
+        """Weights and engine settings: roles whose models are equal in these share one pool of engines."""
+        return f"{self.model}\0{self.revision}\0{self.engine.model_dump_json()}"
+
 
 class Sampling(Strict):
     """How one sample is drawn (Nemotron-Math, section 2.1)."""

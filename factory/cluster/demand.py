@@ -17,9 +17,12 @@ Bundle = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Actors that hold CPUs: where the recipe says how many there are at least, how many, and the CPUs of each."""
+    """Actors that hold CPUs: where the recipe says how many there are at least, how many, and the CPUs of each.
 
-    key: str
+    A pool of engines that several roles share stands at several places of the recipe.
+    """
+
+    keys: tuple[str, ...]
     least: int
     cpus: float
 
@@ -56,18 +59,21 @@ def bundles(recipe: r.Recipe) -> dict[Bundle, str]:
 
 def pools(recipe: r.Recipe) -> list[Pool]:
     """All pools of a run that hold CPUs."""
-    found: dict[int, Pool] = {}
+    places: dict[str, list[str]] = {}
+    engines: dict[str, r.VllmEngine] = {}
     for role, teacher in roles(recipe).items():
-        engine = teacher.engine
-        if isinstance(engine, r.VllmEngine):
-            pool = Pool(f"{role}.engine.replicas", engine.replicas[0], engine.reserved_cpus)
-            found.setdefault(id(teacher), pool)  # a role that the recipe leaves open shares the teacher's
-    stages = [
-        Pool("sandbox.actors", recipe.sandbox.actors[0], recipe.sandbox.num_cpus),
-        Pool("programs.workers", recipe.programs.workers[0], recipe.programs.num_cpus),
+        if isinstance(teacher.engine, r.VllmEngine):
+            engines[teacher.served] = teacher.engine
+            if getattr(recipe, role) is not None:  # else the teacher's engines play this role too
+                places.setdefault(teacher.served, []).append(f"{role}.engine.replicas")
+    found = [Pool(tuple(places[s]), engine.replicas[0], engine.reserved_cpus) for s, engine in engines.items()]
+    found += [
+        Pool(("sandbox.actors",), recipe.sandbox.actors[0], recipe.sandbox.num_cpus),
+        Pool(("programs.workers",), recipe.programs.workers[0], recipe.programs.num_cpus),
     ]
     if recipe.decontaminate.compares:
-        stages.append(Pool("decontaminate.actors", recipe.decontaminate.actors[0], recipe.decontaminate.reserved_cpus))
+        embedding = recipe.decontaminate
+        found.append(Pool(("decontaminate.actors",), embedding.actors[0], embedding.reserved_cpus))
     if any(source.kind != "table" for source in recipe.sources):
-        stages.append(Pool("curate.actors", recipe.curate.actors[0], recipe.programs.num_cpus))
-    return [pool for pool in [*found.values(), *stages] if pool.cpus and pool.least]
+        found.append(Pool(("curate.actors",), recipe.curate.actors[0], recipe.programs.num_cpus))
+    return [pool for pool in found if pool.cpus and pool.least]

@@ -41,21 +41,21 @@ def fit(recipe: r.Recipe, say: Callable[[str], None]) -> r.Recipe:
     if cpus is None:
         return recipe
     least = lowered(wanted, cpus)
-    changes = [f"{pool.key} {pool.least} -> {least[pool.key]}" for pool in wanted if least[pool.key] < pool.least]
-    say(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {', '.join(changes)}")
-    return with_least(recipe, least)
+    changes = [f"{', '.join(pool.keys)} {pool.least} -> {n}" for pool, n in least.items() if n < pool.least]
+    say(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {'; '.join(changes)}")
+    return with_least(recipe, {key: n for pool, n in least.items() for key in pool.keys})
 
 
-def lowered(pools: Sequence[Pool], cpus: float) -> dict[str, int]:
+def lowered(pools: Sequence[Pool], cpus: float) -> dict[Pool, int]:
     """How many of each pool fit into `cpus`: one of each, then one more wherever the smallest share is met."""
-    least = {pool.key: 1 for pool in pools}
+    least = dict.fromkeys(pools, 1)
     free = cpus - one_of_each(pools)
     while True:
-        open_ = [pool for pool in pools if least[pool.key] < pool.least and pool.cpus <= free]
+        open_ = [pool for pool in pools if least[pool] < pool.least and pool.cpus <= free]
         if not open_:
             return least
-        pool = min(open_, key=lambda p: least[p.key] / p.least)
-        least[pool.key] += 1
+        pool = min(open_, key=lambda p: least[p] / p.least)
+        least[pool] += 1
         free -= pool.cpus
 
 
@@ -98,7 +98,7 @@ def _try_out(wanted: Sequence[Pool], *, fixed: bool) -> float | None:
 
 
 def _too_small(wanted: Sequence[Pool], cpus: float) -> FactoryError:
-    each = ", ".join(f"{pool.key.rpartition('.')[0]} {pool.cpus:g}" for pool in wanted)
+    each = ", ".join(f"{pool.keys[0].rpartition('.')[0]} {pool.cpus:g}" for pool in wanted)
     return FactoryError(
         f"this machine has too few CPUs for the recipe: {cpus:g} of {one_of_each(wanted):g}",
         why=f"one actor of each pool has to fit beside the others: {each}",

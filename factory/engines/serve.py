@@ -83,8 +83,7 @@ def shutdown(run: str, keep: Iterable[ServePool] = ()) -> None:
 
 def pool_name(run: str, teacher: recipe.Teacher) -> str:
     """The Serve application of a pool: readable, and equal exactly for equal runs, models and engine settings."""
-    settings = f"{teacher.model}\0{teacher.revision}\0{teacher.engine.model_dump_json()}"
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(teacher.served.encode()).hexdigest()[:8]
     return f"{_slug(Path(teacher.model).name)}-{digest}{_suffix(run)}"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from factory.cluster.demand import bundle, bundles, pools
+from factory.cluster.demand import bundle, bundles, pools, roles
+from factory.cluster.fit import with_least
+from factory.engines.serve import pool_name
 from factory.recipe import Recipe
 
 SETTINGS = {
@@ -22,23 +24,35 @@ def recipe():
 
 
 def test_what_holds_cpus(recipe):
-    assert {p.key: (p.least, p.cpus) for p in pools(recipe)} == {
-        "teacher.engine.replicas": (2, 1.0),
-        "sandbox.actors": (4, 1.0),
-        "programs.workers": (4, 0.5),
+    assert {p.keys: (p.least, p.cpus) for p in pools(recipe)} == {
+        ("teacher.engine.replicas",): (2, 1.0),
+        ("sandbox.actors",): (4, 1.0),
+        ("programs.workers",): (4, 0.5),
     }
 
 
 def test_engines_on_gpus_hold_none():
     on_gpus = Recipe.model_validate(SETTINGS | {"teacher": {"model": "m", "engine": {"tensor_parallel_size": 8}}})
-    assert "teacher.engine.replicas" not in {p.key for p in pools(on_gpus)}
+    assert [p.keys for p in pools(on_gpus)] == [("sandbox.actors",), ("programs.workers",)]
     assert on_gpus.teacher.engine.reserved_gpus == 8
 
 
-def test_roles_that_share_a_model_share_its_pool():
-    judged = SETTINGS | {"verify": {"judge": "undecided"}}
-    assert [p.key for p in pools(Recipe.model_validate(judged))].count("teacher.engine.replicas") == 1
-    assert "judge.engine.replicas" not in {p.key for p in pools(Recipe.model_validate(judged))}
+def test_a_role_that_is_left_open_uses_the_teachers_pool():
+    judged = Recipe.model_validate(SETTINGS | {"verify": {"judge": "undecided"}})
+    assert [p.keys for p in pools(judged) if "engine" in p.keys[0]] == [("teacher.engine.replicas",)]
+
+
+def test_roles_with_equal_models_and_settings_share_one_pool():
+    asked = {"verify": {"judge": "undecided"}, "sources": [{"path": "x", "kind": "aops"}]}
+    small = {"model": "s", "ask_tokens": 100, "engine": {"num_gpus": 0, "replicas": [3, 3]}}
+    shared = Recipe.model_validate(SETTINGS | asked | {"curator": small, "judge": small | {"ask_tokens": 200}})
+    engines = [p for p in pools(shared) if "engine" in p.keys[0]]
+    assert [(p.keys, p.least) for p in engines] == [
+        (("teacher.engine.replicas",), 2),
+        (("curator.engine.replicas", "judge.engine.replicas"), 3),
+    ]
+    fewer = with_least(shared, {key: 1 for p in engines for key in p.keys})
+    assert len({pool_name("run", role) for role in roles(fewer).values()}) == 2
 
 
 def test_optional_stages_count_where_they_run():
@@ -46,9 +60,9 @@ def test_optional_stages_count_where_they_run():
         "decontaminate": {"benchmarks": ["b.jsonl"], "actors": [3, 4]},
         "sources": [{"path": "x", "kind": "aops"}],
     }
-    keys = {p.key: p.least for p in pools(Recipe.model_validate(everything))}
-    assert keys["decontaminate.actors"] == 3
-    assert keys["curate.actors"] == 1
+    least = {p.keys[0]: p.least for p in pools(Recipe.model_validate(everything))}
+    assert least["decontaminate.actors"] == 3
+    assert least["curate.actors"] == 1
 
 
 def test_those_who_ask_for_the_same_are_named_together(recipe):
