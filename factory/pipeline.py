@@ -147,7 +147,12 @@ def _ledger(run: Run) -> Any:
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(Ledger).options(
-        num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=16, scheduling_strategy=here
+        num_cpus=0,
+        max_restarts=-1,
+        max_task_retries=-1,
+        max_concurrency=16,
+        scheduling_strategy=here,
+        enable_task_events=False,  # Ray's head would keep 3 KB of every call
     )
     return actor.remote(run.uri)
 

@@ -33,6 +33,8 @@ _POLL_S = 1.0
 _ANSWER_S = 10.0
 _RETRY_S = 60.0
 _OPEN_ATTEMPTS = 10
+# Every cell is a call. Ray's head would take a record of each in, and keep 3 KB of each of the last 100,000.
+_OPTIONS = {"max_restarts": -1, "max_concurrency": 10_000, "enable_task_events": False}
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +56,7 @@ class SandboxPool:
         # With the driver, whose end is its own: elsewhere it would keep a machine up that nobody may need any more.
         # Ray places actors without CPUs at random, whatever is asked for, unless they must be somewhere.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        options = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": 10_000, "scheduling_strategy": here}
-        manager = ray.remote(_Manager).options(**options).remote(config)
+        manager = ray.remote(_Manager).options(num_cpus=0, scheduling_strategy=here, **_OPTIONS).remote(config)
         try:
             ray.get(manager.ready.remote())
         except RayTaskError as error:
@@ -262,8 +263,7 @@ class _Manager:
             await asyncio.sleep(_POLL_S)
 
     async def _start(self, name: str) -> None:
-        options = {"num_cpus": self._config.num_cpus, "max_restarts": -1, "max_concurrency": 10_000}
-        actor = ray.remote(_SandboxActor).options(**options).remote(self._config)
+        actor = ray.remote(_SandboxActor).options(num_cpus=self._config.num_cpus, **_OPTIONS).remote(self._config)
         try:
             effects = await actor.ready.remote()
         except RayTaskError as error:
