@@ -23,6 +23,7 @@ WORDS = r"\p{N}|\p{L}+ ?|\n|[^\p{L}\p{N}\s] ?|\s"
 """A space belongs to the word before it: so a sentence begins alike in the middle of a line and at its start."""
 _SITES: list[Site] = ["stackexchange", "aops"]
 _MAX_DISCUSSION = 24_000
+_LAST_WORDS = 6
 
 Question = tuple[str, dict[str, Any], str]
 """Prompt, variables, and the reply that is right."""
@@ -47,6 +48,7 @@ def question(name: str, rng: random.Random, *, apart: bool, crowded: bool = Fals
     given["problem"] = known.text
     if name == "extract_answer":
         given["discussion"] = discussion_text(record, _MAX_DISCUSSION)
+        return name, given, found(thread, known)
     return name, given, reply(name, known)
 
 
@@ -55,10 +57,26 @@ def listed(thread: ForumThread) -> str:
     return "\n".join(f"Problem {n}: {known.text}" for n, known in enumerate(thread.key, 1)) or "No problem"
 
 
+def found(thread: ForumThread, known: Known) -> str:
+    """The reply to the search for an answer.
+
+    Where the thread poses several problems it thinks first: which labels the problems go by, each known by its last
+    words, which of them is asked for, and the sentence that speaks of that one. Each step copies what stands above it;
+    a tiny model learns that, but not to find the answer at one glance.
+    """
+    answer = f"Answer: \\boxed{{{known.answer}}}" if known.answer else "Answer: not found"
+    if len(thread.key) == 1:
+        return answer
+    spoken = any(other.named for other in thread.key)
+    lines = [
+        f"{' '.join(other.text.split()[-_LAST_WORDS:])} = {other.label if spoken else number}"
+        for number, other in enumerate(thread.key, 1)
+    ]
+    return "\n".join([*lines, f"asked: {lines[thread.key.index(known)]}", known.named or "nothing", answer])
+
+
 def reply(name: str, known: Known) -> str:
-    """The reply to any later step."""
-    if name == "extract_answer":
-        return f"Answer: \\boxed{{{known.answer}}}" if known.answer else "Answer: not found"
+    """The reply to any other step."""
     if name == "convert_proof":
         return f"Problem: {known.converted or 'none'}"
     classifier = _CLASSIFIERS[name]

@@ -83,6 +83,7 @@ def test_problems_stand_in_their_post_and_answers_in_their_thread(site: threads.
             question = known.text if known.text in post else known.text.rpartition(". ")[2]
             assert question in post, (known.text, post)
             assert known.answer is None or known.answer in post + replies
+            assert known.named in replies
         listed = "\n".join(f"Problem {n}: {known.text}" for n, known in enumerate(thread.key, 1)) or "No problem"
         assert curation.problems(listed).value == [known.text for known in thread.key]
 

@@ -27,9 +27,13 @@ class Reply:
 
 @dataclass(slots=True)
 class Discussion:
-    """What is said below a post, and what its author says of the answer. `answers`: one for each problem, or None."""
+    """What is said below a post, and what its author says of the answer.
+
+    `answers`: one for each problem, or None. `named`: the sentences that give them, each by its problem's label.
+    """
 
     answers: list[str | None]
+    named: dict[str, str] = field(default_factory=dict)
     replies: list[Reply] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     own: str = ""
@@ -61,7 +65,7 @@ def _on_one(rng: random.Random, site: str, problem: Posed) -> Discussion:
         return Discussion([plain], replies=_hints(rng, 2), own=say(rng, "own_result", A=right))
     if case == "wrong":
         bare, shown = _written(rng, _other(rng, str(problem.answer)))
-        return Discussion([bare], [Reply(say(rng, "answer", "guess", A=shown), score=rng.randint(0, 3))])
+        return Discussion([bare], replies=[Reply(say(rng, "answer", "guess", A=shown), score=rng.randint(0, 3))])
     mistaken = say(rng, "answer", "guess", A=wrong)
     if case == "right":
         replies = [Reply(full, score=rng.randint(1, 12), accepted=rng.random() < 0.5), *_hints(rng, 1)]
@@ -77,7 +81,7 @@ def _on_one(rng: random.Random, site: str, problem: Posed) -> Discussion:
         replies = [Reply(full, score=rng.randint(1, 9)), Reply(mistaken, score=rng.randint(-2, 9))]
         rng.shuffle(replies)
         replies.append(Reply(say(rng, "agreement", A=right), score=rng.randint(0, 2)))
-    return Discussion([plain], replies)
+    return Discussion([plain], replies=replies)
 
 
 def _corrected(rng: random.Random, site: str, mistaken: str, correction: str) -> list[Reply]:
@@ -93,16 +97,16 @@ def _corrected(rng: random.Random, site: str, mistaken: str, correction: str) ->
 def _on_several(rng: random.Random, problems: list[Posed], labels: list[str]) -> Discussion:
     """Replies that answer all problems, or some, each under its label."""
     answers: list[str | None] = [None] * len(problems)
-    said: list[str] = []
+    named: dict[str, str] = {}
     for number, (problem, label) in enumerate(zip(problems, labels, strict=True)):
         if problem.answer is not None and rng.random() < 0.8:
             answers[number], shown = _written(rng, problem.answer)
-            said.append(say(rng, "with_label", A=shown, L=label))
-    if not said:
+            named[label] = say(rng, "with_label", A=shown, L=label)
+    if not named:
         return Discussion(answers, replies=_hints(rng, 2))
-    texts = [" ".join(said)] if rng.random() < 0.6 else said
+    texts = [" ".join(named.values())] if rng.random() < 0.6 else named.values()
     replies = [Reply(text, score=rng.randint(0, 8)) for text in texts]
-    return Discussion(answers, [*replies, *(_hints(rng, 1) if rng.random() < 0.5 else [])])
+    return Discussion(answers, named, [*replies, *(_hints(rng, 1) if rng.random() < 0.5 else [])])
 
 
 def _hints(rng: random.Random, most: int) -> list[Reply]:

@@ -17,12 +17,18 @@ Block = tuple[Style, str]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a careful reader finds of one problem. `answer` is the one that the thread gives, as it is written there."""
+    """What a careful reader finds of one problem. `answer` is the one that the thread gives, as it is written there.
+
+    Where a thread poses several problems, `label` is what its replies call this one, and `named` the sentence of theirs
+    that gives the answer.
+    """
 
     text: str
     kind: str
     answer: str | None = None
     converted: str | None = None
+    label: str = ""
+    named: str = ""
 
 
 @dataclass(slots=True)
@@ -81,8 +87,8 @@ def pose(rng: random.Random, site: Site, posed: list[Posed] | Parts) -> ForumThr
         title, middle = problems[0].text, []
     body = _join(rng, opening, middle, closing)
     key = [
-        Known(problem.text, problem.kind, answer, problem.converted)
-        for problem, answer in zip(problems, said.answers, strict=True)
+        Known(problem.text, problem.kind, answer, problem.converted, label, said.named.get(label, ""))
+        for problem, answer, label in zip(problems, said.answers, labels, strict=True)
     ]
     tag = problems[0].family.replace("_", "-") or "problem-solving"
     return ForumThread(title, body or [("paragraph", "Please help.")], tag, said.comments, said.replies, key)
