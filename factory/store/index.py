@@ -141,7 +141,8 @@ class JournalIndex:
             failed_at, error = self._failed
             if error and failed_at > asked:
                 raise error  # of who had the turn before: storage was waited for long enough
-            if time.monotonic() - self._refreshed > self._max_age_s:
+            # `asked`, not now: a slow refresh serves all who came to wait for it, or each would make one more
+            if asked - self._refreshed > self._max_age_s:
                 try:
                     self.refresh()
                 except Exception as error:

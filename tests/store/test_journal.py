@@ -318,6 +318,32 @@ def test_who_waited_for_a_look_that_failed_gets_its_error_at_once(tmp_path, monk
     assert len(looks) == 1
 
 
+def test_one_slow_look_serves_all_who_came_to_wait_for_it(tmp_path, clock, monkeypatch):
+    """Where a look takes longer than answers may be old, the callers would else make one each, one after the other."""
+    looks, gate, every, arrived = [], threading.Event(), LocalStore.list, threading.Semaphore(0)
+
+    def now() -> float:
+        arrived.release()  # whoever asks an index looks at the clock first
+        return clock.now
+
+    def slow(store, prefix="", after=""):
+        looks.append(prefix)
+        assert gate.wait(30)
+        return every(store, prefix, after)
+
+    monkeypatch.setattr(LocalStore, "list", slow)
+    monkeypatch.setattr(clock, "monotonic", now, raising=False)
+    index = JournalIndex(LocalStore(tmp_path), max_age_s=2.0)
+    with ThreadPoolExecutor(8) as callers:
+        calls = [callers.submit(index.counts) for _ in range(8)]
+        for _ in range(9):  # all of them, and the one look
+            assert arrived.acquire(timeout=30)
+        clock.now += 3  # the look is now older than answers may be
+        gate.set()
+    assert all(call.result()["finished"][""] == [0] for call in calls)
+    assert sorted(looks) == sorted(DIRECTORIES.values())
+
+
 def test_a_curated_thread_has_ended_and_its_problems_wait(tmp_path):
     store = Store.open(tmp_path)
     index = JournalIndex(store, max_age_s=0)
