@@ -83,8 +83,11 @@ def _keep(counts: Counter[str], target: Path) -> None:
         time.sleep(0.5)
         if (now := dict(counts)) != written:
             partial = target.with_suffix(".part")
-            partial.write_text(json.dumps(now))
-            partial.replace(target)
+            try:
+                partial.write_text(json.dumps(now))
+                partial.replace(target)
+            except FileNotFoundError:
+                return  # the bench is over, and its folder gone
             written = now
 
 
