@@ -41,8 +41,8 @@ def fit(recipe: r.Recipe, say: Callable[[str], None]) -> r.Recipe:
     if cpus is None:
         return recipe
     least = lowered(wanted, cpus)
-    changes = [f"{', '.join(pool.keys)} {pool.least} -> {n}" for pool, n in least.items() if n < pool.least]
-    say(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {'; '.join(changes)}")
+    changes = [f"{' and '.join(pool.keys)} {pool.least} -> {n}" for pool, n in least.items() if n < pool.least]
+    say(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {', '.join(changes)}")
     return with_least(recipe, {key: n for pool, n in least.items() for key in pool.keys})
 
 
