@@ -152,7 +152,7 @@ def _ledger(run: Run) -> Any:
         max_task_retries=-1,
         max_concurrency=16,
         scheduling_strategy=here,
-        enable_task_events=False,  # Ray's head would keep 3 KB of every call
+        enable_task_events=False,  # or Ray's head would keep a record of every call
     )
     return actor.remote(run.uri)
 

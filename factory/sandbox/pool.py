@@ -33,7 +33,7 @@ _POLL_S = 1.0
 _ANSWER_S = 10.0
 _RETRY_S = 60.0
 _OPEN_ATTEMPTS = 10
-# Every cell is a call. Ray's head would take a record of each in, and keep 3 KB of each of the last 100,000.
+# Every cell is a call, of which Ray's head would else take in a record and keep the last 100,000.
 _OPTIONS = {"max_restarts": -1, "max_concurrency": 10_000, "enable_task_events": False}
 
 log = logging.getLogger(__name__)
