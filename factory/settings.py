@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from factory.errors import FactoryError
 
@@ -30,6 +31,14 @@ class Strict(BaseModel):
 def operational(default: Any = ..., **kwargs: Any) -> Any:
     """A field that changes how fast or where a run goes, never what it yields: left out of the fingerprint."""
     return Field(default, json_schema_extra={"operational": True}, **kwargs)
+
+
+def added(default: Any = ..., **kwargs: Any) -> Any:
+    """A field that is younger than the first runs: it counts in the fingerprint only where it differs from its default.
+
+    So a recipe that does not name it keeps its fingerprint and its runs; the default must change no result.
+    """
+    return Field(default, json_schema_extra={"added": True}, **kwargs)
 
 
 def load(model: type[Model], path: str | Path, overrides: list[str] | None = None) -> Model:
@@ -90,8 +99,9 @@ def result_values(section: Strict) -> dict[str, Any]:
 def _result_values(value: Any) -> Any:
     if isinstance(value, Strict):
         fields = type(value).model_fields
-        kept = {n: f for n, f in fields.items() if not _is_operational(f.json_schema_extra)}
-        return {name: _result_values(getattr(value, name)) for name in kept}
+        return {
+            name: _result_values(getattr(value, name)) for name, f in fields.items() if _counts(f, getattr(value, name))
+        }
     if isinstance(value, dict):
         return {str(k): _result_values(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -99,8 +109,12 @@ def _result_values(value: Any) -> Any:
     return value
 
 
-def _is_operational(extra: Any) -> bool:
-    return isinstance(extra, dict) and bool(extra.get("operational"))
+def _counts(field: FieldInfo, value: Any) -> bool:
+    """Whether a field's value is part of the fingerprint."""
+    marks = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    if marks.get("added"):
+        return bool(value != field.get_default(call_default_factory=True))
+    return not marks.get("operational")
 
 
 def difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

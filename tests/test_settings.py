@@ -93,3 +93,21 @@ def test_the_fingerprint_leaves_out_what_cannot_change_results(recipe_file):
     assert plain.fingerprint != other.fingerprint
     changed = settings.difference(settings.result_values(plain), settings.result_values(other))
     assert changed == ["solve.sampling.temperature: 1.0 -> 0.5"]
+
+
+def test_a_recipe_keeps_the_fingerprint_that_its_runs_have(recipe_file):
+    """A field added since must be `added(...)` or `operational(...)`, or every older run is refused."""
+    assert recipe.load(recipe_file).fingerprint == "90487ec94bf88cf8"
+
+
+def test_an_added_field_counts_once_it_differs_from_its_default():
+    class Before(settings.Strict):
+        kept: int = 1
+
+    class After(Before):
+        late: int = settings.added(2)
+        nested: Before = settings.added(Before())
+
+    assert settings.fingerprint(After()) == settings.fingerprint(Before())
+    assert settings.fingerprint(After(late=3)) != settings.fingerprint(Before())
+    assert settings.result_values(After(nested=Before(kept=5))) == {"kept": 1, "nested": {"kept": 5}}
