@@ -1,6 +1,6 @@
 """Strict configuration: YAML in, pydantic models out, errors that name the key, the file and the nearest valid key.
 
-Knows nothing of what is configured; `recipe.py` declares that.
+Knows nothing of what is configured; `recipe/` declares that.
 """
 
 from __future__ import annotations

@@ -1,0 +1,43 @@
+"""What a run is: every choice that a run makes, as strict models. YAML in, fingerprint out.
+
+A file per section, and one per kind of recipe (`build.py`). A field made by `operational` may differ between two
+attempts at one run (replicas, sizes, timeouts of machines); every other field is part of the fingerprint, and a run's
+URI accepts one fingerprint only.
+"""
+
+from factory.recipe.answers import EquivalencePolicy, Verify
+from factory.recipe.build import Curate, Recipe, Solve, load
+from factory.recipe.comparison import Decontaminate, Embedding, NearDuplicates
+from factory.recipe.fields import Fraction, Positive
+from factory.recipe.machines import Prices, Programs, Sandbox
+from factory.recipe.models import AnyEngine, EndpointEngine, Role, Teacher, VllmEngine
+from factory.recipe.sampling import Sampling
+from factory.recipe.sources import Columns, Source
+from factory.recipe.storage import Journal, Publish
+
+__all__ = [
+    "AnyEngine",
+    "Columns",
+    "Curate",
+    "Decontaminate",
+    "Embedding",
+    "EndpointEngine",
+    "EquivalencePolicy",
+    "Fraction",
+    "Journal",
+    "NearDuplicates",
+    "Positive",
+    "Prices",
+    "Programs",
+    "Publish",
+    "Recipe",
+    "Role",
+    "Sampling",
+    "Sandbox",
+    "Solve",
+    "Source",
+    "Teacher",
+    "Verify",
+    "VllmEngine",
+    "load",
+]

@@ -1,0 +1,78 @@
+"""The recipe of a build: threads and problems in, a dataset of verified traces out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from factory import settings
+from factory.recipe.answers import Verify
+from factory.recipe.comparison import Decontaminate, NearDuplicates
+from factory.recipe.fields import Fraction, Positive
+from factory.recipe.machines import Prices, Programs, Sandbox
+from factory.recipe.models import Teacher
+from factory.recipe.sampling import Sampling
+from factory.recipe.sources import Source
+from factory.recipe.storage import Journal, Publish
+from factory.records import Mode
+from factory.settings import Strict, operational
+
+
+class Curate(Strict):
+    """How problems are taken out of threads."""
+
+    convert_proofs: bool = False
+    """Reword a problem that asks for a proof into one with a result; otherwise it is rejected. (Nemotron-Math left the
+    conversions of its predecessor out, as their quality was low: section 1.1 of its facts.)"""
+    max_discussion_tokens: Positive = 24_000
+    """Replies are shown to the curator until the next one would exceed this. A token is taken for three bytes."""
+    actors: tuple[Positive, Positive] = operational((1, 4))
+    """Least and most curating workers (CPU actors)."""
+    threads_in_flight: Positive = operational(64)
+    """Per worker."""
+
+
+class Solve(Strict):
+    """Samples per problem and what is made of them."""
+
+    modes: tuple[Mode, ...] = (Mode.HIGH, Mode.MEDIUM, Mode.LOW)
+    samples: Positive = 8
+    """Per mode, with Python and again without."""
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    """Sample k is drawn with a seed derived from this, the problem, the mode, the tool and k."""
+    order: Literal["paper", "cheap_first"] = "paper"
+    max_low_pass_rate: Fraction = 0.8
+    """A problem that low mode passes at this rate or above is too easy (facts of the paper: section 2.2)."""
+
+
+class Recipe(Strict):
+    """A whole run."""
+
+    name: str
+    sources: list[Source] = Field(min_length=1)
+    curate: Curate = Curate()
+    near_duplicates: NearDuplicates = NearDuplicates()
+    decontaminate: Decontaminate = Decontaminate()
+    teacher: Teacher
+    curator: Teacher | None = None
+    """The teacher serves this role where none is given."""
+    judge: Teacher | None = None
+    solve: Solve = Solve()
+    verify: Verify = Verify()
+    sandbox: Sandbox = Sandbox()
+    programs: Programs = Programs()
+    journal: Journal = Journal()
+    publish: Publish = Publish()
+    prices: Prices = operational(Prices())
+
+    @property
+    def fingerprint(self) -> str:
+        return settings.fingerprint(self)
+
+
+def load(path: str | Path, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe file. Relative paths in it are kept as they are: they are relative to the job's directory."""
+    return settings.load(Recipe, path, overrides)

@@ -1,0 +1,96 @@
+"""Which model plays which role, and which engine serves it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from factory.recipe.fields import Fraction, Positive
+from factory.records import Mode
+from factory.settings import Strict, operational
+
+Role = Literal["teacher", "curator", "judge"]
+
+
+class VllmEngine(Strict):
+    """vLLM as a Ray Serve deployment of replicas, each around one `AsyncLLM`."""
+
+    kind: Literal["vllm"] = "vllm"
+    dtype: str = "auto"
+    max_model_len: Positive | None = None
+    tensor_parallel_size: Positive = operational(1)
+    replicas: tuple[int, int] = operational((1, 1))
+    """Least and most replicas of the autoscaled pool."""
+    num_cpus: Annotated[float, Field(ge=0)] | None = operational(None)
+    """CPUs that Ray sets aside for a replica; where none are given, none beside GPUs and 1 without. Engines that ask
+    for GPUs alone, and everything else for CPUs alone, never stand in each other's way."""
+    num_gpus: float = operational(1.0)
+    """GPUs of one tensor-parallel rank; a replica asks one machine for this times `tensor_parallel_size`."""
+    upscale_delay_s: float = operational(10.0)
+    downscale_delay_s: float = operational(300.0)
+    """How long the load must ask for more, or fewer, replicas before the pool follows."""
+    drain_s: float = operational(120.0)
+    """How long a replica that leaves may finish its requests; what is left then goes on at another replica."""
+    linger_s: float = operational(300.0)
+    """How long the pool stays for a job that was stopped or has died: a start within that time finds it warm."""
+    max_num_seqs: Positive = operational(256)
+    """Sequences that one replica decodes at once."""
+    chunk_tokens: Positive = operational(64)
+    """Tokens per message from engine to program: at most this many are generated twice when an engine dies."""
+    gpu_memory_utilization: Fraction = operational(0.9)
+    extra: dict[str, str | int | float | bool] = operational(default_factory=dict)
+    """Further `AsyncEngineArgs`, passed as they are. On a CPU, `distributed_executor_backend: uni` starts sooner."""
+
+    @property
+    def reserved_gpus(self) -> float:
+        """GPUs of one replica."""
+        return self.num_gpus * self.tensor_parallel_size
+
+    @property
+    def reserved_cpus(self) -> float:
+        """CPUs of one replica."""
+        if self.num_cpus is not None:
+            return self.num_cpus
+        return 0.0 if self.num_gpus else 1.0
+
+
+class EndpointEngine(Strict):
+    """Any server that speaks the OpenAI completions API."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    url: str
+    api_key_env: str | None = operational(None)
+    """Name of the environment variable that holds the key; the key itself never stands in a recipe."""
+    concurrency: Positive = operational(64)
+    max_model_len: Positive | None = None
+    """Context window, for servers that do not tell it (vLLM does)."""
+
+
+def _engine_kind(value: Any) -> Any:
+    """An engine that does not say its kind is vLLM."""
+    return value.get("kind", "vllm") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+AnyEngine = Annotated[
+    Annotated[VllmEngine, Tag("vllm")] | Annotated[EndpointEngine, Tag("endpoint")], Discriminator(_engine_kind)
+]
+
+
+class Teacher(Strict):
+    """A model in a role: which weights, in which chat dialect, served by which engine."""
+
+    model: str
+    """Hub name or directory."""
+    revision: str | None = None
+    dialect: Literal["harmony", "fenced"] = "harmony"
+    ask_tokens: Positive = 4096
+    """Budget of one answer in the role of curator or judge."""
+    ask_mode: Mode = Mode.LOW
+    """Reasoning effort of one answer in the role of curator or judge."""
+    engine: AnyEngine = VllmEngine()
+
+    @property
+    def served(self) -> str:
+        """Weights and engine settings: roles whose models are equal in these share one pool of engines."""
+        return f"{self.model}\0{self.revision}\0{self.engine.model_dump_json()}"

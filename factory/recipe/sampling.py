@@ -1,0 +1,25 @@
+"""How a model is sampled, whatever the samples are for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from factory.recipe.fields import Positive
+from factory.settings import Strict
+
+
+class Sampling(Strict):
+    """How one sample is drawn (Nemotron-Math, section 2.1)."""
+
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_tokens: Positive = 120_000
+    """Budget of one sample after its prompt, tool output included."""
+    max_calls: int = 100
+    wall_time_s: float = 14_400.0
+    repetition_tokens: Annotated[int, Field(ge=0)] = 1024
+    """A sample ends once this many tokens repeat one pattern, at least four times over; 0 lets it go on."""
+    prompt: str = "solve"
+    """Name of the prompt file under factory/prompts that words the problem for the teacher."""

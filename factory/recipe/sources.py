@@ -1,0 +1,47 @@
+"""What goes in: tables of problems and forum dumps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from factory.recipe.fields import Positive
+from factory.settings import Strict, operational
+
+
+class Columns(Strict):
+    """Which columns of a table hold a problem's fields. A dot steps into a nested value: `question.body`."""
+
+    id: str = "id"
+    problem: str | list[str] = "problem"
+    """Several columns, such as a title and a body, are joined by a blank line."""
+    answer: str | None = "answer"
+    source: str | None = "source"
+    license: str | None = "license"
+    url: str | None = "url"
+    user_name: str | None = "user_name"
+    user_url: str | None = "user_url"
+
+
+class Source(Strict):
+    """One input: where it lies, what it is, and how to read it."""
+
+    kind: Literal["table", "stackexchange", "aops"] = "table"
+    path: str
+    """Local path, directory, glob or URI (`s3://...`), or a hub name (`owner/name`) where `kind` is table."""
+    name: str | None = None
+    """Value of the `source` field where a row has none; the file's stem where this is not given."""
+    columns: Columns = Columns()
+    split: str | None = None
+    """The split of a Hugging Face dataset (`train`); all of them where this is not given."""
+    site: str | None = None
+    """Host of a Stack Exchange site (`math.stackexchange.com`), for ids and urls; taken from `path` if it is there."""
+    license: str | None = None
+    """Licence of rows that name none themselves."""
+    refuse_licenses: tuple[str, ...] = ()
+    """Licences whose rows are rejected, as shell patterns (`CC BY-NC*`); `unknown` stands for rows without one."""
+    max_row_mb: Positive = 16
+    """A longer row is rejected, so that memory stays bounded."""
+    limit: Positive | None = None
+    """Read only the first rows, for a trial."""
+    splits: Positive | None = operational(None)
+    """Parts that a Stack Exchange dump is read in, side by side; chosen by its size where this is not given."""
