@@ -65,7 +65,7 @@ async def _row(checker: Checker, where: str, line: bytes) -> dict[str, Any]:
     verdict = await checker.equal(gold, None if prediction is None else str(prediction))
     result |= {"equal": verdict.equal, "method": verdict.method, "seconds": round(time.perf_counter() - started, 6)}
     if prediction is not None:
-        result["extracted"] = checker.extracted(str(prediction))
+        result["extracted"] = await checker.extracted(str(prediction))
     return result | ({"detail": verdict.detail} if verdict.detail else {})
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from factory.errors import FactoryError
 from factory.recipe import EquivalencePolicy
-from factory.verify.equivalence import MAX_CHARS, equivalent_at_sight, normal_pair
+from factory.verify.equivalence import MAX_ANSWER_CHARS, MAX_CHARS, equivalent_at_sight, normal_pair
 from factory.verify.extract import answer_of
 from factory.verify.frames import HEADER, encode
 from factory.verify.verdict import Equivalence, undecided
@@ -87,11 +87,19 @@ class Checker:
         if (twin := self._under_way.get(pair)) is not None:
             self.stats.cached += 1
             return await asyncio.shield(twin)
-        return await self._in_worker(pair)
+        return await self._in_worker(pair, gold, prediction)
 
-    def extracted(self, text: str) -> str:
-        """The answer that `equal` takes from a text: the box, what prose states, or the text itself."""
-        return answer_of(text, self._policy.boxes) if len(text) <= MAX_CHARS else text[:MAX_CHARS]
+    async def extracted(self, text: str) -> str | None:
+        """The answer that `equal` takes from a text; None where it states none, is too long or overran the budget."""
+        if len(text) <= MAX_ANSWER_CHARS:
+            return answer_of(text, self._policy.boxes)
+        if len(text) > MAX_CHARS:
+            return None
+        worker = await self._free.get()
+        try:
+            return await worker.extract(text, self._timeout_s)
+        finally:
+            await self._put_back(worker)
 
     def process_ids(self) -> list[int]:
         """The running workers, for those who watch them."""
@@ -114,27 +122,31 @@ class Checker:
     ) -> None:
         await self.close()
 
-    async def _in_worker(self, pair: tuple[str, str]) -> Equivalence:
+    async def _in_worker(self, pair: tuple[str, str], gold: str, prediction: str) -> Equivalence:
+        """Compare the texts themselves: what was extracted for the key of the cache is not extracted again."""
         outcome: asyncio.Future[Equivalence] = asyncio.get_running_loop().create_future()
         self._under_way[pair] = outcome
         verdict = undecided("cancelled")
         try:
             worker = await self._free.get()
             try:
-                verdict = await worker.compare(*pair, self._timeout_s)
+                verdict = await worker.compare(gold, prediction, self._timeout_s)
                 if verdict.detail == "crash":  # not the pair's doing, perhaps: anything may kill a process
                     self.stats.replaced += 1
                     await worker.kill()
-                    verdict = await worker.compare(*pair, self._timeout_s)
+                    verdict = await worker.compare(gold, prediction, self._timeout_s)
             finally:
-                if worker.tainted:
-                    self.stats.replaced += 1
-                    await worker.kill()
-                self._free.put_nowait(worker)
+                await self._put_back(worker)
             return self._remember(pair, verdict)
         finally:
             del self._under_way[pair]
             outcome.set_result(verdict)
+
+    async def _put_back(self, worker: _Worker) -> None:
+        if worker.tainted:
+            self.stats.replaced += 1
+            await worker.kill()
+        self._free.put_nowait(worker)
 
     def _remember(self, pair: tuple[str, str], verdict: Equivalence) -> Equivalence:
         if verdict.detail not in _TRANSIENT:
@@ -145,6 +157,10 @@ class Checker:
 
 
 _TRANSIENT = {"timeout", "crash", "memory", "cancelled"}
+
+
+class _Lost(Exception):
+    """A process that did not answer: why, as an undecided verdict says it."""
 
 
 class _Worker:
@@ -184,22 +200,40 @@ class _Worker:
 
     async def compare(self, gold: str, prediction: str, timeout_s: float) -> Equivalence:
         """One pair; the budget starts when a running process has it."""
+        try:
+            answer = await self._answer({"gold": gold, "prediction": prediction}, timeout_s)
+        except _Lost as reason:
+            return undecided(str(reason))
+        self.tainted = answer["detail"] == "memory"
+        return Equivalence(answer["equal"], answer["method"], answer["detail"])
+
+    async def extract(self, text: str, timeout_s: float) -> str | None:
+        """The answer in a text; None where it holds none, or where the process did not find it in time."""
+        try:
+            answer = await self._answer({"text": text}, timeout_s)
+        except _Lost:
+            return None
+        self.tainted = False
+        extracted: str | None = answer["extracted"]
+        return extracted
+
+    async def _answer(self, question: dict[str, str], timeout_s: float) -> dict[str, Any]:
+        """What the process answers within its budget; raises _Lost with "timeout" or "crash"."""
         await self.start()
         self.tainted = True
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await self._exchange(gold, prediction)
-            if answer.get("state") == "warming":  # sympy is imported once per process, on no pair's account
+                answer = await self._exchange(question)
+            if answer.get("state") == "warming":  # sympy is imported once per process, not charged to any pair's time budget
                 async with asyncio.timeout(_START_TIMEOUT_S):
                     await self._receive()
                 async with asyncio.timeout(timeout_s):
                     answer = await self._receive()
         except TimeoutError:
-            return undecided("timeout")
+            raise _Lost("timeout") from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            return undecided("crash")
-        self.tainted = answer["detail"] == "memory"
-        return Equivalence(answer["equal"], answer["method"], answer["detail"])
+            raise _Lost("crash") from None
+        return answer
 
     async def kill(self) -> None:
         self.tainted = False
@@ -210,13 +244,13 @@ class _Worker:
             process.kill()
         await process.wait()
 
-    async def _exchange(self, gold: str, prediction: str) -> dict[str, Any]:
+    async def _exchange(self, question: dict[str, str]) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdin is not None
         # It may have ended since the last pair; a write would then fail, under each event loop with its own error.
         if self._process.stdin.is_closing():
             raise ConnectionResetError
-        self._process.stdin.write(encode({"gold": gold, "prediction": prediction}))
+        self._process.stdin.write(encode(question))
         await self._process.stdin.drain()
         return await self._receive()
 

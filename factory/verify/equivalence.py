@@ -51,7 +51,10 @@ def by_rules(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -
     if max(len(gold), len(prediction)) > MAX_CHARS:
         return undecided("too_long"), None
     try:
-        return _ladder(answer_of(gold, policy.boxes), answer_of(prediction, policy.boxes), policy)
+        one, other = answer_of(gold, policy.boxes), answer_of(prediction, policy.boxes)
+        if one is None or other is None:
+            return _without_answer(gold, prediction), None
+        return _ladder(one, other, policy)
     except RecursionError:
         return undecided("nested too deeply"), None
 
@@ -76,14 +79,22 @@ def equivalent_at_sight(gold: str, prediction: str, policy: EquivalencePolicy = 
 
 @lru_cache(maxsize=65_536)
 def extracted(text: str, boxes: str = "adjacent") -> str:
-    """The answer that a comparison takes from `text`, in normal form."""
-    return normal_form(answer_of(text, "last" if boxes == "last" else "adjacent"))
+    """The answer that a comparison takes from `text`, in normal form; the text as it stands where it states none."""
+    answer = answer_of(text, "last" if boxes == "last" else "adjacent")
+    return text.strip() if answer is None else normal_form(answer)
 
 
 def normal_pair(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> tuple[str, str]:
     """The two answers in normal form: what a verdict may be cached by."""
     one, other = (extracted(t, policy.boxes) if len(t) <= MAX_ANSWER_CHARS else t for t in (gold, prediction))
     return one, other
+
+
+def _without_answer(gold: str, prediction: str) -> Equivalence:
+    """Prose that states no single answer: only its words can be compared."""
+    if normal_form(gold) == normal_form(prediction) or same_words(gold, prediction):
+        return Equivalence(True, "words")
+    return undecided("no single answer is stated")
 
 
 def _ladder(gold: str, prediction: str, policy: EquivalencePolicy) -> tuple[Equivalence, Formulas | None]:

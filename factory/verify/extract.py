@@ -47,8 +47,11 @@ def boxes(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
-def answer_of(text: str, joined: Literal["adjacent", "last"] = "adjacent") -> str:
-    """The answer in `text`, whatever form it has: box, boxes that form one list, running text, or the bare answer."""
+def answer_of(text: str, joined: Literal["adjacent", "last"] = "adjacent") -> str | None:
+    """The answer in `text`, whatever form it has: box, boxes that form one list, running text, or the bare answer.
+
+    None where the text is prose that states no single answer.
+    """
     found = boxes(text)
     if found and (final := _final_statement(text[found[-1][1] :])) is not None:
         return final

@@ -1,8 +1,9 @@
 """The process that compares answers, made to be killed: reads pairs, answers verdicts, knows nothing of its parent.
 
-Started as `python -m factory.verify.worker MEMORY_MB POLICY_JSON`. Frames in: {"gold", "prediction"}. Frames out:
-{"equal", "method", "detail"}, and {"state"}: "ready" once at the start, "warming" and "warm" around the import of
-sympy, which only the first pair in need of it waits for, and which is not charged to that pair's budget.
+Started as `python -m factory.verify.worker MEMORY_MB POLICY_JSON`. Frames in: {"gold", "prediction"}, answered by
+{"equal", "method", "detail"}, or {"text"}, answered by {"extracted"}. Besides these it says {"state"}: "ready" once at
+the start, "warming" and "warm" around the import of sympy, which only the first pair in need of it waits for, and which
+is not charged to that pair's budget.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import BinaryIO
 
 from factory.recipe import EquivalencePolicy
 from factory.verify.equivalence import by_algebra, by_rules
+from factory.verify.extract import answer_of
 from factory.verify.frames import read_frame, write_frame
 from factory.verify.symbolic import is_warm, warm_up
 from factory.verify.verdict import Equivalence, undecided
@@ -33,6 +35,9 @@ def main() -> None:
     policy = EquivalencePolicy.model_validate_json(policy_json)
     write_frame(frames_out, {"state": "ready"})
     while (frame := read_frame(frames_in)) is not None:
+        if "text" in frame:  # what fails here ends this process, and its parent starts another
+            write_frame(frames_out, {"extracted": answer_of(frame["text"], policy.boxes)})
+            continue
         try:
             verdict = _compare(frame["gold"], frame["prediction"], policy, frames_out)
         except MemoryError:
