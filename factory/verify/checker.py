@@ -224,7 +224,7 @@ class _Worker:
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._exchange(question)
-            if answer.get("state") == "warming":  # sympy is imported once per process, not charged to any pair's time budget
+            if answer.get("state") == "warming":  # sympy is imported once per process, on no pair's budget
                 async with asyncio.timeout(_START_TIMEOUT_S):
                     await self._receive()
                 async with asyncio.timeout(timeout_s):
