@@ -59,6 +59,24 @@ def test_the_entrypoint_is_the_job_with_a_recipe_that_loads(manifest):
     assert yaml.safe_load(manifest["spec"]["runtimeEnvYAML"])["env_vars"]["PYTHONPATH"] == home
 
 
+def test_a_dropped_connection_or_a_tidy_operator_ends_nothing(manifest, cluster):
+    assert manifest["spec"]["submissionMode"] == "HTTPMode"
+    assert cluster["autoscalerOptions"]["version"] == "v2"
+    annotations = cluster["headGroupSpec"]["template"]["metadata"]["annotations"]
+    assert annotations["karpenter.sh/do-not-disrupt"] == "true"
+    assert annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+    assert all(group["template"]["spec"]["restartPolicy"] == "Never" for group in groups(cluster))
+
+
+def test_an_evicted_gpu_pod_has_time_to_drain(cluster):
+    engine = recipes.load(ROOT / "jobs" / "recipes" / "nemotron_math.yaml").teacher.engine
+    (gpu,) = (g for g in cluster["workerGroupSpecs"] if g["groupName"] == "gpu")
+    spec = gpu["template"]["spec"]
+    command = spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][-1]
+    deadline = int(command.split("--deadline-remaining-seconds ")[1].split(";")[0])
+    assert engine.drain_s < deadline < spec["terminationGracePeriodSeconds"]
+
+
 def test_rays_version_is_the_one_that_the_project_pins(cluster):
     pinned = next(r for r in metadata.requires("trace-factory") if r.startswith("ray"))
     assert pinned.endswith(f"=={cluster['rayVersion']}")
@@ -97,6 +115,8 @@ def test_the_gpu_pod_gives_vllm_shared_memory(cluster):
     spec = gpu["template"]["spec"]
     mounts = {mount["mountPath"]: mount["name"] for mount in spec["containers"][0]["volumeMounts"]}
     assert mounts["/dev/shm"] in {volume["name"] for volume in spec["volumes"] if "emptyDir" in volume}
+    (home,) = (e["value"] for e in spec["containers"][0]["env"] if e["name"] == "HF_HOME")
+    assert any(home.startswith(path) for path in mounts)  # weights are not written to the pod's small disk
     assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] > 0
 
 
