@@ -1,4 +1,4 @@
-"""A worker's guard: what it makes of the cloud's notices and of a lost cluster. Metadata services are loopback fakes."""
+"""A worker's guard: what it makes of the cloud's notices and of a lost cluster. The metadata services are fakes."""
 
 from __future__ import annotations
 
