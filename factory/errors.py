@@ -1,6 +1,10 @@
-"""The one error a user is meant to read: what went wrong, why, and what to do about it."""
+"""The one error a user is meant to read (what went wrong, why, what to do), and the one that says "not now"."""
 
 from __future__ import annotations
+
+
+class Unavailable(Exception):
+    """Something that a row needs was away (engines, sandboxes): no word on the row, which is left for later."""
 
 
 class FactoryError(Exception):

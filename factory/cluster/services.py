@@ -46,7 +46,13 @@ class Connector:
             )
         else:
             engine = self.pools[role]
-        return Model(engine, dialect(teacher.dialect, tokenizer), teacher.ask_tokens, teacher.ask_mode)
+        return Model(
+            engine,
+            dialect(teacher.dialect, tokenizer),
+            teacher.ask_tokens,
+            teacher.ask_mode,
+            teacher.engine.silence_s,
+        )
 
 
 def check(recipe: r.Recipe) -> None:

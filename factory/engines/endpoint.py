@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
@@ -28,6 +29,7 @@ from factory.engines.protocol import (
     ModelIdentity,
     SamplingParams,
 )
+from factory.engines.silence import SIGN_OF_LIFE_S
 from factory.engines.slots import Slots
 from factory.engines.text_stream import TextStream
 from factory.errors import FactoryError
@@ -121,6 +123,7 @@ class EndpointEngine:
         pending: list[int] = []
         text = TextStream(self._tokenizer, sampling.stop_token_ids)
         broken: EngineUnavailable | None = None
+        last_word = time.monotonic()
         try:
             async for choice in _choices(response):
                 if choice.get("token_ids") is not None:
@@ -131,9 +134,9 @@ class EndpointEngine:
                 if reason is not None:
                     yield Chunk(pending + text.end(reason, choice.get("stop_reason")), reason)
                     return
-                if len(pending) >= self._chunk_tokens:
-                    yield Chunk(pending)
-                    pending = []
+                if len(pending) >= self._chunk_tokens or time.monotonic() - last_word > SIGN_OF_LIFE_S:
+                    yield Chunk(pending)  # of text, which is encoded at its end, only a sign of life
+                    pending, last_word = [], time.monotonic()
             broken = EngineUnavailable("the server ended the stream without a finish reason")
         except httpx.HTTPError as error:
             broken = EngineUnavailable(f"the connection to {self._url} broke: {_say(error)}")

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from factory.engines.protocol import Chunk, Engine, EngineLoad, EngineUnavailable, ModelIdentity, SamplingParams
+from factory.engines.silence import SILENCE_S, unless_silent
 
 
 class Failover:
@@ -19,7 +20,8 @@ class Failover:
 
     A request is re-issued up to `tries` times in a row without a new token (every token starts the count again), after
     a pause that doubles from `first_pause_s` to `longest_pause_s` and is drawn between half of it and all of it, so
-    that the orphans of one replica do not arrive at the next all at once. Then `EngineUnavailable` is raised.
+    that the orphans of one replica do not arrive at the next all at once. Then `EngineUnavailable` is raised. A stream
+    that has begun and then says nothing for `silence_s` counts as broken.
 
     `regenerated_tokens` counts tokens that were generated twice, as far as the engine can tell, and `failovers` the
     requests that were re-issued, over the life of this object.
@@ -32,12 +34,13 @@ class Failover:
         tries: int = 8,
         first_pause_s: float = 0.5,
         longest_pause_s: float = 30.0,
+        silence_s: float = SILENCE_S,
         on_failover: Callable[[EngineUnavailable], None] | None = None,
     ) -> None:
         self.regenerated_tokens = 0
         self.failovers = 0
         self._engine, self._tries = engine, tries
-        self._first_pause_s, self._longest_pause_s = first_pause_s, longest_pause_s
+        self._first_pause_s, self._longest_pause_s, self._silence_s = first_pause_s, longest_pause_s, silence_s
         self._on_failover = on_failover
 
     async def identity(self) -> ModelIdentity:
@@ -52,7 +55,10 @@ class Failover:
             n_before = len(said)
             request = (prompt_token_ids + said, _rest(sampling, len(said)))
             try:
-                async with aclosing(self._engine.generate(*request, affinity=affinity)) as chunks:
+                async with (
+                    aclosing(self._engine.generate(*request, affinity=affinity)) as stream,
+                    aclosing(unless_silent(stream, self._silence_s)) as chunks,
+                ):
                     async for chunk in chunks:
                         if chunk.finish_reason == "abort":
                             raise EngineUnavailable("the engine aborted the request")

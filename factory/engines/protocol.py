@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from factory.errors import Unavailable
+
 FinishReason = Literal["stop", "length", "abort"]
 
 
@@ -22,10 +24,14 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Newly generated token ids, the stop token included; `finish_reason` is set on the last chunk alone."""
+    """Newly generated token ids, the stop token included; `finish_reason` is set on the last chunk alone.
+
+    One without token ids is a sign of life. `waiting` then says that the request is queued: no token has come yet.
+    """
 
     token_ids: list[int]
     finish_reason: FinishReason | None = None
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,7 @@ class EngineError(Exception):
     """The engine could not serve this request, and another try would not help (bad prompt, context overflow)."""
 
 
-class EngineUnavailable(Exception):
+class EngineUnavailable(Unavailable):
     """The engine died or cannot be reached; the same request may go on at another replica.
 
     `lost_tokens` were generated and never delivered, as far as the engine can tell.

@@ -35,6 +35,7 @@ class ScriptedEngine:
     `deaths` plans failures: its k-th entry is the number of tokens after which the k-th request breaks with
     `EngineUnavailable`, or None for a request that survives; requests past its end survive. A broken request that
     comes back as prompt + tokens so far goes on where it stopped, whatever the script says of that longer prompt.
+    `silences` plans in the same way after how many tokens a request says nothing more, and raises nothing either.
     Requests beyond `capacity` wait, as they would in a real queue. `requests` and `n_aborted` record what happened.
     """
 
@@ -45,6 +46,7 @@ class ScriptedEngine:
         chunk_tokens: int = 16,
         delay_s: float = 0.0,
         deaths: Sequence[int | None] = (),
+        silences: Sequence[int | None] = (),
         capacity: int = 256,
         max_model_len: int = 131_072,
         name: str = "scripted",
@@ -52,7 +54,7 @@ class ScriptedEngine:
         self.requests: list[Request] = []
         self.n_aborted = 0
         self._script, self._chunk_tokens, self._delay_s = script, chunk_tokens, delay_s
-        self._deaths = list(deaths)
+        self._deaths, self._silences = list(deaths), list(silences)
         self._slots = Slots(capacity)
         self._identity = ModelIdentity(name=name, revision="0", max_model_len=max_model_len, engine="scripted")
         self._rest: dict[tuple[int, ...], list[int]] = {}
@@ -63,7 +65,8 @@ class ScriptedEngine:
     async def generate(
         self, prompt_token_ids: list[int], sampling: SamplingParams, *, affinity: str = ""
     ) -> AsyncGenerator[Chunk, None]:
-        death = self._deaths[len(self.requests)] if len(self.requests) < len(self._deaths) else None
+        death, silence = (_planned(plan, len(self.requests)) for plan in (self._deaths, self._silences))
+        last = death if silence is None else silence
         self.requests.append(Request(list(prompt_token_ids), sampling, affinity))
         room = self._identity.room(len(prompt_token_ids))
         answer = self._answer(prompt_token_ids, sampling)
@@ -74,11 +77,13 @@ class ScriptedEngine:
                 for start in range(0, max(len(cut), 1), self._chunk_tokens):
                     await asyncio.sleep(self._delay_s)
                     end = min(start + self._chunk_tokens, len(cut))
-                    if death is not None and death < end:
+                    if last is not None and last < end:
+                        if last > start:
+                            yield Chunk(cut[start:last])
+                        self._rest[(*prompt_token_ids, *cut[:last])] = answer[last:]
+                        if silence is not None:
+                            await asyncio.Event().wait()
                         finished = True
-                        if death > start:
-                            yield Chunk(cut[start:death])
-                        self._rest[(*prompt_token_ids, *cut[:death])] = answer[death:]
                         raise EngineUnavailable(f"scripted death after {death} tokens")
                     finished = end == len(cut)
                     yield Chunk(cut[start:end], ("stop" if ends_by_itself else "length") if finished else None)
@@ -115,6 +120,10 @@ def by_text(tokenizer: Tokenizer, rules: Sequence[tuple[str, str | Sequence[str]
         raise LookupError(f"no rule of the script matches the prompt that ends in {text[-200:]!r}")
 
     return script
+
+
+def _planned(plan: list[int | None], request: int) -> int | None:
+    return plan[request] if request < len(plan) else None
 
 
 def _end(answer: list[int], budget: int, stop_token_ids: list[int]) -> tuple[list[int], bool]:

@@ -35,6 +35,7 @@ from factory.engines.protocol import (
     SamplingParams,
 )
 from factory.engines.serve_pool import Report, ServePool
+from factory.engines.silence import with_signs_of_life
 
 log = logging.getLogger(__name__)
 
@@ -88,19 +89,23 @@ def pool_name(run: str, teacher: recipe.Teacher) -> str:
 
 
 class MortalEngine(Engine, Protocol):
-    """An engine that says when only a new process helps."""
+    """An engine that says when only a new process helps, and for how long it has owed a token."""
 
     @property
     def dead(self) -> bool: ...
 
+    @property
+    def silent_s(self) -> float: ...
+
 
 class Replica:
-    """One `VllmEngine` in a Serve replica. Leaves at once when its engine core dies, so that Serve replaces it."""
+    """One `VllmEngine` in a Serve replica. Leaves when its engine core died or hangs, so that Serve replaces it."""
 
     def __init__(self, model: str, config: dict[str, Any], revision: str | None) -> None:
         model_files.resolve(model, revision)  # fails in a second where importing vllm would take ten
         self._name = serve.get_replica_context().replica_id.unique_id
-        self._engine = self._start(model, recipe.VllmEngine.model_validate(config), revision)
+        self._config = recipe.VllmEngine.model_validate(config)
+        self._engine = self._start(model, self._config, revision)
         self._watch = asyncio.create_task(self._leave_when_dead())  # Serve runs constructors inside its event loop
 
     def _start(self, model: str, config: recipe.VllmEngine, revision: str | None) -> MortalEngine:
@@ -118,14 +123,17 @@ class Replica:
     async def generate(
         self, prompt_token_ids: list[int], sampling: SamplingParams
     ) -> AsyncGenerator[Report | EngineError | EngineUnavailable, None]:
-        """Chunks with this replica's load, or an error as the last item.
+        """Chunks and signs of life with this replica's load, or an error as the last item.
 
         A raised error would land in Serve's log with its whole stack. The load rides on the chunks because asking
         each replica from each process would be a crowd of calls.
         """
         try:
-            async with aclosing(self._engine.generate(prompt_token_ids, sampling)) as chunks:
-                async for chunk in chunks:
+            async with (
+                aclosing(self._engine.generate(prompt_token_ids, sampling)) as chunks,
+                aclosing(with_signs_of_life(chunks)) as alive,
+            ):
+                async for chunk in alive:
                     yield Report(chunk, self._name, await self._engine.load())
         except (EngineError, EngineUnavailable) as error:
             yield error
@@ -140,16 +148,23 @@ class Replica:
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds."""
-        if self._engine.dead:
-            raise EngineUnavailable("the engine core died")
+        if (cause := self._cause_of_death()) is not None:
+            raise EngineUnavailable(cause)
 
     async def _leave_when_dead(self) -> None:
         """A dead engine in a live actor would be retried for ever; a dead actor is replaced at the next check."""
-        while not self._engine.dead:  # noqa: ASYNC110 (vLLM has a flag to look at, no event to wait for)
+        while (cause := self._cause_of_death()) is None:  # noqa: ASYNC110 (vLLM has a flag, no event to wait for)
             await asyncio.sleep(0.2)
-        print("the vLLM engine core died; this replica leaves", file=sys.stderr, flush=True)
+        print(f"{cause}; this replica leaves", file=sys.stderr, flush=True)
         await asyncio.sleep(0.5)  # for the errors of the requests under way to reach their callers
         os._exit(1)
+
+    def _cause_of_death(self) -> str | None:
+        if self._engine.dead:
+            return "the vLLM engine core died"
+        if self._engine.silent_s > self._config.silence_s:
+            return f"the vLLM engine has had requests for {self._config.silence_s:g} s and gave no token"
+        return None
 
 
 def _deployment(engine: recipe.VllmEngine) -> Any:

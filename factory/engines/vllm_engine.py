@@ -16,6 +16,7 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError, VLLMError
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
+from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from factory import recipe
@@ -29,6 +30,7 @@ from factory.engines.protocol import (
     ModelIdentity,
     SamplingParams,
 )
+from factory.engines.silence import Silence
 from factory.errors import FactoryError
 
 
@@ -51,7 +53,7 @@ class VllmEngine:
         config = config or recipe.VllmEngine()
         files = model_files.resolve(model, revision)
         lifeline.own()
-        self._probe = _LoadProbe()
+        self._probe, self._silence = _LoadProbe(), Silence()
         self._llm = _start(files, config, [lambda _config, _index: self._probe, *stat_loggers])
         self._chunk_tokens = config.chunk_tokens
         self._capacity = int(self._llm.vllm_config.scheduler_config.max_num_seqs)
@@ -76,15 +78,17 @@ class VllmEngine:
         broken: EngineUnavailable | None = None
         stream = self._llm.generate({"prompt_token_ids": prompt_token_ids}, _params(sampling), uuid.uuid4().hex)
         try:
-            async with aclosing(stream):
-                async for output in stream:
-                    completion = output.outputs[0]
-                    pending += completion.token_ids
-                    reason = _finish_reason(completion.finish_reason)
-                    if reason is None and len(pending) < self._chunk_tokens:
-                        continue
-                    yield Chunk(pending, reason)
-                    pending = []
+            with self._silence.request():
+                async with aclosing(stream):
+                    async for output in stream:
+                        self._silence.heard()
+                        completion = output.outputs[0]
+                        pending += completion.token_ids
+                        reason = _finish_reason(completion.finish_reason)
+                        if reason is None and len(pending) < self._chunk_tokens:
+                            continue
+                        yield Chunk(pending, reason)
+                        pending = []
         except VLLMClientError as error:
             raise EngineError(" ".join(str(error).split())) from None
         except VLLMError as error:
@@ -104,6 +108,11 @@ class VllmEngine:
     def dead(self) -> bool:
         """True for good once the engine core or one of its workers died; only a new process helps."""
         return bool(self._llm.errored)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds in which there were requests and no token came. An engine core that hangs is not `dead`."""
+        return self._silence.seconds
 
     async def close(self) -> None:
         self._llm.shutdown()
@@ -170,7 +179,8 @@ def _start(files: model_files.ModelFiles, config: recipe.VllmEngine, stat_logger
             "an engine argument under `extra` is unknown to vLLM", why=str(error), remedy="see vLLM's AsyncEngineArgs"
         ) from None
     try:
-        return AsyncLLM.from_engine_args(arguments, stat_loggers=stat_loggers)
+        # vLLM chooses its batch size by who asks: an unnamed caller gets 2,048 tokens a step, also on an H100
+        return AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS, stat_loggers=stat_loggers)
     except Exception as error:
         raise FactoryError(
             f"vLLM {vllm.__version__} cannot start {files.name}",

@@ -1,9 +1,7 @@
-"""What one sample may still spend: tokens, context window, Python calls, wall time."""
+"""What one sample may still spend: tokens, context window, Python calls, time."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 _CLOSING_TOKENS = 1024
@@ -21,8 +19,9 @@ class Room:
 class Budget:
     """The limits of one sample. Tokens of tool output count like tokens of the model.
 
-    `seconds_spent` is what earlier attempts used up. Near the end of the tokens or of the time no calls are left, so
-    that the model hears of it while it can still conclude.
+    `seconds` is the time in which it was served or its Python ran, earlier attempts included; `spend` adds to it.
+    Waiting for an engine, a sandbox or a core does not count. Near the end of the tokens or of the time no calls are
+    left, so that the model hears of it while it can still conclude.
     """
 
     def __init__(
@@ -34,16 +33,13 @@ class Budget:
         max_calls: int,
         wall_time_s: float,
         seconds_spent: float = 0.0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._n_prompt, self._max_tokens, self._context = n_prompt, max_tokens, context
         self.max_calls, self._wall_time_s = max_calls, wall_time_s
-        self._clock, self._start = clock, clock() - seconds_spent
+        self.seconds = seconds_spent
 
-    @property
-    def seconds(self) -> float:
-        """Wall time that the sample has taken."""
-        return self._clock() - self._start
+    def spend(self, seconds: float) -> None:
+        self.seconds += seconds
 
     @property
     def seconds_left(self) -> float:

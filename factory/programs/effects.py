@@ -10,12 +10,14 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from factory.dialects.protocol import Dialect
 from factory.engines.failover import Failover
 from factory.engines.metered import Metered
 from factory.engines.protocol import Engine, SamplingParams
+from factory.engines.silence import SILENCE_S
 from factory.metrics import SAMPLE_TOKENS, SAMPLES, SILENT, TOKENS_TOOL, Sink
 from factory.programs.rollout import Draw, Progress, rollout
 from factory.prompts.loader import prompt as prompt_file
@@ -39,6 +41,7 @@ class Model:
     dialect: Dialect
     ask_tokens: int = 4096  # budget of one `ask`
     ask_mode: Mode = Mode.LOW  # reasoning effort of one `ask`
+    silence_s: float = SILENCE_S  # a stream that says nothing for so long is broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class Effects:
             sandbox=self._resources.sandbox if key.tool else None,
             resume=turns.progress,
             on_turn=turns.journal,
+            failover=partial(Failover, silence_s=teacher.silence_s),
         )
         record = self._resources.metrics.record
         record(SAMPLES, 1, **tags, finish_reason=trace.finish_reason)
@@ -142,7 +146,7 @@ class Effects:
             max_tokens=model.ask_tokens, temperature=0.0, stop_token_ids=model.dialect.stop_token_ids
         )
         engine = Metered(model.engine, self._resources.metrics, role=role, mode=model.ask_mode.value, tool="none")
-        stream = Failover(engine).generate(prompt, sampling, affinity=self._owner)
+        stream = Failover(engine, silence_s=model.silence_s).generate(prompt, sampling, affinity=self._owner)
         generated = [token async for chunk in stream for token in chunk.token_ids]
         return model.dialect.parse(prompt + generated).final_text
 

@@ -2,13 +2,12 @@
 
 A rollout is tokens in, tokens out: each turn sends exactly the tokens of the turns before it, and what is stored is
 exactly what the model saw and said, with a mask that tells who wrote what. It knows the protocols of engine, dialect
-and sandbox, and nothing of what stands behind them. What a model may do wrong becomes data; only an engine that stays
-away (`EngineUnavailable`) is raised, after bounded retries, because then there is no sample to speak of.
+and sandbox, and nothing of what stands behind them. What a model may do wrong becomes data; engines and sandboxes that
+stay away (`Unavailable`) are raised, after bounded retries, because then there is no sample to speak of.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -93,17 +92,11 @@ async def rollout(
         max_calls=draw.sampling.max_calls if draw.key.tool and sandbox is not None else 0,
         wall_time_s=draw.sampling.wall_time_s,
         seconds_spent=progress.seconds,
-        clock=clock,
     )
     interpreter = Interpreter(sandbox, seed=draw.seed, trace=str(draw.key), history=progress.tool_calls)
-    sample = _Sample(draw, failover(engine), dialect, interpreter, budget, progress, on_turn)
+    sample = _Sample(draw, failover(engine), dialect, interpreter, budget, progress, on_turn, clock)
     try:
-        async with asyncio.timeout(budget.seconds_left) as limit:
-            reason = await sample.run()
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        reason = "wall_time"
+        reason = await sample.run()
     except EngineError as error:
         log.warning("%s: the engine refused to go on: %s", draw.key, error)
         reason = "error"
@@ -121,6 +114,7 @@ class _Sample:
     budget: Budget
     progress: Progress
     on_turn: Callable[[Progress], Awaitable[None]] | None
+    clock: Callable[[], float]
 
     async def run(self) -> str:
         """Turn after turn, to a finish reason."""
@@ -137,6 +131,7 @@ class _Sample:
             if told_none_left or len(progress.tool_calls) >= self.budget.max_calls:
                 return "calls"
             progress.tool_calls.append(await self.interpreter.run(turn))
+            self.budget.spend(progress.tool_calls[-1].seconds)
             output, told_none_left = self._show(progress.tool_calls[-1])
             room = self.budget.room(len(progress.token_ids))
             if len(output) >= room.tokens:
@@ -156,12 +151,17 @@ class _Sample:
         """Let the model write one turn, chunk by chunk. The engine is free again when this returns."""
         progress = self.progress
         room = self.budget.room(start)
-        if room.tokens <= 0:
-            return room.reason
+        if room.tokens <= 0 or not self.budget.seconds_left:
+            return room.reason if room.tokens <= 0 else "wall_time"
         repetition = Repetition(self.draw.sampling.repetition_tokens)
         stream = self.engine.generate(list(progress.token_ids), self._sampling(room), affinity=str(self.draw.key))
+        heard = self.clock()
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
+                now = self.clock()
+                if not chunk.waiting:  # for a place, a prefill, another replica
+                    self.budget.spend(now - heard)
+                heard = now
                 n_before, n_new = len(progress.token_ids), len(chunk.token_ids)
                 progress.extend(chunk.token_ids, Origin.GENERATED)
                 n_turn = self._end_of_turn(start, n_new)
@@ -174,6 +174,8 @@ class _Sample:
                     return "stop"
                 if chunk.finish_reason is not None:
                     return room.reason if chunk.finish_reason == "length" else "stop"
+                if not self.budget.seconds_left:
+                    return "wall_time"
         raise EngineUnavailable("the stream ended without a finish reason")
 
     def _end_of_turn(self, start: int, n_new: int) -> int | None:

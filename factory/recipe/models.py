@@ -34,6 +34,9 @@ class VllmEngine(Strict):
     """How long a replica that leaves may finish its requests; what is left then goes on at another replica."""
     linger_s: float = operational(300.0)
     """How long the pool stays for a job that was stopped or has died: a start within that time finds it warm."""
+    silence_s: Annotated[float, Field(gt=0)] = operational(300.0)
+    """A replica that has requests and gives no token for so long is replaced, and a stream from which nothing comes
+    for so long goes on at another one."""
     max_num_seqs: Positive = operational(256)
     """Sequences that one replica decodes at once."""
     chunk_tokens: Positive = operational(64)
@@ -63,6 +66,8 @@ class EndpointEngine(Strict):
     api_key_env: str | None = operational(None)
     """Name of the environment variable that holds the key; the key itself never stands in a recipe."""
     concurrency: Positive = operational(64)
+    silence_s: Annotated[float, Field(gt=0)] = operational(300.0)
+    """A stream that has begun and from which nothing comes for so long is asked for again."""
     max_model_len: Positive | None = None
     """Context window, for servers that do not tell it (vLLM does)."""
 

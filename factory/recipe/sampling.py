@@ -19,6 +19,8 @@ class Sampling(Strict):
     """Budget of one sample after its prompt, tool output included."""
     max_calls: int = 100
     wall_time_s: float = 14_400.0
+    """Seconds in which one sample is served or its Python runs. What it waits, for an engine, a sandbox or a core, does
+    not count."""
     repetition_tokens: Annotated[int, Field(ge=0)] = 1024
     """A sample ends once this many tokens repeat one pattern, at least four times over; 0 lets it go on."""
     prompt: str = "solve"

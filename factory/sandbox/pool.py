@@ -23,7 +23,7 @@ from factory import recipe
 from factory.errors import FactoryError
 from factory.records import ToolCall
 from factory.sandbox.local import LocalSandbox, LocalSession
-from factory.sandbox.protocol import StateLost
+from factory.sandbox.protocol import SandboxUnavailable, StateLost
 from factory.sandbox.scaling import Scaler, choose
 from factory.sandbox.slots import Load
 
@@ -33,6 +33,8 @@ _POLL_S = 1.0
 _ANSWER_S = 10.0
 _RETRY_S = 60.0
 _OPEN_ATTEMPTS = 10
+_PATIENCE_S = 30.0
+"""A cell that takes longer than this is asked after: its actor has as long again to answer anything at all."""
 # Every cell is a call, of which Ray's head would else take in a record and keep the last 100,000.
 _OPTIONS = {"max_restarts": -1, "max_concurrency": 10_000, "enable_task_events": False}
 
@@ -75,13 +77,17 @@ class SandboxPool:
         return described
 
     async def open(self, *, seed: int = 0, trace: str = "") -> PoolSession:
-        """A fresh session on the least busy actor. Raises `StateLost` where actors die faster than it can be opened."""
+        """A fresh session on the least busy actor; `SandboxUnavailable` where actors die faster than it can be opened.
+
+        Another actor is asked where one is gone, silent, or on a machine that starts no session any more.
+        """
         for attempt in range(_OPEN_ATTEMPTS):
             try:
                 actor = await self._manager.acquire.remote()
                 key = uuid.uuid4().hex
-                await actor.open.remote(key, seed, trace)
-            except RayActorError:
+                await _answer(actor, actor.open.remote(key, seed, trace))
+            except (RayActorError, RayTaskError, StateLost) as error:
+                log.warning("a sandbox actor opens no session: %s", error)
                 await asyncio.sleep(0.1 * 2**attempt)
                 continue
             session = PoolSession(self, actor, key)
@@ -89,7 +95,7 @@ class SandboxPool:
             if self._renewing is None or self._renewing.done():
                 self._renewing = asyncio.create_task(self._renew())
             return session
-        raise StateLost("no sandbox actor lives long enough to open a session")
+        raise SandboxUnavailable("no sandbox actor lives long enough to open a session")
 
     async def close(self) -> None:
         """Close the sessions that this process holds; the pool itself goes on."""
@@ -123,10 +129,10 @@ class PoolSession:
     async def run(self, code: str, timeout_s: float | None = None) -> ToolCall:
         """Run one cell. Raises `StateLost` where the actor has died or has given the session up."""
         try:
-            result: ToolCall | None = await self.actor.run.remote(self._key, code, timeout_s)
-        except RayActorError as error:
+            result: ToolCall | None = await _answer(self.actor, self.actor.run.remote(self._key, code, timeout_s))
+        except (RayActorError, RayTaskError, StateLost) as error:
             self._pool.release(self._key)
-            raise StateLost(f"the session's actor died: {type(error).__name__}") from None
+            raise StateLost(f"the session's actor is gone: {type(error).__name__}") from None
         if result is None:
             self._pool.release(self._key)
             raise StateLost("the session's actor was restarted, or the session's lease ran out")
@@ -139,6 +145,23 @@ class PoolSession:
             await self.actor.close.remote(self._key)
         except RayActorError:
             return
+
+
+async def _answer(actor: Any, call: Any) -> Any:
+    """The answer to a call; `StateLost` where its actor answers nothing any more (a stopped process, a dead network).
+
+    A call may take long, as cells wait for cores, so its length says nothing.
+    """
+    answer = asyncio.ensure_future(call)
+    try:
+        while not (await asyncio.wait({answer}, timeout=_PATIENCE_S))[0]:
+            try:
+                await asyncio.wait_for(actor.load.remote(), _PATIENCE_S)
+            except TimeoutError:
+                raise StateLost("the actor is silent") from None
+        return answer.result()
+    finally:
+        answer.cancel()
 
 
 class _SandboxActor:

@@ -7,8 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from factory.engines.protocol import EngineUnavailable
-from factory.errors import FactoryError
+from factory.errors import FactoryError, Unavailable
 from factory.programs.effects import Recorded
 from factory.records import Problem, Reject, Thread
 from factory.stages.ledger import Attempt
@@ -28,13 +27,13 @@ async def attempted(
 ) -> Ending | Reject:
     """How a row's program ends, given what earlier attempts left in the journal.
 
-    Raises `EngineUnavailable` (the row stays unfinished, for later) and `FactoryError` (for the user to mend).
+    Raises `Unavailable` (the row stays unfinished, for later) and `FactoryError` (for the user to mend).
     """
     if attempt.number > max_attempts:
         return Reject.of(row, stage, "crashes_worker", f"{attempt.number - 1} workers ended while they had this row")
     try:
         return await program(attempt.recorded)
-    except (FactoryError, EngineUnavailable):
+    except (FactoryError, Unavailable):
         raise
     except Exception as error:
         log.exception("the program failed on %s", row.id)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from factory.arrow import from_table, to_table
 from factory.engines.admission import Admission
-from factory.engines.protocol import EngineUnavailable
+from factory.errors import Unavailable
 from factory.programs.curate import STAGE, curate
 from factory.programs.effects import Effects, Recorded, Resources
 from factory.recipe import Recipe
@@ -57,7 +57,7 @@ class Curate:
             try:
                 most = self._recipe.programs.max_attempts
                 ended = await attempted(thread, attempt, program, stage=STAGE, max_attempts=most)
-            except EngineUnavailable as error:
+            except Unavailable as error:
                 log.warning("%s is left unfinished: %s", thread.id, error)
                 return []
         return await self._end(thread, [ended] if isinstance(ended, Reject) else ended)

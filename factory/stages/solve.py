@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from factory.arrow import from_table
 from factory.engines.admission import Admission
-from factory.engines.protocol import EngineUnavailable
+from factory.errors import Unavailable
 from factory.programs.effects import Effects, Recorded, Resources
 from factory.programs.solve import STAGE, solve
 from factory.recipe import Recipe
@@ -37,7 +37,7 @@ class Solve:
     """`Problem` rows in; a summary row (id, outcome) out, once the row's verdict or reject is in storage.
 
     `connect` is awaited in the worker's own event loop, at the first batch. A program that raises makes a reject; an
-    engine that stays away leaves its row unfinished, for the next pass or the next start of the job.
+    engine or sandbox that stays away leaves its row unfinished, for the next pass or the next start of the job.
     """
 
     def __init__(self, run: Run, recipe: Recipe, connect: Connect) -> None:
@@ -65,7 +65,7 @@ class Solve:
                 return "finished before"
             try:
                 outcome = await self._outcome(problem, attempt)
-            except EngineUnavailable as error:
+            except Unavailable as error:
                 log.warning("%s is left unfinished: %s", problem.id, error)
                 return UNFINISHED
         await self._journal.durable(await self._journal.put(outcome))  # the next program need not wait for storage

@@ -27,11 +27,13 @@ pytestmark = [pytest.mark.ray, pytest.mark.engine, pytest.mark.asyncio(loop_scop
 GREEDY = SamplingParams(max_tokens=600, temperature=0.0)
 PROMPTS = [[i, 100 + i, 7] for i in range(20)]
 CAPACITY = 16  # of one replica
+SILENCE_S = 20.0
 
 
 @pytest.fixture(scope="session")
 def teacher(tiny_model_dir, tiny_config):
     values = tiny_config.model_dump() | {"replicas": (1, 2), "upscale_delay_s": 1.0, "downscale_delay_s": 5.0}
+    values |= {"silence_s": SILENCE_S}
     return recipe.Teacher(model=str(tiny_model_dir), engine=recipe.VllmEngine.model_validate(values))
 
 
@@ -94,14 +96,15 @@ async def test_a_shrinking_pool_drains(pool, undisturbed):
         await _until(pool.replicas, lambda n: n == 1)
 
 
-async def test_a_dead_engine_core_costs_no_trace_and_its_replica_is_replaced(pool, undisturbed):
-    """Also the only replica may die: its requests wait for the next one."""
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+async def test_a_dead_engine_core_costs_no_trace_and_its_replica_is_replaced(pool, undisturbed, how):
+    """Also the only replica may die: its requests wait for the next one. A core that only stopped is as dead."""
     before = await _whereabouts(pool, "")
     core = _engine_processes(before["pid"])[0]
     guarded = Failover(pool)
     async with _Traffic(guarded, n=6, expected=undisturbed):
-        core.send_signal(signal.SIGKILL)
-        await _gone([psutil.Process(before["pid"])])
+        core.send_signal(how)
+        await _gone([psutil.Process(before["pid"]), core])
     assert guarded.failovers >= 1
     assert (await _whereabouts(pool, ""))["replica"] != before["replica"]
 

@@ -47,10 +47,15 @@ def turns(*replies: str, dialect: Dialect = HARMONY, tokenizer: Any = TOKENIZER)
 
 
 class Python:
-    """A sandbox of one process: cells run for real. `lose` lists those that get lost, counted over all sessions."""
+    """A sandbox of one process: cells run for real. `lose` lists those that get lost, counted over all sessions.
 
-    def __init__(self, lose: Sequence[int] = (), before_cell: Callable[[], Any] | None = None) -> None:
-        self.lose, self.before_cell = list(lose), before_cell
+    A cell says that it took `seconds`, however long that was.
+    """
+
+    def __init__(
+        self, lose: Sequence[int] = (), before_cell: Callable[[], Any] | None = None, seconds: float = 0.0
+    ) -> None:
+        self.lose, self.before_cell, self.seconds = list(lose), before_cell, seconds
         self.n_cells = self.n_opened = self.n_closed = 0
 
     async def open(self, *, seed: int = 0, trace: str = "") -> PythonSession:
@@ -82,7 +87,7 @@ class PythonSession:
                 exec(code, self.variables)
         except Exception as error:
             return ToolCall(code=code, status="error", stdout=out.getvalue(), stderr=f"{type(error).__name__}: {error}")
-        return ToolCall(code=code, status="ok", stdout=out.getvalue())
+        return ToolCall(code=code, status="ok", stdout=out.getvalue(), seconds=python.seconds)
 
     async def close(self) -> None:
         self.python.n_closed += 1

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from factory.dialects.fenced import Fenced
 from factory.dialects.tokenizer import ByteTokenizer
+from factory.engines.failover import Failover
 from factory.engines.protocol import Chunk, EngineUnavailable
 from factory.engines.scripted import ScriptedEngine
 from factory.programs.rollout import Progress
 from factory.records import Origin
+from factory.sandbox.protocol import SandboxUnavailable
 from tests.dialects.support import FENCED_CONTROL
 from tests.programs.rollouts import (
     FINAL,
@@ -137,17 +140,16 @@ async def test_wall_time_ends_a_slow_engine_and_keeps_what_it_said():
     assert engine.n_aborted == 1, "the engine was told to stop"
 
 
-async def test_wall_time_ends_a_call_that_hangs():
-    python = Python()
-    trace = await run(turns(call("hang")), python, order=draw(wall_time_s=0.3))
-    assert trace.finish_reason == "wall_time"
+async def test_wall_time_ends_a_sample_whose_python_takes_it_all():
+    python = Python(seconds=6.0)
+    trace = await run(turns(call("pass")), python, order=draw(wall_time_s=10.0))
+    assert (trace.finish_reason, len(trace.tool_calls), trace.seconds) == ("wall_time", 2, pytest.approx(12.0, abs=1))
     assert python.n_closed == 1
 
 
 async def test_the_model_hears_that_its_time_runs_out():
-    now = [0.0]
-    python = Python(before_cell=lambda: now.__setitem__(0, now[0] + 960.0))
-    trace = await run(turns(call("pass"), FINAL), python, order=draw(wall_time_s=1000.0), clock=lambda: now[0])
+    python = Python(seconds=960.0)
+    trace = await run(turns(call("pass"), FINAL), python, order=draw(wall_time_s=1000.0), clock=lambda: 0.0)
     assert "No Python calls are left" in text_of(trace, Origin.TOOL)
     assert trace.seconds == pytest.approx(960.0)
 
@@ -270,6 +272,75 @@ async def test_a_request_that_can_never_succeed_is_an_error_with_what_there_is()
 
     trace = await run(engine, Python(), order=order, on_turn=refuse)
     assert (trace.finish_reason, len(trace.tool_calls), len(asked)) == ("error", 1, 1)
+
+
+# --- engines and sandboxes that are away, or silent
+
+
+class Drought(ScriptedEngine):
+    """Every request waits for hours before a replica takes it; the test's own clock says so."""
+
+    now = 0.0
+
+    async def generate(self, prompt_token_ids, sampling, *, affinity=""):
+        self.now += 10_000.0
+        async for chunk in super().generate(prompt_token_ids, sampling, affinity=affinity):
+            self.now += 1.0
+            yield chunk
+
+
+async def test_waiting_for_a_replica_is_no_time_of_the_sample():
+    engine = Drought(turns(call("print(1)"), FINAL), deaths=(20, 0, 3), chunk_tokens=16)
+    trace = await run(engine, Python(), order=draw(wall_time_s=100.0), clock=lambda: engine.now)
+    assert (trace.finish_reason, trace.answer, engine.now > 40_000) == ("stop", "4", True)
+    assert 0 < trace.seconds < 20
+
+
+async def test_waiting_for_a_session_is_no_time_of_the_sample():
+    engine = Drought(turns(call("print(1)"), FINAL))
+    python = Python(before_cell=lambda: setattr(engine, "now", engine.now + 10_000.0), seconds=2.0)
+    trace = await run(engine, python, order=draw(wall_time_s=100.0), clock=lambda: engine.now)
+    assert (trace.finish_reason, trace.answer) == ("stop", "4")
+
+
+@pytest.mark.parametrize("silences", [(5,), (None, 2), (3, 1, 1)])
+async def test_an_engine_that_falls_silent_costs_no_token(silences):
+    script = turns(thought("Let me see.") + call("print(6 * 7)"), thought("So it is.") + FINAL)
+    undisturbed = await run(script, Python())
+    engine = ScriptedEngine(script, silences=silences, chunk_tokens=2)
+    trace = await run(engine, Python(), failover=partial(Failover, tries=4, first_pause_s=0.0, silence_s=0.05))
+    assert (trace.token_ids, trace.uid) == (undisturbed.token_ids, undisturbed.uid)
+    n_silent = sum(silence is not None for silence in silences)
+    assert len(engine.requests) == 2 + n_silent
+    assert engine.n_aborted == n_silent, "the silent requests were given up"
+
+
+async def test_a_request_that_has_not_begun_may_wait():
+    engine = ScriptedEngine(turns(FINAL), delay_s=0.2, chunk_tokens=1000)
+    trace = await run(engine, failover=partial(Failover, silence_s=0.01))
+    assert (trace.finish_reason, len(engine.requests)) == ("stop", 1)
+
+
+async def test_an_engine_that_stays_silent_leaves_the_sample_undrawn():
+    class Mute(ScriptedEngine):
+        async def generate(self, prompt_token_ids, sampling, *, affinity=""):
+            self.requests.append(prompt_token_ids)
+            yield Chunk([], waiting=True)
+            await asyncio.Event().wait()
+
+    engine = Mute(turns(FINAL))
+    with pytest.raises(EngineUnavailable, match="silent for"):
+        await run(engine, failover=partial(Failover, tries=2, first_pause_s=0.0, silence_s=0.02))
+    assert len(engine.requests) == 3
+
+
+async def test_a_sandbox_that_opens_no_session_leaves_the_sample_undrawn():
+    class Away(Python):
+        async def open(self, *, seed=0, trace=""):
+            raise SandboxUnavailable("no actor lives long enough")
+
+    with pytest.raises(SandboxUnavailable):
+        await run(turns(call("print(5)"), FINAL), Away())
 
 
 # --- sessions that die, workers that die
