@@ -12,7 +12,7 @@ from factory.programs.context import Context
 from factory.programs.judge import judge, opinion
 from factory.records import Mode, Problem, Reject, Trace, Verdict
 from factory.verify import Equivalence, Votes, cluster, is_missing, settle_reference
-from factory.verify.difficulty import Fate, pass_rate, regimes, sealed, too_easy
+from factory.verify.difficulty import Fate, decided, pass_rate, regimes, sealed, too_easy
 
 STAGE = "solve"
 STRONGEST_FIRST = (Mode.HIGH, Mode.MEDIUM, Mode.LOW)
@@ -39,19 +39,27 @@ async def solve(problem: Problem, ctx: Context) -> Verdict | Reject:
 
     candidates = await sample(modes[0])
     settled = await settle_reference(problem.answer, [trace.answer for trace in candidates], equal)
+    if settled.reference is None and settled.votes.doubtful:
+        return Reject.of(
+            problem, STAGE, "undecided", f"the vote of {len(candidates)} samples hangs on open comparisons"
+        )
     if settled.reference is None:
         return Reject.of(problem, STAGE, "no_reference", f"no answer given, none of {len(candidates)} samples has one")
 
     difficulty = 0.0
     if Mode.LOW in modes:
         low = [judgement.equal for judgement in await judge(problem, settled.reference, await sample(Mode.LOW), ctx)]
-        difficulty = pass_rate(low)
-        if too_easy(sum(verdict is True for verdict in low), len(low), settings.max_low_pass_rate):
-            return Reject.of(problem, STAGE, "too_easy", f"low-mode pass rate {difficulty:.4g} over {len(low)} samples")
+        difficulty, judged = pass_rate(low), decided(low)
+        if too_easy(sum(judged), len(judged), settings.max_low_pass_rate):
+            rate = f"low-mode pass rate {difficulty:.4g} over {len(judged)} samples"
+            return Reject.of(problem, STAGE, "too_easy", rate)
 
     traces = [trace for mode in modes for trace in await sample(mode)]
     judgements = await judge(problem, settled.reference, traces, ctx, with_majority(candidates, settled.votes))
     if not any(judgement.equal for judgement in judgements):
+        n_open = sum(judgement.equal is None for judgement in judgements)
+        if n_open:  # perhaps one of them is right
+            return Reject.of(problem, STAGE, "undecided", f"{n_open} of {len(judgements)} samples could not be judged")
         return Reject.of(problem, STAGE, "unsolved", f"none of {len(judgements)} samples reaches {settled.reference!r}")
     return Verdict(
         problem=problem,

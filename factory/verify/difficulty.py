@@ -20,8 +20,14 @@ THRESHOLD = 0.8
 
 
 def pass_rate(verdicts: Sequence[bool | None]) -> float:
-    """Share of samples judged equal to the reference. Undecided and missing (None) did not pass; 0 of 0 is 0."""
-    return sum(v is True for v in verdicts) / len(verdicts) if verdicts else 0.0
+    """Share of samples equal to the reference, of those that could be judged (undecided is None); 0 of 0 is 0."""
+    judged = decided(verdicts)
+    return sum(judged) / len(judged) if judged else 0.0
+
+
+def decided(verdicts: Iterable[bool | None]) -> list[bool]:
+    """The verdicts there are. A checker or judge that was away leaves None, which must not look like a wrong answer."""
+    return [verdict for verdict in verdicts if verdict is not None]
 
 
 def needed(total: int, threshold: float = THRESHOLD) -> int:
@@ -35,11 +41,14 @@ def too_easy(passed: int, total: int, threshold: float = THRESHOLD) -> bool:
 
 
 def regimes(judgements: Iterable[Judgement]) -> list[Regime]:
-    """Count and passes in all six regimes, in the order of the release's fields; regimes without samples count 0."""
+    """Judged samples and passes in all six regimes, in the order of the release's fields; one without samples counts 0.
+
+    Undecided samples are in neither number, or they would lower the accuracy as if they were wrong.
+    """
     counts = {regime: [0, 0] for regime in product((Mode.LOW, Mode.MEDIUM, Mode.HIGH), (True, False))}
     for judgement in judgements:
         tally = counts[judgement.mode, judgement.tool]
-        tally[0] += 1
+        tally[0] += judgement.equal is not None
         tally[1] += judgement.equal is True
     return [Regime(mode=mode, tool=tool, count=n, passed=k) for (mode, tool), (n, k) in counts.items()]
 

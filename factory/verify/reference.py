@@ -36,14 +36,17 @@ async def settle_reference(original: str | None, answers: Sequence[str | None], 
     * an original and none that agrees: the majority, and the original where no sample has an answer at all.
 
     The last case keeps an answer that nothing speaks against; the released recipe does the same. `equal` may ask an
-    LLM judge: what stays undecided does not count as agreeing.
+    LLM judge. What stays undecided does not count as agreeing, nor as speaking against: a majority that is not known to
+    differ from the original does not replace it, and where the vote itself is in doubt there is no majority.
     """
     kept = None if is_missing(original) else original
     votes = await cluster(answers, equal)
+    winner = None if votes.doubtful else votes.winner
     if kept is None:
-        return Settled(votes.winner, None, votes.winner is not None, 0, votes, (None,) * len(answers))
+        return Settled(winner, None, winner is not None, 0, votes, (None,) * len(answers))
     verdicts = tuple([None if a is None or is_missing(a) else await equal(kept, a) for a in answers])
     agreeing = sum(v is not None and v.equal is True for v in verdicts)
-    if agreeing or votes.winner is None:
+    known_to_differ = winner is not None and (await equal(kept, winner)).equal is False
+    if agreeing or winner is None or not known_to_differ:
         return Settled(kept, original, False, agreeing, votes, verdicts)
-    return Settled(votes.winner, original, True, 0, votes, verdicts)
+    return Settled(winner, original, True, 0, votes, verdicts)

@@ -6,6 +6,7 @@ open work. Answers are bucketed by normal form first, so that few pairs are ever
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ class Votes:
     """Positions of samples without an answer: None, empty, or a sentinel."""
     undecided: int = 0
     """Comparisons that ended undecided. The two answers then stand in different classes."""
+    doubtful: bool = False
+    """Whether classes that may be one, by comparisons that ended undecided, would together outvote the winner."""
 
     @property
     def total(self) -> int:
@@ -86,19 +89,40 @@ async def cluster(answers: Sequence[str | None], equal: Equal) -> Votes:
             buckets.setdefault(normal_form(answer), []).append(position)
     founded: list[tuple[str, list[int]]] = []
     undecided = 0
+    open_pairs: list[tuple[list[int], list[int]]] = []  # members of classes that may be the same
     for positions in buckets.values():
         spelling = answers[positions[0]] or ""
+        may_be: list[list[int]] = []
         for founder, members in founded:
             verdict = await equal(founder, spelling)
-            undecided += verdict.equal is None
             if verdict.equal:
                 members.extend(positions)
+                joined = members
                 break
+            if verdict.equal is None:
+                may_be.append(members)
         else:
-            founded.append((spelling, list(positions)))
+            joined = list(positions)
+            founded.append((spelling, joined))
+        undecided += len(may_be)
+        open_pairs += [(joined, members) for members in may_be]
     classes = [VoteClass(_usual_spelling(answers, members), tuple(sorted(members))) for _, members in founded]
     classes.sort(key=lambda c: (-c.count, c.members[0]))
-    return Votes(tuple(classes), missing, undecided)
+    return Votes(tuple(classes), missing, undecided, _doubtful(classes, open_pairs))
+
+
+def _doubtful(classes: list[VoteClass], open_pairs: list[tuple[list[int], list[int]]]) -> bool:
+    """Whether some classes other than the winner's, linked by open comparisons, have more votes than it together."""
+    place = {position: number for number, c in enumerate(classes) for position in c.members}
+    links = {(place[one[0]], place[other[0]]) for one, other in open_pairs}
+    group = list(range(len(classes)))  # of each class; groups are merged along the links
+    for one, other in links:
+        if one and other and one != other:  # class 0 is the winner's: what joins it only makes it larger
+            group = [group[one] if g == group[other] else g for g in group]
+    votes = Counter[int]()
+    for number, c in enumerate(classes):
+        votes[group[number]] += c.count
+    return bool(classes) and max(votes.values()) > classes[0].count
 
 
 def _usual_spelling(answers: Sequence[str | None], members: list[int]) -> str:

@@ -112,6 +112,41 @@ async def test_nobody_has_an_answer():
     assert "What is 3 + 4?" in unsolved.row
 
 
+class CheckerAway(Scripted):
+    """What would have to be compared by more than sight stays open, for the answers named."""
+
+    def __init__(self, answers, open_answers, **settings):
+        super().__init__(answers, **settings)
+        self.open_answers = open_answers
+
+    async def equal(self, gold, prediction):
+        if gold != prediction and (gold in self.open_answers or prediction in self.open_answers):
+            return Equivalence(None, "undecided", "crash")
+        return await super().equal(gold, prediction)
+
+
+async def test_what_nobody_could_judge_is_not_wrong():
+    low = ("7",) * 6 + ("x",) * 8 + ("1",) * 2
+    verdict = await solve(problem(), CheckerAway(modes(low=low), {"x"}))
+    assert verdict.difficulty == 6 / 8
+    by_name = {regime.name: (regime.count, regime.passed) for regime in verdict.regimes}
+    assert (by_name["reason_low_with_tool"], by_name["reason_low_no_tool"]) == ((6, 6), (2, 0))
+    easy = await solve(problem(), CheckerAway(modes(low=("7",) * 7 + ("x",) * 8 + ("1",)), {"x"}))
+    assert easy.reason == "too_easy"
+
+
+async def test_a_problem_is_not_called_unsolved_while_a_sample_is_open():
+    nobody = modes(high=("x",) * 16, medium=("1",) * 16)
+    outcome = await solve(problem(), CheckerAway(nobody, {"x"}))
+    assert (outcome.reason, outcome.detail) == ("undecided", "16 of 48 samples could not be judged")
+
+
+async def test_a_vote_that_hangs_on_open_comparisons_settles_nothing():
+    high = ("1",) * 6 + ("x",) * 5 + ("y",) * 5
+    outcome = await solve(problem(None), CheckerAway(modes(high=high), {"x", "y"}))
+    assert outcome.reason == "undecided"
+
+
 async def test_cheap_first_stops_drawing_once_the_problem_is_too_easy():
     ctx = Scripted(modes(low=("7",) * 14 + ("1",) * 2), order="cheap_first")
     assert (await solve(problem(), ctx)).reason == "too_easy"

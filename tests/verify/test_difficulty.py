@@ -10,9 +10,9 @@ from factory.records import Judgement, Mode
 from factory.verify import needed, pass_rate, regimes, sealed, too_easy
 
 
-def test_pass_rate_counts_only_a_yes():
-    assert pass_rate([True, False, None, True]) == 0.5
-    assert pass_rate([]) == 0.0
+def test_what_could_not_be_judged_is_no_wrong_answer():
+    assert pass_rate([True, False, None, True, None, False]) == 0.5
+    assert pass_rate([]) == pass_rate([None]) == 0.0
 
 
 @pytest.mark.parametrize(("passed", "dropped"), [(0, False), (12, False), (13, True), (16, True)])
@@ -37,7 +37,8 @@ def judgement(mode: Mode, tool: bool, equal: bool | None) -> Judgement:
 
 
 def test_all_six_regimes_appear_with_count_and_accuracy():
-    judged = [judgement(Mode.LOW, True, True), judgement(Mode.LOW, True, None), judgement(Mode.HIGH, False, False)]
+    judged = [judgement(Mode.LOW, True, verdict) for verdict in (True, None, False)]
+    judged.append(judgement(Mode.HIGH, False, False))
     table = {regime.name: regime for regime in regimes(judged)}
     assert list(table) == [
         "reason_low_with_tool",

@@ -125,8 +125,39 @@ async def test_undecided_is_not_agreement():
         return Equivalence(None, "undecided", "timeout")
 
     settled = await settle_reference("9", ["7", "7"], unsure)
-    assert settled.reference == "7"
-    assert settled.changed_to_majority
+    assert (settled.reference, settled.agreeing) == ("9", 0), "nor is it a disagreement that could replace an answer"
+    assert not settled.changed_to_majority
+
+
+def unsure_about(*doubts: str):
+    """Compares numbers; where both are among `doubts`, nobody knows."""
+
+    async def equal(gold: str, prediction: str) -> Equivalence:
+        if gold in doubts and prediction in doubts:
+            return Equivalence(None, "undecided", "timeout")
+        return Equivalence(gold == prediction, "number")
+
+    return equal
+
+
+@pytest.mark.parametrize(
+    ("doubts", "doubtful"),
+    [
+        ((), False),
+        (("2", "3"), True),  # 3 + 2 against 4
+        (("1", "2"), False),  # the winner would only grow
+        (("3", "4"), False),  # 2 + 1
+        (("1", "2", "3"), True),
+    ],
+)
+async def test_a_vote_that_open_comparisons_could_turn_is_in_doubt(doubts, doubtful):
+    answers = ["1"] * 4 + ["2"] * 3 + ["3"] * 2 + ["4"]
+    votes = await cluster(answers, unsure_about(*doubts))
+    assert (votes.winner, votes.doubtful) == ("1", doubtful)
+    settled = await settle_reference(None, answers, unsure_about(*doubts))
+    assert settled.reference == (None if doubtful else "1")
+    kept = await settle_reference("9", answers, unsure_about(*doubts))
+    assert kept.reference == ("9" if doubtful else "1")
 
 
 async def test_every_sample_keeps_its_verdict_on_the_original():
