@@ -27,34 +27,46 @@ _OPEN = re.compile(
 )
 _BARRIER = re.compile(_TAG, re.I)
 _CLOSE = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]", "<!--": "-->", "<pre": "</pre", "<code": "</code"}
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});|&(?:lt|gt|amp)")
+_COMMON = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&lt": "<", "&gt": ">", "&amp": "&"}
 
-
-_COMMON = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
+# Two code points that Unicode keeps out of any text stand around the number of a formula's line.
+_MARK, PIPED = "\ufdd0", "\ufdd1"  # the second where the line holds a `|`, which would end a cell of a table
+_TOKEN = re.compile(f"[{_MARK}{PIPED}]([0-9]+)[{_MARK}{PIPED}]")
+_FORGED = re.compile("&#(?:[xX]0*[fF][dD][dD][01]|0*6497[67]);?")
 
 
 class Formulas:
-    """The formulas of one text: `protect` swaps each for a token that survives conversion, `restore` swaps back."""
+    """The formulas of one text: `protect` swaps each for tokens that survive conversion, `restore` swaps back.
+
+    Each line of a formula is a token of its own, so that the lines of a formula are prefixed in a quote or a list, and
+    joined in a heading, as all lines are.
+    """
 
     def __init__(self) -> None:
-        self.found: list[str] = []
-        self._mark = ""
+        self._lines: list[str] = []
 
     def protect(self, text: str) -> str:
-        """HTML in, the same HTML out with a token in the place of each formula."""
-        self._mark = next(mark for code in range(0xE000, 0xF900) if (mark := chr(code)) not in text)
+        """HTML in, the same HTML out with tokens in the place of each formula."""
+        text = _FORGED.sub("", text.replace(_MARK, "").replace(PIPED, ""))
         parts, position = [], 0
         for start, end in spans(text):
-            parts += [text[position:start], f"{self._mark}{len(self.found)}{self._mark}"]
-            self.found.append(unescape(_BREAK.sub("\n", text[start:end])))
+            parts += [text[position:start], self.add(unescape(_BREAK.sub("\n", text[start:end])))]
             position = end
         return "".join([*parts, text[position:]])
 
+    def add(self, formula: str) -> str:
+        """The tokens of a formula, delimiters included."""
+        return "\n".join(map(self._token, formula.split("\n")))
+
     def restore(self, text: str) -> str:
         """The converted text with its formulas."""
-        if not self.found:
-            return text
-        return re.sub(f"{self._mark}([0-9]+){self._mark}", lambda match: self.found[int(match[1])], text)
+        return _TOKEN.sub(lambda match: self._lines[int(match[1])], text) if self._lines else text
+
+    def _token(self, line: str) -> str:
+        mark = PIPED if "|" in line else _MARK
+        self._lines.append(line)
+        return f"{mark}{len(self._lines) - 1}{mark}"
 
 
 def spans(text: str) -> list[tuple[int, int]]:
@@ -86,7 +98,9 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 
 def unescape(text: str) -> str:
-    """Character references replaced; only those that end in a semicolon, as `&` alone separates columns in LaTeX."""
+    """Character references replaced: those that end in a semicolon, as `&` alone separates columns in LaTeX, and the
+    three that HTML's own syntax takes, which browsers read without one as well.
+    """
     return _ENTITY.sub(_character, text) if "&" in text else text
 
 

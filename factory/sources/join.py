@@ -13,7 +13,7 @@ from typing import NamedTuple
 from factory.records import Reject, Thread
 from factory.sources.assign import Assignment, IdSet
 from factory.sources.dump import open_table, origin, table
-from factory.sources.posts import Attributes, thread
+from factory.sources.posts import Attributes, thread, unreadable
 from factory.sources.rows import STAGE, Unfit, as_json, raw_as_json
 from factory.sources.shelf import Entry, Shelf
 from factory.sources.split import Split
@@ -96,6 +96,8 @@ class _Part:
                 yield self._reject("Posts", row, "missing_problem", "neither Body nor Title holds text")
             elif identity in answers or (kind == "1" and question):
                 yield self._reject("Posts", row, "duplicate_id", f"another post {identity} came before")
+            elif damage := unreadable(row.attributes):
+                yield self._reject("Posts", row, "unreadable_formula", damage)
             elif kind == "1":
                 question = row
             else:
@@ -115,7 +117,7 @@ class _Part:
                 if isinstance(row, Reject):
                     yield row
                 else:
-                    comments.setdefault(post, []).append(row.attributes.get("Text", ""))
+                    comments.setdefault(post, []).extend(filter(str.strip, [row.attributes.get("Text", "")]))
         duplicate_of: list[int] = []
         for row in self._rows("PostLinks", self._shelf.get("PostLinks", number)):
             if isinstance(row, Reject):

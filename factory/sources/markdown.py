@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 
 from lxml import etree, html
 
-from factory.sources.formulas import Formulas
+from factory.sources import rendered
+from factory.sources.formulas import PIPED, Formulas
+from factory.sources.tags import BLOCKS, tidy
 
-_PARSER = html.HTMLParser(remove_comments=True, remove_pis=True, encoding="utf-8")
+_PARSER = html.HTMLParser(remove_comments=True, remove_pis=True, encoding="utf-8", huge_tree=True)
 _WRAP = {"em": "*", "i": "*", "strong": "**", "b": "**", "del": "~~", "s": "~~", "strike": "~~"}
 _KEPT = {"sub", "sup", "kbd", "u"}  # Markdown has no sign for these, and takes their HTML
 _DROPPED = {"script", "style", "head"}
@@ -22,24 +24,33 @@ _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
 def to_markdown(text: str) -> str:
-    """HTML as Markdown: blocks apart by blank lines, no escapes, formulas and code untouched. Never raises."""
+    """HTML as Markdown: blocks apart by blank lines, no escapes, formulas and code untouched, line ends as `\\n`.
+
+    Takes linear time, whatever the text. Raises `Unfit` for a rendered formula that cannot be read back, and for
+    nothing else.
+    """
     if not text.strip():
         return ""
     formulas = Formulas()
+    source = tidy(formulas.protect(_plain_lines(text)))
     try:
-        root = html.document_fromstring(formulas.protect(text).encode("utf-8", "replace"), parser=_PARSER)
-        body = "\n\n".join(_blocks(root))
-    except (etree.ParserError, etree.XMLSyntaxError, RecursionError):
-        # nothing but comments, or nesting that no person wrote: the text without its tags
-        body = re.sub(r"<[^<>]*>", "", formulas.protect(text)).strip()
-    return formulas.restore(body)
+        root = html.document_fromstring(source.encode("utf-8", "replace"), parser=_PARSER)
+    except etree.ParserError:
+        return ""  # nothing but comments
+    if rendered.occurs(source):
+        rendered.replace(root, formulas)
+    return _plain_lines(formulas.restore("\n\n".join(_blocks(root))))
+
+
+def _plain_lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
 
 
 def _blocks(element: html.HtmlElement) -> Iterator[str]:
     """The block elements below `element` as Markdown; text between them is a paragraph of its own."""
     line = [element.text or ""]
     for child in element:
-        render = _BLOCKS.get(child.tag) if isinstance(child.tag, str) else None
+        render = _renderer(child)
         if render is None:
             line.append(_inline(child))
         else:
@@ -48,6 +59,23 @@ def _blocks(element: html.HtmlElement) -> Iterator[str]:
             line = []
         line.append(child.tail or "")
     yield from _paragraph(line)
+
+
+def _renderer(element: html.HtmlElement) -> Callable[[html.HtmlElement], Iterator[str]] | None:
+    """What renders a block element; None for what stands inside a line."""
+    if not isinstance(element.tag, str) or element.tag in _DROPPED:
+        return None
+    render = _BLOCKS.get(element.tag)
+    if render is None and len(element) and next(element.iter(*_BLOCK_NAMES), None) is not None:
+        return _around_blocks
+    return render
+
+
+def _around_blocks(element: html.HtmlElement) -> Iterator[str]:
+    """An inline element with blocks inside, which its mark cannot reach over; a link's address comes last."""
+    yield from _blocks(element)
+    if element.tag == "a" and element.get("href"):
+        yield f"<{element.get('href')}>"
 
 
 def _paragraph(line: list[str]) -> Iterator[str]:
@@ -65,7 +93,7 @@ def _inline(element: html.HtmlElement) -> str:
         # the source has a line end after the tag as well
         return "" if (element.tail or "").startswith("\n") else "\n"
     if tag == "code":
-        return _code(element.text_content())
+        return _code(_verbatim(element))
     if tag == "img":
         return f"![{element.get('alt') or ''}]({element.get('src') or ''})"
     inner = _inner(element)
@@ -92,6 +120,13 @@ def _wrapped(text: str, mark: str) -> str:
     return f"{before}{mark}{bare}{mark}{after}"
 
 
+def _verbatim(element: html.HtmlElement) -> str:
+    """The text of an element, a line end for each `<br>`."""
+    for line_break in element.iter("br"):
+        line_break.tail = "\n" + (line_break.tail or "")
+    return str(element.text_content())
+
+
 def _code(text: str) -> str:
     """Inline code between more backticks than it holds."""
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
@@ -100,7 +135,7 @@ def _code(text: str) -> str:
 
 
 def _pre(element: html.HtmlElement) -> Iterator[str]:
-    text = element.text_content()
+    text = _verbatim(element)
     fence = "`" * max(3, max(map(len, re.findall("`+", text)), default=0) + 1)
     yield f"{fence}\n{text.rstrip(chr(10))}\n{fence}"
 
@@ -145,28 +180,65 @@ def _rule(element: html.HtmlElement) -> Iterator[str]:
 
 
 def _table(element: html.HtmlElement) -> Iterator[str]:
-    cells = [[cell for cell in row if cell.tag in ("td", "th")] for row in element.iter("tr")]
-    width = max(map(len, cells), default=0)
-    inside = "".join("".join(cell.text_content() for cell in row) for row in cells)
-    if not width or "".join(inside.split()) != "".join(element.text_content().split()):
-        yield from _blocks(element)  # no table after all, or one inside another
+    """Rows as a Markdown table; a row with a table or code inside cannot stand in one, and its cells become blocks."""
+    rows: list[list[html.HtmlElement]] = []
+    for part in _parts(element):
+        if isinstance(part, list) and all(next(cell.iter("table", "pre"), None) is None for cell in part):
+            rows.append(part)
+            continue
+        if isinstance(part, str) and not part.strip():
+            continue
+        yield from _grid(rows)
+        rows = []
+        for block in part if isinstance(part, list) else [part]:
+            yield from _paragraph([block]) if isinstance(block, str) else _blocks(block)
+    yield from _grid(rows)
+
+
+def _parts(element: html.HtmlElement) -> Iterator[list[html.HtmlElement] | html.HtmlElement | str]:
+    """What a table holds, in order: rows as their cells, and what stands around them (a caption, stray text)."""
+    yield element.text or ""
+    for child in element:
+        if child.tag in ("thead", "tbody", "tfoot"):
+            yield from _parts(child)
+        elif child.tag == "tr" and all(cell.tag in ("td", "th") for cell in child):
+            yield child.text or ""
+            yield list(child)
+            yield "".join(cell.tail or "" for cell in child)
+        elif child.tag not in ("col", "colgroup"):
+            yield child
+        yield child.tail or ""
+
+
+def _grid(rows: list[list[html.HtmlElement]]) -> Iterator[str]:
+    """Rows without blocks as a Markdown table, or as HTML where a formula holds the `|` that would end its cell."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    width, total = max(map(len, cells), default=0), sum(map(len, cells))
+    if not width:
         return
-    lines = [f"| {' | '.join([*map(_cell, row), *[''] * (width - len(row))])} |" for row in cells]
+    if any(PIPED in cell for row in cells for cell in row):
+        lines = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells]
+        yield "\n".join(["<table>", *lines, "</table>"])
+        return
+    padded = width * len(cells) <= 4 * total + 64  # a reader fills up rows by itself; one long row must not blow up all
+    lines = []
+    for number, row in enumerate(cells):
+        filled = [*row, *[""] * (width - len(row) if padded or not number else 0)]
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in filled)} |")
     yield "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
 
 
 def _cell(element: html.HtmlElement) -> str:
-    return " ".join(" ".join(_blocks(element)).split("\n")).replace("|", "\\|")
+    return " ".join(" ".join(_blocks(element)).split("\n"))
 
 
 _BLOCKS: dict[str, Callable[[html.HtmlElement], Iterator[str]]] = {
-    **dict.fromkeys(
-        ("html", "body", "p", "div", "section", "article", "dl", "dt", "dd", "details", "summary"), _blocks
-    ),
-    **dict.fromkeys(("ul", "ol"), _list),
+    **dict.fromkeys((*BLOCKS, "html", "body", "td", "th"), _blocks),
+    **dict.fromkeys(("ul", "ol", "menu", "dir"), _list),
     **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), _heading),
     "pre": _pre,
     "blockquote": _quote,
     "hr": _rule,
     "table": _table,
 }
+_BLOCK_NAMES = tuple(_BLOCKS)

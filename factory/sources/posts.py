@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from factory.records import Attribution, Post, Thread
+from factory.sources import rendered
 from factory.sources.markdown import to_markdown
+from factory.sources.rows import Unfit
 
 Attributes = Mapping[str, str]
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
@@ -78,6 +80,17 @@ def _post(
             user_url=f"{base}/users/{user}" if base and user else None,
         ),
     )
+
+
+def unreadable(row: Attributes) -> str:
+    """Why the body of a post cannot be read; empty where it can."""
+    body = row.get("Body", "")
+    try:
+        if rendered.occurs(body):  # nothing else raises, and most bodies need not be converted twice
+            to_markdown(body)
+    except Unfit as unfit:
+        return unfit.detail
+    return ""
 
 
 def license_of(date: str) -> str | None:
