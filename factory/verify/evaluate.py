@@ -10,7 +10,7 @@ from typing import Any
 
 from mpmath import MPContext
 
-from factory.verify.exact import MAX_ORDER, TooLarge, Undefined, Unsupported, laplace
+from factory.verify.exact import MAX_ORDER, NotReal, TooLarge, Undefined, Unsupported, exact, laplace
 from factory.verify.nodes import Apply, Constant, Matrix, Node, Number, Symbol
 
 _MAX_EXPONENT = 10**9
@@ -27,17 +27,11 @@ def value_of(node: Node, at: dict[str, Any] | None = None, *, digits: int = 50, 
         raise Undefined(str(error)) from None
 
 
-INTEGER_NAMES = frozenset("jklmnpqNMK")
-"""Symbols that usually stand for whole numbers."""
-
-
 @lru_cache(maxsize=4096)
 def coordinate(name: str, point: int) -> Fraction:
-    """A fixed pseudo-random value: of every three points one above 1, one below, one of any sign; integers from 100."""
+    """A fixed pseudo-random value: of every three points one above 1, one below, one of any sign."""
     draw = int.from_bytes(hashlib.blake2b(f"{name}@{point}".encode(), digest_size=7).digest(), "big")
     unit = Fraction(draw, 1 << 56)
-    if point >= 100 and name in INTEGER_NAMES:
-        return Fraction(1 + draw % 9)
     order = point % 3
     if order == 0:
         return 1 + 2 * unit
@@ -79,6 +73,8 @@ class _Evaluation:
                 return self.value(laplace(rows))
             case Apply("sum" | "prod" as name, (Symbol(index), low, high, body)):
                 return self._series(name, index, self.value(low), self.value(high), body)
+            case Apply("^", (base, exponent)) if self.real and _is_odd_root(exponent) and self.value(base) < 0:
+                raise Undefined("a rational power of a negative number is read in two ways")
             case Apply(name, args):
                 return self._checked(self._apply(name, [self.value(arg) for arg in args]))
             case _:
@@ -87,6 +83,8 @@ class _Evaluation:
     def _series(self, name: str, index: str, low: Any, high: Any, body: Node) -> Any:
         if low != int(low.real) or high != int(high.real):
             raise Undefined("bounds that are no integers")
+        if high < low:
+            raise Undefined("no terms")  # zero by convention, and often not by the closed form
         if high - low > _MAX_TERMS:
             raise TooLarge("terms")
         total = self.mp.mpf(name == "prod")
@@ -97,7 +95,7 @@ class _Evaluation:
 
     def _checked(self, value: Any) -> Any:
         if self.real and isinstance(value, self.mp.mpc):
-            raise Undefined("not real")
+            raise NotReal("not real")
         return value
 
     def _apply(self, name: str, v: list[Any]) -> Any:
@@ -123,15 +121,21 @@ class _Evaluation:
                 return v[0] / 100
             case "degree":
                 return v[0] * mp.pi / 180
+            case "permille":
+                return v[0] / 1000
             case "abs":
                 return abs(v[0])
             case "factorial" | "double_factorial":
                 if abs(v[0]) > _MAX_FACTORIAL:
                     raise TooLarge("factorial")
+                if mp.re(v[0]) < 0:
+                    raise Undefined("factorial of a negative number")
                 return mp.factorial(v[0]) if name == "factorial" else mp.fac2(v[0])
             case "binom":
                 if max(abs(v[0]), abs(v[1])) > _MAX_FACTORIAL:
                     raise TooLarge("binomial")
+                if mp.re(v[0]) < 0:
+                    raise Undefined("binomial of a negative number")
                 return mp.binomial(v[0], v[1])
             case "log" | "ln":
                 if v[0] == 0:
@@ -140,11 +144,15 @@ class _Evaluation:
             case "exp":
                 return self._power(+mp.e, v[0])
             case "mod":
-                return v[0] - v[1] * mp.floor(v[0] / v[1])
+                return v[0] - v[1] * self._whole(mp.floor, v[0] / v[1])
             case "max" | "min":
                 return (max if name == "max" else min)(v)
             case "floor" | "ceil":
-                return (mp.floor if name == "floor" else mp.ceil)(v[0])
+                return self._whole(mp.floor if name == "floor" else mp.ceil, v[0])
+            case "conj" | "re" | "im" | "arg":
+                return getattr(mp, name)(v[0])
+            case "cis":
+                return mp.cos(v[0]) + mp.mpc(0, 1) * mp.sin(v[0])
             case "gcd" | "lcm":
                 return self._integers(math.gcd if name == "gcd" else math.lcm, v)
             case _ if name.endswith("()"):
@@ -152,6 +160,12 @@ class _Evaluation:
             case _ if name in _ONE_ARGUMENT and len(v) == 1:
                 return getattr(mp, _ONE_ARGUMENT[name])(v[0])
         raise Unsupported(name)
+
+    def _whole(self, rounding: Any, value: Any) -> Any:
+        """Floor or ceiling; a value that is whole but for rounding noise is that whole number."""
+        nearest = self.mp.nint(value)
+        noise = self.mp.mpf(10) ** (6 - self.mp.dps) * max(1, abs(value))
+        return nearest if abs(value - nearest) < noise else rounding(value)
 
     def _power(self, base: Any, exponent: Any) -> Any:
         if abs(exponent) > _MAX_EXPONENT and abs(base) != 1:
@@ -180,8 +194,17 @@ class _Evaluation:
         return total
 
 
+def _is_odd_root(exponent: Node) -> bool:
+    """Whether an exponent has an odd denominator: x^(2/3) is real to some where x is negative, undefined to others."""
+    if isinstance(exponent, Number) and exponent.value.denominator == 1:
+        return False
+    value = exact(exponent)
+    return value is not None and value.denominator > 1 and value.denominator % 2 == 1
+
+
 _ONE_ARGUMENT = {
     "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec", "arccsc": "acsc",
-    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "sgn": "sign",
+    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "sech": "sech", "csch": "csch",
+    "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "sgn": "sign",
 }  # fmt: skip

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from factory.verify.nodes import Apply, Matrix, Node, Number
+from factory.verify.nodes import Apply, Matrix, Node, Number, Symbol
 
 _MAX_BITS = 200_000
+_MAX_FACTORIAL = 12_000
 MAX_ORDER = 5
+_NOWHERE: Mapping[str, Fraction] = {}
 
 
 class Undefined(Exception):
-    """No value here: a division by zero, an even root of a negative number in real arithmetic, an infinity."""
+    """No value here: a division by zero, an infinity, a factorial of a negative number."""
+
+
+class NotReal(Undefined):
+    """A value, but none among the reals: an even root or a logarithm of a negative number."""
 
 
 class Unsupported(Exception):
@@ -24,18 +31,26 @@ class TooLarge(Unsupported):
     """The exact value would not fit into reasonable memory."""
 
 
-def exact(node: Node) -> Fraction | None:
-    """The value as a fraction; None where an operation leaves the rationals. Raises Undefined or TooLarge."""
+def exact(node: Node, at: Mapping[str, Fraction] = _NOWHERE) -> Fraction | None:
+    """The value as a fraction, with symbols as `at` has them; None where an operation leaves the rationals.
+
+    Raises Undefined or TooLarge.
+    """
     match node:
         case Number(value):
             return value
+        case Symbol(name):
+            return at.get(name)
         case Apply("determinant", (Matrix(rows),)) if len(rows) == len(rows[0]) <= MAX_ORDER:
-            return exact(laplace(rows))
+            return exact(laplace(rows), at)
         case Apply(name, args) if name in _EXACT:
-            values = [exact(arg) for arg in args]
+            values = [exact(arg, at) for arg in args]
             if any(value is None for value in values):
                 return None
-            result: Fraction | None = _EXACT[name](*values)
+            try:
+                result: Fraction | None = _EXACT[name](*values)
+            except TypeError:
+                raise Unsupported(f"{name} of {len(values)}") from None
             return result
         case _:
             return None
@@ -53,7 +68,8 @@ def laplace(rows: tuple[tuple[Node, ...], ...]) -> Node:
     return total
 
 
-def _exact_power(base: Fraction, exponent: Fraction) -> Fraction | None:
+def exact_power(base: Fraction, exponent: Fraction) -> Fraction | None:
+    """None for a root; 0^0 is 1, as everywhere in combinatorics."""
     if exponent.denominator != 1:
         return None
     power = exponent.numerator
@@ -66,26 +82,37 @@ def _exact_power(base: Fraction, exponent: Fraction) -> Fraction | None:
     return base**power
 
 
-def _exact_quotient(over: Fraction, under: Fraction) -> Fraction:
+def exact_quotient(over: Fraction, under: Fraction) -> Fraction:
     if under == 0:
         raise Undefined("division by zero")
     return over / under
 
 
-def _exact_factorial(value: Fraction) -> Fraction | None:
-    if value.denominator != 1 or value < 0:
+def _exact_sqrt(value: Fraction) -> Fraction | None:
+    if value < 0:
         return None
-    if value > 5000:
+    over, under = math.isqrt(value.numerator), math.isqrt(value.denominator)
+    return Fraction(over, under) if over * over == value.numerator and under * under == value.denominator else None
+
+
+def _exact_factorial(value: Fraction) -> Fraction | None:
+    if value.denominator != 1:
+        return None
+    if value < 0:
+        raise Undefined("factorial of a negative number")
+    if value > _MAX_FACTORIAL:
         raise TooLarge("factorial")
     return Fraction(math.factorial(int(value)))
 
 
 def _exact_binomial(n: Fraction, k: Fraction) -> Fraction | None:
-    if n.denominator != 1 or k.denominator != 1 or n < 0 or k < 0:
+    if n.denominator != 1 or k.denominator != 1:
         return None
-    if n > 5000:
+    if n < 0:
+        raise Undefined("binomial of a negative number")  # conventions differ
+    if n > _MAX_FACTORIAL:
         raise TooLarge("binomial")
-    return Fraction(math.comb(int(n), int(k)))
+    return Fraction(math.comb(int(n), int(k)) if k >= 0 else 0)
 
 
 def _exact_mod(value: Fraction, modulus: Fraction) -> Fraction:
@@ -94,17 +121,39 @@ def _exact_mod(value: Fraction, modulus: Fraction) -> Fraction:
     return value % modulus
 
 
+def _exact_gcd(*values: Fraction) -> Fraction:
+    return Fraction(math.gcd(*_integers(values)))
+
+
+def _exact_lcm(*values: Fraction) -> Fraction:
+    return Fraction(math.lcm(*_integers(values)))
+
+
+def _integers(values: tuple[Fraction, ...]) -> list[int]:
+    if any(value.denominator != 1 for value in values):
+        raise Undefined("not an integer")
+    return [int(value) for value in values]
+
+
 _EXACT: dict[str, Any] = {
     "+": lambda a, b: a + b,
     "*": lambda a, b: a * b,
-    "/": _exact_quotient,
+    "/": exact_quotient,
+    "ratio": lambda *v: exact_quotient(*v) if len(v) == 2 else None,
     "neg": lambda a: -a,
-    "^": _exact_power,
+    "^": exact_power,
+    "sqrt": _exact_sqrt,
     "abs": abs,
     "percent": lambda a: a / 100,
+    "permille": lambda a: a / 1000,
     "factorial": _exact_factorial,
     "binom": _exact_binomial,
     "mod": _exact_mod,
     "floor": lambda a: Fraction(math.floor(a)),
     "ceil": lambda a: Fraction(math.ceil(a)),
+    "max": lambda *v: max(v),
+    "min": lambda *v: min(v),
+    "sgn": lambda a: Fraction((a > 0) - (a < 0)),
+    "gcd": _exact_gcd,
+    "lcm": _exact_lcm,
 }

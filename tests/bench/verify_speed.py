@@ -26,6 +26,7 @@ from factory.verify.equivalence import extracted
 from factory.verify.evaluate import coordinate
 from factory.verify.grammar.parser import parse
 from factory.verify.normalise import clean
+from factory.verify.points import _drawn, _shaped
 from factory.verify.symbolic import _parse, warm_up
 from tests.verify.cases import EQUAL, UNEQUAL
 
@@ -65,7 +66,7 @@ def against_math_verify(pairs: list[Pair], repeat: int) -> None:
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(repeat):
-        for cached in (clean, parse, extracted, coordinate, _parse):
+        for cached in (clean, parse, extracted, coordinate, _shaped, _drawn, _parse):
             cached.cache_clear()
         for gold, prediction in pairs:
             ours.append(cpu_of(lambda g=gold, p=prediction: equivalent(g, p)))
