@@ -25,7 +25,8 @@ from factory.records import Problem, Reject, Thread
 from factory.sources import Split
 from factory.store.fs import Store
 from factory.store.ids import Hashes, hashes_of
-from factory.store.tables import read_table, write_rows
+from factory.store.released import REJECT_COLUMNS
+from factory.store.tables import encode_rows, read_table, write_rows
 
 MANIFEST = "inputs/manifest.json"
 DUPLICATES = "inputs/Reject/duplicates.parquet"
@@ -120,7 +121,8 @@ def finish(store: Store, parts: list[Part]) -> Inputs:
 def publish_rejects(store: Store, inputs: Inputs) -> None:
     """Lay the rows that never became inputs beside the rejects of the later stages, as `rejects/read-*.parquet`."""
     for key in inputs.parts_of(Reject) + ([DUPLICATES] if inputs.duplicates else []):
-        store.write(f"rejects/read-{key.rsplit('/', 1)[1]}", store.read(key))
+        rejects = from_table(Reject, read_table(store, key))
+        store.write(f"rejects/read-{key.rsplit('/', 1)[1]}", encode_rows(Reject, rejects, REJECT_COLUMNS))
 
 
 def rows(store: Store, inputs: Inputs, key: str) -> pa.Table:

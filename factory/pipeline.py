@@ -31,8 +31,9 @@ from factory.report.card import card
 from factory.report.funnel import Stage, funnel
 from factory.report.funnel_metrics import FunnelMetrics
 from factory.report.idle import IdleTime
-from factory.report.progress import Counts, Progress
+from factory.report.progress import Progress
 from factory.stages.ledger import Ledger
+from factory.store.counts import JournalCounts
 from factory.store.fs import Store
 from factory.store.manifest import Manifest
 from factory.store.publish import publish
@@ -157,8 +158,8 @@ def _ledger(run: Run) -> Any:
     return actor.remote(run.uri)
 
 
-def _counts(ledger: Any) -> Counts:
-    counts: Counts = ray.get(ledger.counts.remote())
+def _counts(ledger: Any) -> JournalCounts:
+    counts: JournalCounts = ray.get(ledger.counts.remote())
     return counts
 
 

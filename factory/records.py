@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from factory.arrow import Int8, Int32, to_dict
+from factory.arrow import Int8, Int32, from_dict, to_dict
 
 
 class Mode(StrEnum):
@@ -17,6 +17,17 @@ class Mode(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
+
+
+def tool_name(tool: bool) -> str:
+    """A sample with or without Python, as keys, directories and counts spell it."""
+    return "python" if tool else "none"
+
+
+class JournalRow:
+    """A row of the journal: `store.kinds` says where each kind of them is stored and whose it is."""
+
+    __slots__ = ()
 
 
 class Origin:
@@ -90,7 +101,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curated:
+class Curated(JournalRow):
     """The ending of a thread that states problems: those that go on. What else was found is a reject of its own."""
 
     thread_id: str
@@ -148,11 +159,11 @@ class SampleKey:
     sample: Int32
 
     def __str__(self) -> str:
-        return f"{self.problem_id}/{self.mode}/{'python' if self.tool else 'none'}/{self.sample}"
+        return f"{self.problem_id}/{self.mode}/{tool_name(self.tool)}/{self.sample}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class Drawn(JournalRow):
     """What a trace and its turns have in common: the sample that was drawn, and at which attempt."""
 
     problem_id: str
@@ -237,7 +248,7 @@ class Regime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(JournalRow):
     """A problem that survived: its settled reference, the verdict on every sample, and where the votes went."""
 
     problem: Problem
@@ -251,7 +262,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reject:
+class Reject(JournalRow):
     """A row that left the graph: at which stage, for which reason, with the detail and the row itself as JSON."""
 
     id: str
@@ -261,6 +272,7 @@ class Reject:
     detail: str = ""
     row: str = ""
     position: str = ""
+    source: str = ""
 
     @staticmethod
     def of(row: Thread | Problem, stage: str, reason: str, detail: str = "") -> Reject:
@@ -273,7 +285,15 @@ class Reject:
             detail=detail,
             row=json.dumps(to_dict(row), ensure_ascii=False),
             position=row.position,
+            source=row.source,
         )
+
+    @property
+    def problem(self) -> Problem | None:
+        """The rejected problem itself, where it was kept."""
+        if self.kind != "problem" or not self.row:
+            return None
+        return from_dict(Problem, json.loads(self.row))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +313,7 @@ class FinishedTurn(Drawn):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(JournalRow):
     """One answered question to the curator or the judge: `owner` is the thread or problem that it was asked for."""
 
     owner: str

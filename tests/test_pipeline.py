@@ -33,8 +33,8 @@ from factory.records import Asked, Curated, Reject, Trace, Verdict
 from factory.report.funnel import Stage
 from factory.stages import near_duplicates
 from factory.store.fs import Store
+from factory.store.kinds import DIRECTORIES
 from factory.store.manifest import load
-from factory.store.parts import DIRECTORIES
 from factory.store.tables import read_table
 from tests.conftest import ROOT
 from tests.forum import REFUSED, Forum, forum

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from factory.errors import FactoryError
 from factory.inspection.redo import redo_answers, redo_cells
 from factory.inspection.reread import reread
-from factory.records import Origin
+from factory.records import Origin, tool_name
 from factory.store.fs import Store
 from factory.store.ids import hash_of
 from factory.store.manifest import Manifest, RejectFile, Shard, latest
@@ -156,7 +156,7 @@ class _Rows:
 
     def _row(self, row: dict[str, Any], mask: Any, n: int, shard: Shard) -> None:
         check = self._found.check
-        tool = "python" if row["with_tool"] else "none"
+        tool = tool_name(row["with_tool"])
         name = f"{row['problem_id']}/{row['reasoning_mode']}/{tool}/{row['sample']}"
         self._hashes.append(hash_of(name))
         self._problems.add(hash_of(row["problem_id"]))
@@ -192,6 +192,7 @@ class _Rows:
             len(self._problems) <= report.problems.get("verdict", 0),
         )
         check("no judged trace is missing from the journal", report.lost == 0, f"{report.lost} are")
+        check("no row group of the journal is damaged", report.damaged == 0, f"{report.damaged} are")
 
 
 class _Smallest:

@@ -18,9 +18,7 @@ from typing import Any
 
 from factory.errors import FactoryError
 from factory.planning.pilot import Z, proportion
-from factory.records import Verdict
-from factory.report.columnar import tables
-from factory.report.figures import fresh, withdrawn
+from factory.records import Verdict, tool_name
 from factory.store.run import Run
 
 COLUMNS = [
@@ -124,10 +122,8 @@ def overall(strata: Sequence[Stratum]) -> tuple[float, float, float]:
 
 def _judged(run: Run) -> Iterator[dict[str, Any]]:
     """Every judged sample with its problem, a part at a time."""
-    seen = withdrawn(run)
-    for _, table in tables(run, Verdict, _READ):
-        mine = table.filter(fresh([problem["id"] for problem in table["problem"].to_pylist()], seen))
-        for row in mine.to_pylist():
+    for _, _, table in run.reader().counted(Verdict, _READ):
+        for row in table.to_pylist():
             about = {
                 "problem_id": row["problem"]["id"],
                 "problem": row["problem"]["text"],
@@ -145,7 +141,7 @@ def _line(stratum: str, size: int, row: Mapping[str, Any]) -> dict[str, str]:
         "stratum_size": str(size),
         "answer": "" if row["answer"] is None else str(row["answer"]),
         "verdict": _WORDS[row["equal"]],
-        "tool": "python" if row["tool"] else "none",
+        "tool": tool_name(row["tool"]),
         **opinions,
         **copied,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from factory import recipe
-from factory.records import ToolCall
+from factory.records import ToolCall, tool_name
 from factory.sandbox.local import LocalSandbox
 from factory.sandbox.protocol import StateLost
 from factory.verify import Checker, extract_answer
@@ -61,7 +61,7 @@ async def _redo(place: LocalSandbox, row: dict[str, Any]) -> str:
 
 
 def name_of(row: dict[str, Any]) -> str:
-    return f"{row['problem_id']}/{row['reasoning_mode']}/{'python' if row['with_tool'] else 'none'}/{row['sample']}"
+    return f"{row['problem_id']}/{row['reasoning_mode']}/{tool_name(row['with_tool'])}/{row['sample']}"
 
 
 def _answer(row: dict[str, Any]) -> str | None:

@@ -5,8 +5,9 @@ Rates come from the journal's parts: what each one holds stands in its footer, a
 
 from __future__ import annotations
 
+import typing
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,10 +18,11 @@ from factory.planning.cost import cost as priced
 from factory.recipe import Prices
 from factory.records import Curated, Reject, Trace, Verdict
 from factory.report.figures import right_samples
+from factory.store.counts import CuratedCount, RejectReason, SampleCount, sums
 from factory.store.ids import is_thread
 from factory.store.manifest import latest
-from factory.store.outcome import WITHDRAWN
-from factory.store.parts import PartInfo, scan
+from factory.store.parts import PartInfo
+from factory.store.reader import JournalReader
 from factory.store.run import Run
 from factory.store.usage import usages
 
@@ -83,39 +85,41 @@ class Status:
 def status(uri: str, now: datetime | None = None, *, prices: Prices | None = None) -> Status:
     """Read a run's state. `prices` go before those of its recipe. Raises `FactoryError` where there is no run."""
     run = Run.attach(uri)
-    now = now or datetime.now(UTC)
-    kinds = (Trace, Verdict, Reject, Curated)
-    traces, verdicts, rejects, threads = every = [scan(run.store, kind, run.fingerprint) for kind in kinds]
+    return status_of(run, run.reader(), now or datetime.now(UTC), prices)
+
+
+def status_of(run: Run, journal: JournalReader, now: datetime, prices: Prices | None = None) -> Status:
+    """The same through a reader that others use as well."""
+    parts = {kind: journal.parts(kind) for kind in (Trace, Verdict, Reject, Curated)}
+    recent = {kind: [info for info in infos if info.entry.modified > now - WINDOW] for kind, infos in parts.items()}
     inputs = ingest.finished(run.store)
-    judged = _owners(verdicts)
-    curated = set(filter(is_thread, _owners(threads)))
-    rejected = _owners(rejects) - judged - curated
-    found = sum(info.tally[""][2] for info in threads)
-    sums = _sums(traces)
+    judged = _owners(parts[Verdict]) - journal.withdrawn
+    curated = set(filter(is_thread, _owners(parts[Curated])))
+    rejected = _owners(parts[Reject]) - judged - curated
+    samples, in_all = _samples(parts[Trace]), sum(_samples(parts[Trace]).values(), SampleCount())
     cost = priced(usages(run.store), prices)
-    window = [[info for info in infos if info.entry.modified > now - WINDOW] for infos in every]
-    seconds = _span(window, now)
-    ended = sum(len(_owners(infos)) for infos in window[1:3]) + sum(info.tally[""][0] for info in window[3])
-    written = [info.entry.modified for infos in every for info in infos]
+    seconds = _span(recent.values(), now)
+    ended = len(_owners(recent[Verdict])) + len(_owners(recent[Reject])) + _curated(recent[Curated]).rows
+    written = [info.entry.modified for infos in parts.values() for info in infos]
     return Status(
         uri=run.uri,
         name=str(run.recipe.get("name", "")),
         fingerprint=run.fingerprint,
-        total=inputs.problems + inputs.threads + found if inputs else None,
+        total=inputs.problems + inputs.threads + _curated(parts[Curated]).found if inputs else None,
         threads=inputs.threads if inputs else None,
         threads_finished=len(curated) + sum(map(is_thread, rejected)),
         curated=len(curated),
         verdicts=len(judged),
-        rejects=_reasons(rejects, len(rejected)),
-        samples={heading: numbers[0] for heading, numbers in sorted(sums.items())},
-        generated_tokens=sum(numbers[1] for numbers in sums.values()),
-        regenerated_tokens=sum(numbers[3] for numbers in sums.values()),
+        rejects=_reasons(journal.count_rejects()),
+        samples={heading: count.rows for heading, count in sorted(samples.items())},
+        generated_tokens=in_all.generated_tokens,
+        regenerated_tokens=in_all.regenerated_tokens,
         parts=len(written),
         last_written=max(written, default=None),
         rows_per_hour=ended / seconds * 3600,
-        tokens_per_second=sum(numbers[1] for numbers in _sums(window[0]).values()) / seconds,
+        tokens_per_second=sum(count.generated_tokens for count in _samples(recent[Trace]).values()) / seconds,
         published=_published(run),
-        right=right_samples(run) if cost else None,
+        right=right_samples(journal) if cost else None,
         cost=cost,
     )
 
@@ -171,31 +175,27 @@ def _owners(infos: Iterable[PartInfo]) -> set[str]:
     return {owner for info in infos for group in info.groups for owner in group}
 
 
-def _sums(infos: Iterable[PartInfo]) -> dict[str, list[int]]:
-    """Rows, generated, tool and regenerated tokens by mode/tool."""
-    sums: dict[str, list[int]] = {}
-    for info in infos:
-        for heading, numbers in info.tally.items():
-            so_far = sums.setdefault(heading, [0] * len(numbers))
-            sums[heading] = [a + b for a, b in zip(so_far, numbers, strict=True)]
-    return sums
+def _samples(infos: Iterable[PartInfo]) -> dict[str, SampleCount]:
+    """Samples by mode/tool."""
+    return typing.cast(dict[str, SampleCount], sums(info.tally for info in infos))
 
 
-def _reasons(infos: list[PartInfo], distinct: int) -> dict[str, int]:
-    """Rejects by stage/reason. Where the journal holds some twice, what is too many is taken from the largest."""
-    counts: Counter[str] = Counter()
-    for info in infos:
-        for heading, (n,) in info.tally.items():
-            if heading.split("/")[1] != WITHDRAWN:  # those have a verdict, and count with it
-                counts[heading.split("/", 1)[1]] += n
-    for reason, n in counts.most_common(1):
-        counts[reason] = n - (counts.total() - distinct)
-    return dict(counts)
+def _curated(infos: Iterable[PartInfo]) -> CuratedCount:
+    """Curated threads and their problems."""
+    return typing.cast(CuratedCount, sums(info.tally for info in infos).get("", CuratedCount()))
 
 
-def _span(window: list[list[PartInfo]], now: datetime) -> float:
+def _reasons(rejects: Mapping[RejectReason, int]) -> dict[str, int]:
+    """Rejects by stage/reason, problems and threads together."""
+    found = Counter[str]()
+    for why, n in rejects.items():
+        found[f"{why.stage}/{why.reason}"] += n
+    return dict(found)
+
+
+def _span(recent: Iterable[list[PartInfo]], now: datetime) -> float:
     """Seconds that a rate is taken over: the window, or less where the run is younger."""
-    first = min((info.entry.modified for infos in window for info in infos), default=now)
+    first = min((info.entry.modified for infos in recent for info in infos), default=now)
     return min(max((now - first).total_seconds(), 1.0), WINDOW.total_seconds())
 
 

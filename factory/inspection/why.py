@@ -10,13 +10,12 @@ from typing import Any
 import pyarrow.compute as pc
 
 from factory import ingest
-from factory.arrow import from_dict, from_table, to_dict
+from factory.arrow import from_table, to_dict
 from factory.errors import FactoryError
-from factory.records import Asked, Curated, FinishedTurn, Problem, Reject, Thread, Trace, Verdict
+from factory.records import Asked, Curated, FinishedTurn, Problem, Reject, Thread, Trace, Verdict, tool_name
 from factory.store.ids import scoped
 from factory.store.manifest import latest
 from factory.store.outcome import Ending, Endings
-from factory.store.parts import Kind, read_rows, scan
 from factory.store.report import PUBLISHED
 from factory.store.run import Run
 from factory.store.tables import read_table
@@ -40,23 +39,24 @@ class Life:
 def life_of(uri: str, row_id: str) -> Life:
     """Look one row up everywhere. Raises `FactoryError` where no trace of it is found."""
     run = Run.attach(uri)
+    journal = run.reader()
     life = Life(id=row_id, entered=list(_entered(run, row_id)))
     for thread in (row_id, row_id.rpartition("/")[0]):  # a problem of a thread is named THREAD/NUMBER
-        life.curated += _journaled(run, Curated, scoped(thread, "thread"))
-    life.asked = [*_journaled(run, Asked, row_id), *_journaled(run, Asked, scoped(row_id, "thread"))]
-    life.turns = list(_journaled(run, FinishedTurn, row_id))
+        life.curated += journal.rows(Curated, scoped(thread, "thread"))
+    life.asked = [*journal.rows(Asked, row_id), *journal.rows(Asked, scoped(row_id, "thread"))]
+    life.turns = list(journal.rows(FinishedTurn, row_id))
     endings = Endings()
-    for verdict in _journaled(run, Verdict, row_id):
+    for verdict in journal.rows(Verdict, row_id):
         endings.add_verdict(verdict)
     for owner in (row_id, scoped(row_id, "thread")):
-        for reject in _journaled(run, Reject, owner):
+        for reject in journal.rows(Reject, owner):
             life.rejects.append(reject)
             endings.add_reject(reject)
     if not life.entered and (life.rejects or _problem(life)) and life.curated:
         life.entered = list(_entered(run, life.curated[0].thread_id))
     as_problem, as_thread = endings.of(row_id), endings.of(scoped(row_id, "thread"))
     life.ending = as_problem if as_problem.verdict or as_problem.rejected else as_thread
-    distinct = {(str(t.key), t.uid): t for t in _journaled(run, Trace, row_id)}
+    distinct = {(str(t.key), t.uid): t for t in journal.rows(Trace, row_id)}
     life.traces = [(trace, life.ending.outcome(trace.key, trace.uid)) for _, trace in sorted(distinct.items())]
     life.published = _published(run, life)
     if not (life.entered or life.asked or life.traces or life.rejects or life.ending.verdict):
@@ -124,16 +124,14 @@ def _curation(life: Life) -> Iterator[str]:
 def _problem(life: Life) -> Problem | None:
     """A problem of a thread as curation left it, also where it was rejected."""
     known = [problem for ending in life.curated for problem in ending.problems]
-    for reject in life.rejects:
-        if reject.kind == "problem" and reject.row:
-            known.append(from_dict(Problem, json.loads(reject.row)))
+    known += [reject.problem for reject in life.rejects if reject.problem]
     return next((problem for problem in known if problem.id == life.id), None)
 
 
 def _samples(life: Life) -> Iterator[str]:
     judged = life.ending.judgements
     for trace, outcome in life.traces:
-        tool = "python" if trace.tool else "none"
+        tool = tool_name(trace.tool)
         judgement = judged.get(trace.key)
         by = f" by {judgement.method}" if judgement and judgement.uid == trace.uid else ""
         place = f" -> {life.published[trace.uid]}" if trace.uid in life.published else ""
@@ -177,16 +175,9 @@ def _entered(run: Run, row_id: str) -> Iterator[tuple[str, Thread | Problem | Re
             yield key, row
 
 
-def _journaled(run: Run, kind: type[Kind], owner: str) -> Iterator[Kind]:
-    for info in scan(run.store, kind, run.fingerprint):
-        for group, owners in enumerate(info.groups):
-            if owner in owners:
-                yield from read_rows(run.store, kind, info.entry.key, group, owner)
-
-
 def _published(run: Run, life: Life) -> dict[str, str]:
     manifest = latest(run.store)
-    wanted = {(t.mode.value, "python" if t.tool else "none") for t, outcome in life.traces if outcome == PUBLISHED}
+    wanted = {(t.mode.value, tool_name(t.tool)) for t, outcome in life.traces if outcome == PUBLISHED}
     found: dict[str, str] = {}
     for shard in manifest.shards if manifest else []:
         if (shard.mode, shard.tool) in wanted:

@@ -12,8 +12,10 @@ from factory import settings
 from factory.errors import FactoryError
 from factory.planning.figures import Range
 from factory.recipe import Recipe
-from factory.records import Mode, Reject, Trace, Verdict
-from factory.store.parts import PartInfo, scan
+from factory.records import Mode, Reject, Trace, Verdict, tool_name
+from factory.store.counts import SampleCount, sums
+from factory.store.parts import PartInfo
+from factory.store.reader import JournalReader
 from factory.store.run import Run
 
 Z = 1.96
@@ -51,8 +53,9 @@ def measure(uri: str, recipe: Recipe, gpus: int | None = None) -> Measured:
     Raises `FactoryError` where there is no run, or none of its problems has its verdict yet.
     """
     run = Run.attach(uri)
-    parts = scan(run.store, Trace, run.fingerprint)
-    traces, endings = list(_traces(run, parts)), _endings(run)
+    journal = run.reader()
+    parts = journal.parts(Trace)
+    traces, endings = list(_traces(journal)), _endings(journal)
     if not traces or not endings.passed:
         raise FactoryError(
             f"the run at {uri} has nothing to plan from yet",
@@ -107,13 +110,11 @@ def proportion(k: int, n: int) -> dict[str, float]:
     return {"low": min(max(0.0, low), share), "likely": share, "high": max(min(1.0, high), share)}
 
 
-def _traces(run: Run, parts: Iterable[PartInfo]) -> Iterator[dict[str, Any]]:
+def _traces(journal: JournalReader) -> Iterator[dict[str, Any]]:
     """The numbers of each sample, once each."""
     seen: set[tuple[Any, ...]] = set()
-    for part in parts:
-        with run.store.parquet(part.entry.key, part.entry.size) as file:
-            rows = file.read(columns=[*_COLUMNS, _SECONDS]).to_pylist()
-        for row in rows:
+    for _, _, table in journal.tables(Trace, [*_COLUMNS, _SECONDS]):
+        for row in table.to_pylist():
             key = tuple(row[name] for name in _COLUMNS[:4])
             if key not in seen:
                 seen.add(key)
@@ -121,18 +122,15 @@ def _traces(run: Run, parts: Iterable[PartInfo]) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def _endings(run: Run) -> Endings:
+def _endings(journal: JournalReader) -> Endings:
     passed: dict[str, list[dict[str, Any]]] = {}
     by_reason: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for part in scan(run.store, Verdict, run.fingerprint):
-        with run.store.parquet(part.entry.key, part.entry.size) as file:
-            for row in file.read(columns=["problem.id", "regimes"]).to_pylist():
-                passed[row["problem"]["id"]] = row["regimes"]
-    for part in scan(run.store, Reject, run.fingerprint):
-        with run.store.parquet(part.entry.key, part.entry.size) as file:
-            for row in file.read(columns=["id", "kind", "stage", "reason"]).to_pylist():
-                if row["kind"] == "problem" and row["id"] not in passed:
-                    by_reason[row["stage"], row["reason"]].add(row["id"])
+    for _, _, table in journal.counted(Verdict, ["problem.id", "regimes"]):
+        passed |= {row["problem"]["id"]: row["regimes"] for row in table.to_pylist()}
+    for _, _, table in journal.counted(Reject, ["id", "kind", "stage", "reason"]):
+        for row in table.to_pylist():
+            if row["kind"] == "problem":
+                by_reason[row["stage"], row["reason"]].add(row["id"])
     unsolved = [ids for (stage, reason), ids in by_reason.items() if stage == "solve" and reason != "too_easy"]
     contaminated = [ids for (stage, _), ids in by_reason.items() if stage == "decontaminate"]
     return Endings(passed, by_reason["solve", "too_easy"], set().union(*contaminated), set().union(*unsolved))
@@ -169,7 +167,7 @@ def _passes(endings: Endings) -> dict[tuple[str, bool], dict[str, float]]:
 def _by_mode(values: Mapping[tuple[str, bool], dict[str, float]]) -> dict[str, dict[str, dict[str, float]]]:
     nested: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     for (mode, tool), value in values.items():
-        nested[mode]["python" if tool else "none"] = value
+        nested[mode][tool_name(tool)] = value
     return dict(nested)
 
 
@@ -205,7 +203,8 @@ def _tokens_per_second(parts: list[PartInfo]) -> float | None:
     moments = [part.entry.modified for part in parts]
     span = (max(moments) - min(moments)).total_seconds()
     first = min(parts, key=lambda part: part.entry.modified)
-    tokens = sum(sums[1] for part in parts if part is not first for sums in part.tally.values())
+    counts = (sums(part.tally for part in parts if part is not first)).values()
+    tokens = sum(count.generated_tokens for count in counts if isinstance(count, SampleCount))
     return tokens / span if span > 0 and tokens else None
 
 

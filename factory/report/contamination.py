@@ -22,13 +22,13 @@ from factory.arrow import from_dict
 from factory.decontaminate.check import CONTAMINATED, UNDECIDED, Checked, decide
 from factory.recipe import Decontaminate
 from factory.records import Problem, Reject, Verdict
-from factory.report.columnar import flat, largest, tables
+from factory.report.columnar import flat, largest
 from factory.report.decontamination import DecontaminationReport
-from factory.report.figures import fresh, withdrawn
-from factory.store.fs import Entry, Store
-from factory.store.ids import scoped
+from factory.store.fs import Store
+from factory.store.kinds import OWNER
 from factory.store.outcome import WITHDRAWN
-from factory.store.parts import DIRECTORIES, read_info
+from factory.store.parts import PartInfo
+from factory.store.reader import JournalReader
 from factory.store.run import Run
 
 _REMOVING = ("decontaminate", WITHDRAWN)
@@ -58,20 +58,18 @@ class StoredBenchmarks:
         return found
 
 
-def of_run(run: Run) -> dict[str, Any] | None:
+def of_run(run: Run, journal: JournalReader | None = None) -> dict[str, Any] | None:
     """What `DecontaminationReport.as_dict` gives, over all problems that have ended; None where nothing is compared."""
     try:
         texts = StoredBenchmarks.read(run.store)
     except FileNotFoundError:
         return None
     config = settings.validate(Decontaminate, run.recipe["decontaminate"], "run.json")
-    report, nearest, gone = DecontaminationReport(), _Nearest(), withdrawn(run)
+    report, nearest, journal = DecontaminationReport(), _Nearest(), journal or run.reader()
     report.compared_with(texts)
-    seen = set(gone)
-    _verdicts(run, report, nearest, seen)
-    seen -= gone
+    _verdicts(journal, report, nearest)
     kept, in_doubt = list[float](), 0
-    for removed, values in _rejects(run, seen):
+    for removed, values in _rejects(journal):
         if removed:
             report.add(dataclasses.replace(_decided(from_dict(Problem, values), config), contaminated=True), texts)
             continue
@@ -81,7 +79,7 @@ def of_run(run: Run) -> dict[str, Any] | None:
         kept.append(cosine)
         in_doubt += doubt
     report.count_kept(np.array(kept), in_doubt)
-    for problem in nearest.problems(run):
+    for problem in nearest.problems(journal):
         checked = _decided(problem, config)
         if not checked.contaminated:
             report.show(checked, texts)
@@ -115,7 +113,7 @@ class _Nearest:
         elif rank > self._heap[0][0]:
             heapq.heapreplace(self._heap, entry)
 
-    def problems(self, run: Run) -> Iterator[Problem]:
+    def problems(self, journal: JournalReader) -> Iterator[Problem]:
         """The rows themselves; those that have a verdict are read from the journal, each part once."""
         kept = [problem for _, _, problem in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
         yield from (from_dict(Problem, problem) for problem in kept if isinstance(problem, dict))
@@ -123,29 +121,22 @@ class _Nearest:
         for place in kept:
             if isinstance(place, tuple):
                 by_part[place[0]].add(place[1])
-        for entry in run.store.list(DIRECTORIES[Verdict]):
-            if owners := by_part.get(entry.key):
-                yield from _read(run, entry, owners)
+        for info in journal.parts(Verdict):
+            if owners := by_part.get(info.entry.key):
+                yield from _read(journal, info, owners)
 
 
-def _read(run: Run, entry: Entry, owners: set[str]) -> Iterator[Problem]:
+def _read(journal: JournalReader, part: PartInfo, owners: set[str]) -> Iterator[Problem]:
     """The problems of these owners in one part of verdicts."""
-    info = read_info(run.store, entry)
-    with run.store.parquet(entry.key, entry.size) as file:
-        for number, group in enumerate(info.groups if info else []):
-            if mine := owners.intersection(group):
-                owners -= mine
-                table = file.read_row_group(number, columns=["problem"])
-                ids = pc.struct_field(table["problem"], "id")
-                wanted = table.filter(pc.is_in(ids, pa.array(sorted(mine))))
-                yield from (from_dict(Problem, row["problem"]) for row in wanted.slice(0, len(mine)).to_pylist())
+    for _, _, table in journal.counted(Verdict, ["problem"], [part]):
+        wanted = table.filter(pc.is_in(table[OWNER], pa.array(sorted(owners))))
+        yield from (from_dict(Problem, row["problem"]) for row in wanted.to_pylist())
 
 
-def _verdicts(run: Run, report: DecontaminationReport, nearest: _Nearest, seen: set[int]) -> None:
+def _verdicts(journal: JournalReader, report: DecontaminationReport, nearest: _Nearest) -> None:
     columns = ["problem.id", *(f"problem.neighbours.list.element.{name}" for name in ("cosine", "verdict"))]
-    for key, table in tables(run, Verdict, columns):
-        mine = table.filter(fresh(pc.struct_field(table["problem"], "id").to_pylist(), seen))
-        neighbours = pc.struct_field(mine["problem"], "neighbours")
+    for part, _, table in journal.counted(Verdict, columns):
+        neighbours = pc.struct_field(table["problem"], "neighbours")
         each = flat(neighbours)
         cosines = largest(neighbours, np.asarray(pc.struct_field(each, "cosine"), dtype=np.float64), -1.0)
         in_doubt = np.asarray(pc.equal(pc.struct_field(each, "verdict"), UNDECIDED), dtype=np.float64)
@@ -154,14 +145,12 @@ def _verdicts(run: Run, report: DecontaminationReport, nearest: _Nearest, seen: 
         report.count_kept(cosines[compared], int(doubt.sum()))
         ranks = cosines + doubt
         for place in sorted(compared, key=lambda n: -ranks[n])[:_CANDIDATES]:
-            nearest.offer(float(ranks[place]), (key, mine["problem"][place]["id"].as_py()))
+            nearest.offer(float(ranks[place]), (part.key, table["problem"][place]["id"].as_py()))
 
 
-def _rejects(run: Run, seen: set[int]) -> Iterator[tuple[bool, dict[str, Any]]]:
+def _rejects(journal: JournalReader) -> Iterator[tuple[bool, dict[str, Any]]]:
     """Problems without a verdict that were compared: whether decontamination removed them, and their values."""
-    for _, table in tables(run, Reject, ["id", "kind", "stage", "reason", "row"]):
-        names = [table[name].to_pylist() for name in ("id", "kind")]
-        mine = table.filter(fresh([scoped(*pair) for pair in zip(*names, strict=True)], seen))
-        for stage, reason, row in zip(*(mine[n].to_pylist() for n in ("stage", "reason", "row")), strict=True):
+    for _, _, table in journal.counted(Reject, ["stage", "reason", "row"]):
+        for stage, reason, row in zip(*(table[n].to_pylist() for n in ("stage", "reason", "row")), strict=True):
             if '"neighbours": [{' in row:
                 yield stage in _REMOVING and reason == "contaminated", json.loads(row)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from factory.arrow import from_table
 from factory.records import Judgement, SampleKey, Trace, Verdict
-from factory.store.fs import Entry
-from factory.store.ids import owner_of
-from factory.store.parts import DIRECTORIES, read_info, read_rows
-from factory.store.run import Run
+from factory.store.kinds import owner_of
+from factory.store.parts import PartInfo
+from factory.store.reader import JournalReader
 
 _PARTS, _VERDICTS = 8, 100
 """How many parts, and verdicts of each, are looked through for a problem worth reading."""
@@ -25,26 +22,20 @@ class Example:
     traces: list[tuple[Trace, Judgement]]
 
 
-def example(run: Run) -> Example | None:
+def example(journal: JournalReader) -> Example | None:
     """The problem among the latest that modes and tools agree on least; None before there is a verdict."""
-    entries = [entry for entry in run.store.list(DIRECTORIES[Verdict]) if entry.key.endswith(".parquet")]
-    for entry in reversed(entries[-_PARTS:]):
-        candidates = sorted(_verdicts(run, entry), key=_worth_reading, reverse=True)[:3]
+    for part in reversed(journal.parts(Verdict)[-_PARTS:]):
+        candidates = sorted(_verdicts(journal, part), key=_worth_reading, reverse=True)[:3]
         for verdict in candidates:
-            traces = _traces(run, entry.key, verdict)
+            traces = _traces(journal, verdict)
             if traces:
                 return Example(verdict=verdict, traces=traces)
     return None
 
 
-def _verdicts(run: Run, entry: Entry) -> list[Verdict]:
-    if read_info(run.store, entry, run.fingerprint) is None:
-        return []
-    try:
-        with run.store.parquet(entry.key, entry.size) as file:
-            return from_table(Verdict, file.read_row_group(0).slice(0, _VERDICTS))
-    except (pa.ArrowException, OSError):
-        return []
+def _verdicts(journal: JournalReader, part: PartInfo) -> list[Verdict]:
+    _, _, table = next(journal.counted(Verdict, parts=[part]), (None, None, None))
+    return [] if table is None else from_table(Verdict, table.slice(0, _VERDICTS))
 
 
 def _worth_reading(verdict: Verdict) -> tuple[bool, float, int]:
@@ -53,20 +44,14 @@ def _worth_reading(verdict: Verdict) -> tuple[bool, float, int]:
     return min(rates, default=0.0) > 0, max(rates, default=0.0) - min(rates, default=0.0), len(verdict.problem.text)
 
 
-def _traces(run: Run, verdict_key: str, verdict: Verdict) -> list[tuple[Trace, Judgement]]:
-    """One trace of each mode and tool that this verdict judged, from the parts of the worker that wrote it."""
-    worker = "-".join(verdict_key.rsplit("/", 1)[1].split("-")[1:-2])
+def _traces(journal: JournalReader, verdict: Verdict) -> list[tuple[Trace, Judgement]]:
+    """One trace of each mode and tool that this verdict judged."""
     wanted = _chosen(verdict)
-    owner = owner_of(verdict)
-    found: dict[SampleKey, Trace] = {}
-    for entry in run.store.list(DIRECTORIES[Trace]):
-        if f"-{worker}-" not in entry.key or len(found) == len(wanted):
-            continue
-        info = read_info(run.store, entry, run.fingerprint)
-        groups = [n for n, owners in enumerate(info.groups) if owner in owners] if info else []
-        for trace in (t for n in groups for t in read_rows(run.store, Trace, entry.key, n, owner)):
-            if trace.key in wanted and wanted[trace.key].uid == trace.uid:
-                found[trace.key] = trace
+    found = {
+        trace.key: trace
+        for trace in journal.rows(Trace, owner_of(verdict))
+        if trace.key in wanted and wanted[trace.key].uid == trace.uid
+    }
     return [(found[key], judgement) for key, judgement in wanted.items() if key in found]
 
 

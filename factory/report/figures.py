@@ -17,10 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from factory.records import Curated, Reject, Trace, Verdict
-from factory.report.columnar import counts, flat, tables
-from factory.store.ids import hash_of, scoped
-from factory.store.outcome import WITHDRAWN
-from factory.store.run import Run
+from factory.report.columnar import counts, flat
+from factory.store.counts import RejectReason
+from factory.store.reader import JournalReader
 
 BINS_PER_OCTAVE = 16
 """Lengths are known to within 2**(1/16), 4.4 %."""
@@ -69,16 +68,16 @@ class VerdictFigures:
 class RejectFigures:
     """Rows that left, and a few of each reason to read."""
 
-    reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # kind, stage, reason
-    examples: dict[tuple[str, str, str], list[dict[str, str]]] = field(default_factory=dict)  # id, detail
+    reasons: Counter[RejectReason] = field(default_factory=Counter)
+    examples: dict[RejectReason, list[dict[str, str]]] = field(default_factory=dict)  # id, detail
 
 
-def of_traces(run: Run) -> TraceFigures:
+def of_traces(journal: JournalReader) -> TraceFigures:
     """Sum up every sample in the journal."""
     columns = ["mode", "tool", "n_generated_tokens", "finish_reason"]
     columns += [f"tool_calls.list.element.{name}" for name in ("status", "state_lost", "seconds")]
     found = TraceFigures()
-    for _, table in tables(run, Trace, columns):
+    for _, _, table in journal.tables(Trace, columns):
         heading = table.select(["mode", "tool"])
         found.lengths += counts(heading.append_column("bin", pa.array(bins(table["n_generated_tokens"]))))
         found.endings += counts(table.select(["mode", "tool", "finish_reason"]))
@@ -96,19 +95,16 @@ def of_traces(run: Run) -> TraceFigures:
     return found
 
 
-def of_verdicts(run: Run, seen: set[int]) -> VerdictFigures:
-    """Sum up every verdict; `seen` takes the hashes of the problems, each of which counts once."""
-    columns = ["problem.id", "changed_to_majority", "regimes"]
+def of_verdicts(journal: JournalReader) -> VerdictFigures:
+    """Sum up every verdict that counts."""
+    columns = ["changed_to_majority", "regimes"]
     columns += [f"judgements.list.element.{name}" for name in ("mode", "tool", "equal", "method", "n_generated_tokens")]
     found = VerdictFigures()
-    for _, table in tables(run, Verdict, columns):
-        mine = table.filter(fresh(pc.struct_field(table["problem"], "id").to_pylist(), seen))
-        if not mine.num_rows:
-            continue
-        found.problems += mine.num_rows
-        found.changed += pc.sum(mine["changed_to_majority"]).as_py()
-        found.rates += counts(_fields(flat(mine["regimes"]), "mode", "tool", "passed", "count"))
-        judgements = flat(mine["judgements"])
+    for _, _, table in journal.counted(Verdict, columns):
+        found.problems += table.num_rows
+        found.changed += pc.sum(table["changed_to_majority"]).as_py()
+        found.rates += counts(_fields(flat(table["regimes"]), "mode", "tool", "passed", "count"))
+        judgements = flat(table["judgements"])
         lengths = bins(pa.chunked_array([pc.struct_field(judgements, "n_generated_tokens")]))
         about = _fields(judgements, "mode", "tool", "equal")
         found.judged += counts(about.append_column("bin", pa.array(lengths)))
@@ -116,58 +112,43 @@ def of_verdicts(run: Run, seen: set[int]) -> VerdictFigures:
     return found
 
 
-def withdrawn(run: Run) -> set[int]:
-    """Hashes of problems whose verdict was taken back: a benchmark that came later holds them."""
-    found = set[int]()
-    for _, table in tables(run, Reject, ["id", "stage"]):
-        found.update(map(hash_of, table.filter(pc.equal(table["stage"], WITHDRAWN))["id"].to_pylist()))
-    return found
-
-
-def of_threads(run: Run) -> Counter[str]:
+def of_threads(journal: JournalReader) -> Counter[str]:
     """What came of threads so far: those that state problems ("threads"), the problems "found", those that "passed"."""
-    found, seen = Counter[str](), set[int]()
-    for _, table in tables(run, Curated, ["thread_id", "n_found", "problems.list.element.id"]):
-        mine = table.filter(fresh(table["thread_id"].to_pylist(), seen))
-        if mine.num_rows:
-            passed = pc.sum(pc.list_value_length(mine["problems"])).as_py()
-            found.update(threads=mine.num_rows, found=pc.sum(mine["n_found"]).as_py(), passed=passed)
+    found, passed = Counter[str](), set[str]()
+    for _, _, table in journal.counted(Curated, ["n_found"]):
+        found.update(threads=table.num_rows, found=pc.sum(table["n_found"]).as_py())
+    for _, _, table in journal.tables(
+        Curated, ["problems.list.element.id"]
+    ):  # of a thread that two workers curated, both
+        passed.update(pc.struct_field(flat(table["problems"]), "id").to_pylist())
+    for _, _, table in journal.counted(Reject, ["id", "kind", "stage"]):
+        here = pc.and_(pc.equal(table["kind"], "problem"), pc.equal(table["stage"], "curate"))
+        passed.difference_update(table.filter(here)["id"].to_pylist())
+    if found:
+        found["passed"] = len(passed)
     return found
 
 
-def of_rejects(run: Run, seen: set[int]) -> RejectFigures:
-    """Sum up every reject of a row that has no verdict (whose hash is not in `seen`, which grows)."""
+def of_rejects(journal: JournalReader) -> RejectFigures:
+    """Sum up every reject that counts: of rows that have no verdict, or whose verdict was taken back."""
     found = RejectFigures()
-    for _, table in tables(run, Reject, ["id", "kind", "stage", "reason", "detail"]):
-        owners = [scoped(*p) for p in zip(table["id"].to_pylist(), table["kind"].to_pylist(), strict=True)]
-        mine = table.filter(fresh(owners, seen))
-        found.reasons += counts(mine.select(["kind", "stage", "reason"]))  # type: ignore[arg-type]
+    for _, _, table in journal.counted(Reject, ["id", "kind", "stage", "reason", "detail"]):
+        found.reasons.update(
+            {RejectReason(*map(str, why)): n for why, n in counts(table.select(RejectReason._fields)).items()}
+        )
         for reason in found.reasons.keys() - {r for r, kept in found.examples.items() if len(kept) >= EXAMPLES}:
-            wanted = [pc.equal(mine[n], v) for n, v in zip(("kind", "stage", "reason"), reason, strict=True)]
-            rows = mine.filter(pc.and_(pc.and_(wanted[0], wanted[1]), wanted[2])).slice(0, EXAMPLES)
+            wanted = [pc.equal(table[name], value) for name, value in zip(reason._fields, reason, strict=True)]
+            rows = table.filter(pc.and_(pc.and_(wanted[0], wanted[1]), wanted[2])).slice(0, EXAMPLES)
             kept = found.examples.setdefault(reason, [])
             kept += rows.select(["id", "detail"]).to_pylist()[: EXAMPLES - len(kept)]
     return found
 
 
-def right_samples(run: Run) -> int:
-    """Judged samples that reach their reference, each problem counted once."""
-    right, seen = 0, withdrawn(run)
-    for _, table in tables(run, Verdict, ["problem.id", "judgements.list.element.equal"]):
-        mine = table.filter(fresh(pc.struct_field(table["problem"], "id").to_pylist(), seen))
-        if mine.num_rows:
-            right += pc.sum(pc.struct_field(flat(mine["judgements"]), "equal")).as_py() or 0
-    return right
-
-
-def fresh(owners: list[str], seen: set[int]) -> pa.Array:
-    """Which owners come for the first time; they are added to `seen`."""
-    mask = []
-    for owner in owners:
-        number = hash_of(owner)
-        mask.append(number not in seen)
-        seen.add(number)
-    return pa.array(mask, type=pa.bool_())
+def right_samples(journal: JournalReader) -> int:
+    """Judged samples that reach their reference, of the verdicts that count."""
+    verdicts = journal.counted(Verdict, ["judgements.list.element.equal"])
+    equal = (pc.struct_field(flat(table["judgements"]), "equal") for _, _, table in verdicts)
+    return sum(pc.sum(column).as_py() or 0 for column in equal)
 
 
 def bins(values: pa.ChunkedArray) -> npt.NDArray[np.int32]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from factory import metrics
 from factory.metrics import Sink
-from factory.report.progress import Counts
+from factory.store.counts import JournalCounts
 
 
 class FunnelMetrics:
@@ -22,16 +22,12 @@ class FunnelMetrics:
         for reason, rows in read_rejects.items():
             sink.record(metrics.REJECTS, rows, stage="read", reason=reason)
 
-    def record(self, counts: Counts) -> None:
-        _, _, found = counts.get("curated", {}).get("", [0, 0, 0])
-        threads = counts["finished"].get("thread", [0])[0]
-        self._sink.record(metrics.PROBLEMS, self._problems + found, state="total")
-        self._sink.record(metrics.PROBLEMS, counts["finished"][""][0] - threads, state="finished")
-        verdicts = sum(numbers[0] for numbers in counts.get("verdicts", {}).values())
-        self._sink.record(metrics.VERDICTS, self._gained("", verdicts))
-        for heading, numbers in counts.get("rejects", {}).items():
-            _, stage, reason = heading.split("/", 2)
-            self._sink.record(metrics.REJECTS, self._gained(heading, numbers[0]), stage=stage, reason=reason)
+    def record(self, counts: JournalCounts) -> None:
+        self._sink.record(metrics.PROBLEMS, self._problems + counts.curated.found, state="total")
+        self._sink.record(metrics.PROBLEMS, counts.finished_problems, state="finished")
+        self._sink.record(metrics.VERDICTS, self._gained("", counts.verdicts))
+        for why, rows in counts.rejects.items():
+            self._sink.record(metrics.REJECTS, self._gained(str(why), rows), stage=why.stage, reason=why.reason)
 
     def _gained(self, place: str, now: int) -> int:
         gained = now - self._known[place]

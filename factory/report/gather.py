@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from factory import ingest
-from factory.inspection.status import Status, status
+from factory.inspection.status import Status, status_of
 from factory.recipe import Prices
 from factory.report import contamination, figures
 from factory.report.example import Example, example
 from factory.report.funnel import Stage, funnel
 from factory.store.manifest import Manifest, latest
+from factory.store.reader import JournalReader
 from factory.store.report import PublishReport
 from factory.store.run import Run
 from factory.store.usage import Usage, usages
@@ -47,31 +48,31 @@ def gather(uri: str, prices: Prices | None = None) -> Gathered:
     """Read a run. Raises `FactoryError` where there is none at `uri`."""
     run = Run.attach(uri)
     now = datetime.now(UTC)
-    standing = status(uri, now, prices=prices)
-    withdrawn = figures.withdrawn(run)
-    seen = set(withdrawn)
-    verdicts = figures.of_verdicts(run, seen)
-    seen -= withdrawn
-    rejects = figures.of_rejects(run, seen)
+    journal = run.reader()
+    verdicts, rejects = figures.of_verdicts(journal), figures.of_rejects(journal)
     manifest = latest(run.store)
     current = manifest if manifest and manifest.report.problems.get("verdict", 0) == verdicts.problems else None
     return Gathered(
         run=run,
         at=now,
-        status=standing,
-        stages=stages(run, current, verdicts, rejects),
+        status=status_of(run, journal, now, prices),
+        stages=stages(run, journal, current, verdicts, rejects),
         manifest=current,
-        traces=figures.of_traces(run),
+        traces=figures.of_traces(journal),
         verdicts=verdicts,
         rejects=rejects,
-        decontamination=contamination.of_run(run),
+        decontamination=contamination.of_run(run, journal),
         usages=usages(run.store),
-        example=example(run),
+        example=example(journal),
     )
 
 
 def stages(
-    run: Run, manifest: Manifest | None, verdicts: figures.VerdictFigures, rejects: figures.RejectFigures
+    run: Run,
+    journal: JournalReader,
+    manifest: Manifest | None,
+    verdicts: figures.VerdictFigures,
+    rejects: figures.RejectFigures,
 ) -> list[Stage]:
     """The funnel as published, or as far as the journal has come; empty while the sources are still being read."""
     inputs = ingest.finished(run.store)
@@ -82,7 +83,7 @@ def stages(
     if manifest is not None:
         return funnel(read, manifest.report, sum(shard.rows for shard in manifest.shards), inputs.threads)
     cells = Counter[tuple[str, ...]]({("problem", "", "verdict"): verdicts.problems})
-    cells.update({("problem", "", "/".join(reason)): n for reason, n in rejects.reasons.items()})
+    cells.update({("problem", "", str(reason)): n for reason, n in rejects.reasons.items()})
     if inputs.threads:
-        cells.update({("curated", "", what): n for what, n in figures.of_threads(run).items()})
+        cells.update({("curated", "", what): n for what, n in figures.of_threads(journal).items()})
     return [stage for stage in funnel(read, PublishReport(cells), 0, inputs.threads) if stage.unit != "traces"]

@@ -22,6 +22,7 @@ from factory.report.figures import (
 from factory.report.funnel import Stage
 from factory.report.html import Section, clip, paragraph, plots, table
 from factory.report.plots import KEPT, NEUTRAL, REMOVED, WAITING, Axis, Bar, bars, columns, key, linear, logarithmic
+from factory.store.counts import RejectReason
 from factory.store.manifest import Manifest
 from factory.store.report import PUBLISHED
 
@@ -55,7 +56,7 @@ def rejects(found: RejectFigures, stages: list[Stage]) -> Section:
     shown = [
         [stage, reason, example["id"], clip(example["detail"], 240)]
         for kind, stage, reason, _ in rows
-        for example in found.examples.get((kind, stage, reason), [])
+        for example in found.examples.get(RejectReason(kind, stage, reason), [])
     ]
     examples = table(["stage", "reason", "row", "detail"], shown, words=4)
     body = plots([chart]) + (f"<details><summary>Some of each</summary>{examples}</details>" if shown else "")

@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-import pyarrow as pa
-
 from factory import settings
-from factory.arrow import from_table
+from factory.arrow import from_dict
 from factory.decontaminate.batch import PairJudge, as_json, settle_batch
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.incremental import check_later
@@ -26,7 +24,6 @@ from factory.records import Problem, Reject, Verdict
 from factory.stages.decontaminate import contaminated
 from factory.store.journal import JournalWriter
 from factory.store.outcome import WITHDRAWN
-from factory.store.parts import scan
 from factory.store.run import Run
 
 _ROWS_PER_BATCH = 2048
@@ -76,25 +73,9 @@ def add_benchmarks(
 
 def _solved(run: Run) -> Iterator[Problem]:
     """Every problem with a verdict that is not withdrawn, once."""
-    known = {
-        row["id"]
-        for table in _tables(run, Reject, ["id", "stage"])
-        for row in table.to_pylist()
-        if row["stage"] == WITHDRAWN
-    }
-    for table in _tables(run, Verdict):
-        for verdict in from_table(Verdict, table):
-            if verdict.problem.id not in known:
-                known.add(verdict.problem.id)
-                yield verdict.problem
-
-
-def _tables(run: Run, kind: type, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """The journal's rows of one kind, a row group at a time."""
-    for info in scan(run.store, kind, run.fingerprint):
-        with run.store.parquet(info.entry.key) as file:
-            for group in range(file.num_row_groups):
-                yield file.read_row_group(group, columns=columns)
+    for _, _, table in run.reader().counted(Verdict, ["problem"]):
+        for values in table["problem"].to_pylist():
+            yield from_dict(Problem, values)
 
 
 def _withdraw(run: Run, leaving: list[Reject], index: BenchmarkIndex, compared: int) -> None:

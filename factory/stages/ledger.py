@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from factory.programs.effects import Recorded
 from factory.records import FinishedTurn
+from factory.store.counts import JournalCounts
 from factory.store.index import Standing
 from factory.store.run import Run
 
@@ -51,6 +52,6 @@ class Ledger:
         """What is finished, and what was curated and is not (see `JournalIndex.standing`)."""
         return self._index.standing()
 
-    def counts(self) -> dict[str, dict[str, list[int]]]:
+    def counts(self) -> JournalCounts:
         """Sums over the journal (see `JournalIndex.counts`)."""
         return self._index.counts()

@@ -1,4 +1,4 @@
-"""Who a journaled row belongs to, and 64-bit hashes of such owners, for joins over many problems."""
+"""Ids that rows are looked up by, and 64-bit hashes of them, for joins over many problems."""
 
 from __future__ import annotations
 
@@ -8,25 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from factory.records import Asked, Curated, FinishedTurn, Reject, Trace, Verdict
-
-Row = Trace | Verdict | Reject | FinishedTurn | Asked | Curated
 Hashes = npt.NDArray[np.uint64]
-
-
-def owner_of(row: Row) -> str:
-    """The id that a row is looked up by: its problem's, or the thread's where it never became a problem."""
-    match row:
-        case Verdict():
-            return row.problem.id
-        case Reject():
-            return scoped(row.id, row.kind)
-        case Asked():
-            return row.owner
-        case Curated():
-            return scoped(row.thread_id, "thread")
-        case _:
-            return row.problem_id
 
 
 def scoped(row_id: str, kind: str = "problem") -> str:

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import threading
 import time
+import typing
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
 
 from factory.records import Asked, Curated, FinishedTurn, Reject, Trace, Verdict
+from factory.store.counts import CuratedCount, JournalCounts, RejectReason, RowCount, SampleCount, sums
 from factory.store.fs import Entry, Store
 from factory.store.ids import Hashes, contained, hash_of, hashes_of, is_thread, scoped
 from factory.store.journal import stamp
-from factory.store.parts import DIRECTORIES, Kind, PartInfo, read_info, read_rows
+from factory.store.kinds import KINDS
+from factory.store.parts import Kind, PartInfo, read_info, read_rows
 
 # A part may become visible this long after the moment in its name (a slow upload, a worker's clock that is behind).
 # One that comes even later is seen by the next new index; until then its rows are at worst generated again.
@@ -31,8 +35,8 @@ LISTING_SLACK_S = 3600.0
 NEAR_SLACK_S = 120.0
 FAR_EVERY_S = 60.0
 _READERS = 16
-# A curated thread is both: the thread has ended, its problems are still to be solved and are found by their ids.
-_ENDINGS, _EFFECTS = (Verdict, Reject, Curated), (FinishedTurn, Asked, Trace)
+_ENDINGS = tuple(row for row, kind in KINDS.items() if kind.ends)
+_EFFECTS = tuple(row for row, kind in KINDS.items() if kind.effect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,15 @@ class JournalIndex:
     def __init__(self, store: Store, fingerprint: str | None = None, max_age_s: float = 2.0) -> None:
         self._store, self._fingerprint, self._max_age_s = store, fingerprint, max_age_s
         self._lock = threading.RLock()
-        self._seen: dict[type, set[str]] = {kind: set() for kind in DIRECTORIES}
+        self._seen: dict[type, set[str]] = {kind: set() for kind in (*_ENDINGS, *_EFFECTS)}
         self._finished: Hashes = np.empty(0, dtype=np.uint64)
         self._threads: Hashes = np.empty(0, dtype=np.uint64)  # those of the finished that are threads
-        self._parts: list[str] = []  # keys of the parts that pointers name by position
+        self._parts: list[Entry] = []  # the parts that pointers name by position
+        # a curated thread has ended, but its problems are still to be solved: they are looked up like effects
         self._pointers: dict[type, dict[int, list[tuple[int, int]]]] = {
             kind: defaultdict(list) for kind in (Curated, *_EFFECTS)
         }
-        self._counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
+        self._counts: dict[type, dict[str, RowCount]] = {}
         self._refreshed, self._listed_at, self._listed_far_at = float("-inf"), 0.0, 0.0
         self._failed: tuple[float, Exception | None] = float("-inf"), None  # when a refresh last failed, and how
 
@@ -100,7 +105,7 @@ class JournalIndex:
         self._fresh()
         with self._lock:
             waiting = self._pointers[Curated]
-            parts = {self._parts[part] for places in waiting.values() for part, _ in places}
+            parts = {self._parts[part].key for places in waiting.values() for part, _ in places}
             return Standing(self._finished, len(self._threads), sorted(parts), len(waiting))
 
     def traces_of(self, problem_id: str) -> list[Trace]:
@@ -121,26 +126,28 @@ class JournalIndex:
         rows = sorted(self._rows(Asked, owner), key=lambda row: (row.key, row.text))
         return {row.key: row.text for row in reversed(rows)}
 
-    def counts(self) -> dict[str, dict[str, list[int]]]:
-        """Sums over all parts, rows that were journaled twice counted twice.
-
-        `{"traces": {"high/python": [rows, generated, tool, regenerated tokens]}, "rejects": {"kind/stage/reason":
-        [rows]}, "verdicts": {"": [rows]}, "curated": {"": [threads, problems that go on, problems found]},
-        "finished": {"": [distinct ids], "thread": [those of threads]}}`
-        """
+    def counts(self) -> JournalCounts:
+        """Sums over all parts, rows that were journaled twice counted twice."""
         self._fresh()
         with self._lock:
-            return {
-                **{kind: dict(sums) for kind, sums in self._counts.items()},
-                "finished": {"": [len(self._finished)], "thread": [len(self._threads)]},
-            }
+            found = {kind: dict(counts) for kind, counts in self._counts.items()}
+            finished, threads = len(self._finished), len(self._threads)
+        none = RowCount()
+        return JournalCounts(
+            samples=typing.cast(dict[str, SampleCount], found.get(Trace, {})),
+            verdicts=found.get(Verdict, {}).get("", none).rows,
+            rejects={RejectReason.of(heading): count.rows for heading, count in found.get(Reject, {}).items()},
+            curated=typing.cast(CuratedCount, found.get(Curated, {}).get("", CuratedCount())),
+            finished=finished,
+            finished_threads=threads,
+        )
 
     def _fresh(self) -> None:
         asked = time.monotonic()
         with self._lock:
             failed_at, error = self._failed
             if error and failed_at > asked:
-                raise error  # of who had the turn before: storage was waited for long enough
+                raise error  # of the last refresh: not every caller waits out the same outage
             # `asked`, not now: a slow refresh serves all who came to wait for it, or each would make one more
             if asked - self._refreshed > self._max_age_s:
                 try:
@@ -153,7 +160,7 @@ class JournalIndex:
         self._fresh()
         with self._lock:
             pointers = [(self._parts[part], group) for part, group in self._pointers[kind].get(hash_of(owner), ())]
-        rows = (read_rows(self._store, kind, key, group, owner) for key, group in pointers)
+        rows = (read_rows(self._store, kind, part, group, owner) for part, group in pointers)
         return list(chain.from_iterable(rows))
 
     def _window(self) -> tuple[str, bool]:
@@ -165,12 +172,12 @@ class JournalIndex:
         return stamp(self._listed_at - NEAR_SLACK_S), False
 
     def _new_parts(self, kind: type, after: str, far: bool, readers: ThreadPoolExecutor) -> Iterator[PartInfo]:
-        seen, directory = self._seen[kind], DIRECTORIES[kind]
+        seen, directory = self._seen[kind], KINDS[kind].directory
         entries = list(self._store.list(directory, directory + after if after else ""))
         new = [entry for entry in entries if entry.key not in seen and entry.key.endswith(".parquet")]
         if after and far:  # names before the slack are never listed again
             seen.intersection_update(entry.key for entry in entries)
-        for entry, info in zip(new, readers.map(self._read, new), strict=True):
+        for entry, info in zip(new, readers.map(partial(self._read, kind), new), strict=True):
             if info is None:
                 seen.add(entry.key)
             else:
@@ -179,10 +186,10 @@ class JournalIndex:
     def _tick_off(self, kind: type, info: PartInfo) -> None:
         """A part is taken in: it counts, and is not looked at again."""
         self._seen[kind].add(info.entry.key)
-        _add(self._counts[DIRECTORIES[kind].split("/")[1]], info.tally)
+        self._counts[kind] = sums((self._counts.get(kind, {}), info.tally))
 
-    def _read(self, entry: Entry) -> PartInfo | None:
-        return read_info(self._store, entry, self._fingerprint)
+    def _read(self, kind: type, entry: Entry) -> PartInfo | None:
+        return read_info(self._store, kind, entry, self._fingerprint)
 
     def _finish(self, kind: type, infos: Sequence[PartInfo]) -> None:
         owners = [owner for info in infos for group in info.groups for owner in group]
@@ -202,7 +209,7 @@ class JournalIndex:
         if done.all():
             return
         part = len(self._parts)
-        self._parts.append(info.entry.key)
+        self._parts.append(info.entry)
         for (owner, group), finished in zip(owners, done, strict=True):
             if not finished:
                 self._pointers[kind][owner].append((part, group))
@@ -212,9 +219,3 @@ class JournalIndex:
             known = np.fromiter(pointers, dtype=np.uint64, count=len(pointers))
             for owner in known[contained(known, self._finished)].tolist():
                 del pointers[owner]
-
-
-def _add(sums: dict[str, list[int]], tally: dict[str, list[int]]) -> None:
-    for heading, numbers in tally.items():
-        so_far = sums.get(heading)
-        sums[heading] = [a + b for a, b in zip(so_far, numbers, strict=True)] if so_far else list(numbers)

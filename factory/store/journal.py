@@ -16,9 +16,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from factory.records import JournalRow
 from factory.store.fs import Store
-from factory.store.ids import Row
-from factory.store.parts import DIRECTORIES, Encoded, encode_part, encode_row
+from factory.store.kinds import KINDS
+from factory.store.parts import Encoded, encode_part, encode_row
 
 Receipt = Future[None]
 """Done when the row's part is visible in storage; holds the error where it could not be written."""
@@ -58,7 +59,7 @@ class JournalWriter:
         self._failed: Exception | None = None
         self._thread: threading.Thread | None = None
 
-    def append(self, row: Row) -> Receipt:
+    def append(self, row: JournalRow) -> Receipt:
         """Take one row; returns at once. Memory grows without bound unless callers use `put` or await receipts."""
         encoded = encode_row(row)
         receipt: Receipt = Future()
@@ -76,7 +77,7 @@ class JournalWriter:
             self._lock.notify()
         return receipt
 
-    async def put(self, row: Row) -> Receipt:
+    async def put(self, row: JournalRow) -> Receipt:
         """Take one row, and wait for storage to keep up where too much is held in memory."""
         receipt = self.append(row)
         if self.held_bytes > BUFFER_PARTS * self._part_bytes:
@@ -135,10 +136,10 @@ class JournalWriter:
             return time.monotonic() - min(since) if since else 0.0
 
     def _write(self, taken: _Buffer) -> None:
-        for kind, directory in DIRECTORIES.items():
-            if rows := taken.rows.get(kind):
-                part = encode_part(kind, rows, self._fingerprint)
-                self._store.write(directory + self._name(), part.to_pybytes())
+        for row, kind in KINDS.items():
+            if rows := taken.rows.get(row):
+                part = encode_part(row, rows, self._fingerprint)
+                self._store.write(kind.directory + self._name(), part.to_pybytes())
 
     def _name(self) -> str:
         """A name that no other part has. Names sort by time, so that a reader can list the new ones alone."""

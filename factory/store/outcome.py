@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from factory.arrow import to_dict
-from factory.records import Judgement, Reject, SampleKey, Verdict
+from factory.records import Curated, Judgement, Reject, SampleKey, Verdict
+from factory.store.counts import RejectReason
 from factory.store.ids import scoped
 from factory.store.report import PUBLISHED, PublishReport
 
@@ -20,7 +20,7 @@ class Ending:
     """How one problem ended: with a verdict, with a reject (kind, stage, reason), or not yet."""
 
     verdict: Verdict | None = None
-    rejected: tuple[str, str, str] | None = None
+    rejected: RejectReason | None = None
     source: str = ""
 
     @cached_property
@@ -36,7 +36,7 @@ class Ending:
     def outcome(self, key: SampleKey, uid: str) -> str:
         """Whether the trace `uid` at `key` is published, or why not."""
         if self.verdict is None:
-            return f"problem_{self.rejected[2]}" if self.rejected else "unfinished"
+            return f"problem_{self.rejected.reason}" if self.rejected else "unfinished"
         judgement = self.judgements.get(key)
         if judgement is None:
             return "not_judged"
@@ -52,6 +52,22 @@ class Ending:
 UNFINISHED = Ending()
 WITHDRAWN = "withdraw"
 """Stage of a reject that takes a solved problem out again: a benchmark that came later holds it."""
+Precedence = tuple[str | bool | int, ...]
+
+
+def precedence(ending: Verdict | Reject | Curated) -> Precedence:
+    """Of several endings of one kind that one owner has, the one with the smallest precedence counts.
+
+    It depends on the rows alone, never on who wrote them when. A withdrawal goes before every other reject, and a
+    thread's ending with more problems before one with fewer.
+    """
+    match ending:
+        case Verdict():
+            return (hashlib.sha256(json.dumps(to_dict(ending), sort_keys=True).encode()).hexdigest(),)
+        case Reject(stage=stage, kind=kind, reason=reason, detail=detail, row=row):
+            return stage != WITHDRAWN, kind, stage, reason, detail, row
+        case Curated():
+            return -ending.n_found, ending.source
 
 
 @dataclass(slots=True)
@@ -64,14 +80,13 @@ class Endings:
     found.
     """
 
-    _verdicts: dict[str, tuple[str, Verdict]] = field(default_factory=dict)
+    _verdicts: dict[str, tuple[Precedence, Verdict]] = field(default_factory=dict)
     _rejects: dict[str, Reject] = field(default_factory=dict)
     _threads: dict[str, tuple[int, str]] = field(default_factory=dict)  # thread -> problems found in it, its source
     _curated: dict[str, str] = field(default_factory=dict)  # problem that a thread passes on -> its source
 
     def add_verdict(self, verdict: Verdict) -> None:
-        content = json.dumps(to_dict(verdict), sort_keys=True).encode()
-        candidate = (hashlib.sha256(content).hexdigest(), verdict)
+        candidate = (precedence(verdict), verdict)
         known = self._verdicts.get(verdict.problem.id)
         if known is None or candidate[0] < known[0]:
             self._verdicts[verdict.problem.id] = candidate
@@ -79,13 +94,15 @@ class Endings:
     def add_reject(self, reject: Reject) -> None:
         owner = scoped(reject.id, reject.kind)
         known = self._rejects.get(owner)
-        if known is None or _rank(reject) < _rank(known):
+        if known is None or precedence(reject) < precedence(known):
             self._rejects[owner] = reject
 
     def add_thread(self, thread_id: str, source: str, n_found: int) -> None:
         """A thread whose ending names `n_found` problems."""
         owner = scoped(thread_id, "thread")
-        self._threads[owner] = max(self._threads.get(owner, (0, "")), (n_found, source))
+        known = self._threads.get(owner)
+        if known is None or (-n_found, source) < (-known[0], known[1]):
+            self._threads[owner] = (n_found, source)
 
     def add_curated(self, problem_id: str, source: str) -> None:
         """A problem that a thread passes on."""
@@ -93,7 +110,7 @@ class Endings:
 
     def rejects(self) -> list[Reject]:
         """One reject for each problem and thread that left, in the order of their ids."""
-        stayed = self._standing().keys() | self._threads.keys()
+        stayed = self._remaining().keys() | self._threads.keys()
         return [self._rejects[owner] for owner in sorted(self._rejects) if owner not in stayed]
 
     def of(self, problem_id: str) -> Ending:
@@ -102,47 +119,32 @@ class Endings:
             return Ending(verdict=verdict, source=verdict.problem.source)
         if problem_id in self._rejects:
             reject = self._rejects[problem_id]
-            return Ending(rejected=(reject.kind, reject.stage, reject.reason), source=_source(reject.row))
+            return Ending(rejected=RejectReason(reject.kind, reject.stage, reject.reason), source=reject.source)
         return UNFINISHED
 
     def with_verdict(self) -> Iterator[Ending]:
-        return (self.of(problem_id) for problem_id in self._standing())
+        return (self.of(problem_id) for problem_id in self._remaining())
 
     def count(self, report: PublishReport) -> None:
         """Problems and threads by outcome, and the pass rates of those with a verdict."""
-        for _, verdict in self._standing().values():
+        for _, verdict in self._remaining().values():
             report.count("problem", verdict.problem.source, "verdict")
             for regime in verdict.regimes:
                 report.count("pass_rate", regime.name, f"{regime.passed}/{regime.count}")
         for reject in self.rejects():
-            report.count("problem", _source(reject.row), f"{reject.kind}/{reject.stage}/{reject.reason}")
+            report.count("problem", reject.source, f"{reject.kind}/{reject.stage}/{reject.reason}")
         for n_found, source in self._threads.values():
             report.count("curated", source, "threads")
             report.count("curated", source, "found", n=n_found)
         for problem_id, source in self._curated.items():
             rejected = self.of(problem_id).rejected
-            if rejected is None or rejected[1] != "curate":
+            if rejected is None or rejected.stage != "curate":
                 report.count("curated", source, "passed")
 
-    def _standing(self) -> dict[str, tuple[str, Verdict]]:
+    def _remaining(self) -> dict[str, tuple[Precedence, Verdict]]:
         """The verdicts of problems that are not withdrawn."""
         return {row_id: found for row_id, found in self._verdicts.items() if not self._is_withdrawn(row_id)}
 
     def _is_withdrawn(self, problem_id: str) -> bool:
         reject = self._rejects.get(problem_id)
         return reject is not None and reject.stage == WITHDRAWN
-
-
-def _rank(reject: Reject) -> tuple[str | bool, ...]:
-    """Which of two rejects of one row counts depends on the rows alone; a withdrawal goes first."""
-    return reject.stage != WITHDRAWN, reject.kind, reject.stage, reject.reason, reject.detail, reject.row
-
-
-def _source(row: str) -> str:
-    """The source that a rejected row names, where the row is kept and names one."""
-    try:
-        value: Any = json.loads(row)
-    except ValueError:
-        return ""
-    source = value.get("source") if isinstance(value, dict) else None
-    return source if isinstance(source, str) else ""

@@ -6,31 +6,32 @@ A task of the first of two passes; any number run side by side. Only the rows th
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from factory.arrow import from_table
-from factory.records import Curated, Judgement, Mode, Reject, SampleKey, Trace, Verdict
+from factory.records import Curated, Judgement, Mode, Reject, SampleKey, Trace, Verdict, tool_name
 from factory.store import shape
 from factory.store.commit import commit, committed, new_attempt
-from factory.store.fs import Entry, Store
+from factory.store.fs import Store
 from factory.store.ids import hash_of, scoped
+from factory.store.kinds import OWNER
 from factory.store.outcome import Ending, Endings
 from factory.store.plan import Partition, Plan
-from factory.store.released import released
+from factory.store.reader import read_ahead
+from factory.store.released import REJECT_COLUMNS, released
 from factory.store.report import PUBLISHED, PublishReport
 from factory.store.shape import Cell, bucket_of
 from factory.store.tables import encode_rows
 
 REJECTS = "rejects/"
 RUN_LEVEL = 3  # runs are read once and thrown away
-READ_AHEAD = 8  # parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +54,29 @@ def publish_partition(task: PartitionTask) -> dict[str, Any]:
         return known
     attempt = new_attempt()
     report = PublishReport()
-    endings = _endings(task)
+    endings = _endings(task, report)
     endings.count(report)
     chosen = _Chosen(task, endings, report)
-    for table in _traces(task):
-        chosen.add(table)
+    for table in _tables(task, Trace, report):
+        if table.num_rows:
+            chosen.add(table)
     chosen.count_lost()
     runs = [_write_run(task, attempt, cell, pieces, endings) for cell, pieces in sorted(chosen.pieces.items())]
     rejects = _write_rejects(task, endings.rejects() + chosen.rejects)
     return commit(task.store, task.marker, {"runs": runs, "rejects": rejects, "report": report.to_json()}, attempt)
 
 
-def _endings(task: PartitionTask) -> Endings:
+def _endings(task: PartitionTask, report: PublishReport) -> Endings:
     endings = Endings()
-    for table in _tables(task, Verdict):
+    for table in _tables(task, Verdict, report):
         for verdict in from_table(Verdict, table):
             if task.partition.holds(verdict.problem.id):
                 endings.add_verdict(verdict)
-    for table in _tables(task, Reject):
+    for table in _tables(task, Reject, report):
         for reject in from_table(Reject, table):
             if task.partition.holds(scoped(reject.id, reject.kind)):
                 endings.add_reject(reject)
-    for table in _tables(task, Curated, ["thread_id", "source", "n_found", "problems.list.element.id"]):
+    for table in _tables(task, Curated, report, ["thread_id", "source", "n_found", "problems.list.element.id"]):
         for row in table.to_pylist():
             if task.partition.holds(scoped(row["thread_id"], "thread")):
                 endings.add_thread(row["thread_id"], row["source"], row["n_found"])
@@ -84,33 +86,22 @@ def _endings(task: PartitionTask) -> Endings:
     return endings
 
 
-def _traces(task: PartitionTask) -> Iterator[pa.Table]:
-    """The partition's traces, one row group after the other."""
-    return (table for table in _tables(task, Trace) if table.num_rows)
+def _tables(
+    task: PartitionTask, kind: type, report: PublishReport, columns: list[str] | None = None
+) -> Iterator[pa.Table]:
+    """The partition's row groups in order; of traces its own alone, so that little is held of what is read ahead."""
+    wanted = task.partition.row_groups[kind]
+    keep = partial(_own, task) if kind is Trace else (lambda table: table)
+    unread = sum(len(groups) for _, groups in wanted)
+    for found in read_ahead(task.store, kind, wanted, columns, keep):
+        unread -= 1
+        yield found.table
+    if unread:
+        report.count("damaged", n=unread)
 
 
-def _tables(task: PartitionTask, kind: type, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """The row groups in order, some parts read ahead: a big journal is many small parts, and storage answers late."""
-    with ThreadPoolExecutor(READ_AHEAD) as readers:
-        coming: deque[Future[list[pa.Table]]] = deque()
-        for part, groups in task.partition.row_groups[kind]:
-            coming.append(readers.submit(_read, task, kind, part, groups, columns))
-            if len(coming) > READ_AHEAD:
-                yield from coming.popleft().result()
-        while coming:
-            yield from coming.popleft().result()
-
-
-def _read(task: PartitionTask, kind: type, part: Entry, groups: list[int], columns: list[str] | None) -> list[pa.Table]:
-    """Row groups of one part; of traces, the partition's alone, so that little is held of what is read ahead."""
-    with task.store.parquet(part.key, part.size) as file:
-        tables = (file.read_row_group(group, columns=columns) for group in groups)
-        return [_mine(task, table) if kind is Trace else table for table in tables]
-
-
-def _mine(task: PartitionTask, traces: pa.Table) -> pa.Table:
-    mine = [task.partition.holds(owner) for owner in traces["problem_id"].to_pylist()]
-    return traces.filter(pa.array(mine, pa.bool_()))
+def _own(task: PartitionTask, traces: pa.Table) -> pa.Table:
+    return traces.filter(pa.array([task.partition.holds(owner) for owner in traces[OWNER].to_pylist()], pa.bool_()))
 
 
 class _Chosen:
@@ -130,7 +121,7 @@ class _Chosen:
         for position, (row, n_tokens) in enumerate(zip(identity, lengths, strict=True)):
             uid = row.pop("uid")
             key = SampleKey(**{**row, "mode": Mode(row["mode"])})
-            cell = Cell(key.mode.value, "python" if key.tool else "none", bucket_of(n_tokens, self._edges))
+            cell = Cell(key.mode.value, tool_name(key.tool), bucket_of(n_tokens, self._edges))
             if self._judge(key, uid, cell, n_tokens):
                 kept[cell].append(position)
         for cell, positions in kept.items():
@@ -182,7 +173,7 @@ def _trace_reject(key: SampleKey, reason: str, ending: Ending) -> Reject:
 
 def _write_rejects(task: PartitionTask, rejects: list[Reject]) -> dict[str, Any]:
     """The partition's rejects as one file, named by its content: every attempt writes the same bytes."""
-    data = encode_rows(Reject, sorted(rejects, key=lambda r: (r.kind, r.id, r.reason)))
+    data = encode_rows(Reject, sorted(rejects, key=lambda r: (r.kind, r.id, r.reason)), REJECT_COLUMNS)
     sha256 = hashlib.sha256(data).hexdigest()
     key = f"{REJECTS}part-{task.partition.number:05d}-{sha256[:12]}.parquet"
     task.store.write(key, data)

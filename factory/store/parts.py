@@ -6,35 +6,26 @@ holds, and sums up the part; so a reader learns all that resuming and planning n
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from factory.arrow import SCHEMA_VERSION, from_table, schema, to_dict
-from factory.records import Asked, Curated, FinishedTurn, Reject, Trace, Verdict
+from factory.arrow import SCHEMA_VERSION, from_table, to_dict
+from factory.records import JournalRow
+from factory.store.counts import Tally, sums
 from factory.store.fs import Entry, Store
-from factory.store.ids import Row, owner_of, scoped
+from factory.store.kinds import KINDS, OWNER, RowKind
 
 log = logging.getLogger(__name__)
 
-# In the order in which a flush writes them: a verdict becomes visible only after the traces that it judged, a thread's
-# ending only after the rejects of its problems.
-DIRECTORIES: dict[type, str] = {
-    FinishedTurn: "journal/turns/",
-    Asked: "journal/asks/",
-    Trace: "journal/traces/",
-    Verdict: "journal/verdicts/",
-    Reject: "journal/rejects/",
-    Curated: "journal/curated/",
-}
 ROW_GROUP_BYTES = 4 << 20
 READERS = 16  # footers read at once
 
@@ -49,7 +40,7 @@ WRITER_SETTINGS: dict[str, Any] = {
     "write_page_checksum": True,
 }
 
-Kind = TypeVar("Kind", Trace, Verdict, Reject, FinishedTurn, Asked, Curated)
+Kind = TypeVar("Kind", bound=JournalRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +48,28 @@ class Encoded:
     """A row as Arrow, with what the part's table of contents says about it."""
 
     owner: str
-    names: tuple[str, ...]  # whom the table of contents lists it under: the owner, and the problems of a thread
+    ids: tuple[str, ...]  # what the table of contents lists it under: the owner, and the problems of a thread
     batch: pa.RecordBatch
     nbytes: int
-    tally: tuple[str, tuple[int, ...]]  # a heading, and numbers to be summed under it
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
 class PartInfo:
-    """A part's table of contents: the owners of each row group, and sums by heading (see `tally`)."""
+    """A part's table of contents: the ids of each row group, and sums by heading."""
 
     entry: Entry
     groups: list[list[str]]
     group_bytes: list[int]
-    tally: dict[str, list[int]] = field(default_factory=dict)
+    tally: Tally = field(default_factory=dict)
 
 
-def encode_row(row: Row) -> Encoded:
+def encode_row(row: JournalRow) -> Encoded:
     """One row, ready to be put into a part."""
-    kind: type = type(row)
-    batch = pa.RecordBatch.from_pylist([to_dict(row)], schema=schema(kind))
-    owner = owner_of(row)
-    names = (owner, *(problem.id for problem in row.problems)) if isinstance(row, Curated) else (owner,)
-    return Encoded(owner, names, batch, batch.nbytes, _tally(row))
+    kind = KINDS[type(row)]
+    owner = kind.owner(row)
+    batch = pa.RecordBatch.from_pylist([to_dict(row) | {OWNER: owner}], schema=kind.schema)
+    return Encoded(owner, (owner, *kind.also(row)), batch, batch.nbytes, {kind.heading(row): kind.count(row)})
 
 
 def encode_part(kind: type, rows: list[Encoded], fingerprint: str) -> pa.Buffer:
@@ -87,33 +77,34 @@ def encode_part(kind: type, rows: list[Encoded], fingerprint: str) -> pa.Buffer:
     groups = list(_groups(sorted(rows, key=lambda row: row.owner)))
     contents = {
         "fingerprint": fingerprint,
-        "groups": [sorted({name for row in group for name in row.names}) for group in groups],
+        "groups": [sorted({row_id for row in group for row_id in row.ids}) for group in groups],
         "group_bytes": [sum(row.nbytes for row in group) for group in groups],
-        "tally": _sums(row.tally for row in rows),
+        "tally": {heading: astuple(count) for heading, count in sums(row.tally for row in rows).items()},
     }
     return assemble(kind, [pa.Table.from_batches([row.batch for row in group]) for group in groups], contents)
 
 
 def assemble(kind: type, groups: list[pa.Table], contents: dict[str, Any]) -> pa.Buffer:
     """Row groups and their table of contents as the bytes of a part."""
-    metadata = {**schema(kind).metadata, "factory": json.dumps(contents, ensure_ascii=False)}
-    full = schema(kind).with_metadata(metadata)
+    metadata = {**KINDS[kind].schema.metadata, "factory": json.dumps(contents, ensure_ascii=False)}
+    full = KINDS[kind].schema.with_metadata(metadata)
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, full, use_dictionary=["problem_id", "owner"], **WRITER_SETTINGS) as writer:
+    with pq.ParquetWriter(sink, full, use_dictionary=["problem_id", OWNER], **WRITER_SETTINGS) as writer:
         for group in groups:
-            writer.write_table(group.combine_chunks())
+            writer.write_table(_completed(KINDS[kind], group, full.names).cast(full).combine_chunks())
     return sink.getvalue()
 
 
-def read_info(store: Store, entry: Entry, fingerprint: str | None = None) -> PartInfo | None:
+def read_info(store: Store, kind: type, entry: Entry, fingerprint: str | None = None) -> PartInfo | None:
     """The table of contents of one part; None, with a warning, where it is not a part of this run's journal."""
     try:
         with store.parquet(entry.key, entry.size) as file:
             metadata = file.metadata.metadata or {}
         contents = json.loads(metadata[b"factory"])
         version = int(metadata[b"schema_version"])
-        info = PartInfo(entry, contents["groups"], contents["group_bytes"], contents["tally"])
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        tally = {heading: KINDS[kind].counts(*numbers) for heading, numbers in contents["tally"].items()}
+        info = PartInfo(entry, contents["groups"], contents["group_bytes"], tally)
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         log.warning("skipping %s: not a readable journal part (%s)", store.url(entry.key), _first_line(error))
         return None
     if version > SCHEMA_VERSION:
@@ -127,34 +118,62 @@ def read_info(store: Store, entry: Entry, fingerprint: str | None = None) -> Par
 
 def scan(store: Store, kind: type, fingerprint: str | None = None) -> list[PartInfo]:
     """The tables of contents of every part of one kind, in the order of the parts' names."""
-    entries = [entry for entry in store.list(DIRECTORIES[kind]) if entry.key.endswith(".parquet")]
+    entries = [entry for entry in store.list(KINDS[kind].directory) if entry.key.endswith(".parquet")]
     with ThreadPoolExecutor(READERS) as readers:
-        infos = readers.map(lambda entry: read_info(store, entry, fingerprint), entries)
+        infos = readers.map(lambda entry: read_info(store, kind, entry, fingerprint), entries)
         return [info for info in infos if info is not None]
 
 
-def read_rows(store: Store, kind: type[Kind], key: str, group: int, owner: str) -> list[Kind]:
+def read_groups(
+    store: Store, kind: type, part: Entry, groups: Iterable[int], columns: Sequence[str] | None = None
+) -> Iterator[tuple[int, pa.Table]]:
+    """Row groups of one part, each with its number, as today's version would have written them.
+
+    `columns` may name nested fields (`problem.id`) and `owner`. What the part is too old to have is filled in. Damaged
+    pages cost their row group, with a warning.
+    """
+    with store.parquet(part.key, part.size) as file:
+        for group in groups:
+            try:
+                yield group, _read(KINDS[kind], file, group, columns)
+            except (pa.ArrowException, OSError) as error:
+                log.warning("skipping a row group of %s: %s", store.url(part.key), _first_line(error))
+
+
+def read_rows(store: Store, kind: type[Kind], part: Entry, group: int, owner: str) -> list[Kind]:
     """The rows of `owner` in one row group of one part; none, with a warning, where its pages are damaged."""
-    try:
-        with store.parquet(key) as file:
-            table: pa.Table = file.read_row_group(group)
-    except (pa.ArrowException, OSError) as error:
-        log.warning("skipping a row group of %s: %s", store.url(key), _first_line(error))
-        return []
-    return from_table(kind, table.filter(pc.equal(_owners(kind, table), owner)))
+    tables = [table for _, table in read_groups(store, kind, part, [group])]
+    return [row for table in tables for row in from_table(kind, table.filter(pc.equal(table[OWNER], owner)))]
 
 
-def _owners(kind: type, table: pa.Table) -> pa.ChunkedArray | pa.Array:
-    """The owner of each row, as `owner_of` gives it."""
-    if kind is Verdict:
-        return pc.struct_field(table["problem"], "id")
-    if kind is Reject:
-        return pa.array(
-            [scoped(*pair) for pair in zip(table["id"].to_pylist(), table["kind"].to_pylist(), strict=True)]
-        )
-    if kind is Curated:
-        return pa.array([scoped(thread, "thread") for thread in table["thread_id"].to_pylist()])
-    return table["owner" if kind is Asked else "problem_id"]
+def _read(kind: RowKind, file: pq.ParquetFile, group: int, columns: Sequence[str] | None) -> pa.Table:
+    there = set(file.schema_arrow.names)
+    wanted = list(kind.schema.names if columns is None else columns)
+    read = [column for column in wanted if _top(column) in there]
+    read += [needed for column in wanted if column not in there and column in kind.derived
+             for needed in kind.derived[column].needs]  # fmt: skip
+    table = file.read_row_group(group, columns=list(dict.fromkeys(read)), use_threads=False)
+    table = _completed(kind, table, names := list(dict.fromkeys(map(_top, wanted))))
+    return table.select(names).replace_schema_metadata(None)
+
+
+def _completed(kind: RowKind, table: pa.Table, names: Iterable[str]) -> pa.Table:
+    """`table` with those of these columns that it is too old to have."""
+    for name in names:
+        if name not in table.column_names:
+            made = kind.derived[name].make(table) if name in kind.derived else _default(kind, name, table.num_rows)
+            table = table.append_column(kind.schema.field(name), made)
+    return table
+
+
+def _default(kind: RowKind, name: str, n_rows: int) -> pa.Array:
+    field = next(field for field in dataclasses.fields(kind.row) if field.name == name)
+    value = field.default_factory() if callable(field.default_factory) else field.default
+    return pa.array([value] * n_rows, kind.schema.field(name).type)
+
+
+def _top(column: str) -> str:
+    return column.split(".", 1)[0]
 
 
 def _groups(rows: list[Encoded]) -> Iterable[list[Encoded]]:
@@ -169,27 +188,6 @@ def _groups(rows: list[Encoded]) -> Iterable[list[Encoded]]:
         size += row.nbytes
     if group:
         yield group
-
-
-def _tally(row: Row) -> tuple[str, tuple[int, ...]]:
-    match row:
-        case Trace():
-            tokens = (row.n_generated_tokens, row.n_tool_tokens, row.n_regenerated_tokens)
-            return f"{row.mode}/{'python' if row.tool else 'none'}", (1, *tokens)
-        case Reject():
-            return f"{row.kind}/{row.stage}/{row.reason}", (1,)
-        case Curated():
-            return "", (1, len(row.problems), row.n_found)
-        case _:
-            return "", (1,)
-
-
-def _sums(tallies: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = defaultdict(list)
-    for heading, numbers in tallies:
-        so_far = found[heading]
-        found[heading] = [a + b for a, b in zip(so_far, numbers, strict=True)] if so_far else list(numbers)
-    return dict(found)
 
 
 def _first_line(error: Exception) -> str:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from factory.arrow import SCHEMA_VERSION
 from factory.recipe import Publish
-from factory.records import Curated, Reject, Trace, Verdict
 from factory.store.fs import Entry
 from factory.store.ids import hash_of
-from factory.store.parts import PartInfo, scan
+from factory.store.kinds import KINDS
+from factory.store.parts import PartInfo
 from factory.store.run import Run
 
 PARTITION_BYTES = 512 << 20  # of journaled rows before compression; a task holds about twice this
 LAYOUT_VERSION = 2  # raised when the same journal would be published differently
-_KINDS = (Trace, Verdict, Reject, Curated)
+_KINDS = tuple(row for row, kind in KINDS.items() if kind.published)
 
 RowGroups = list[tuple[Entry, list[int]]]  # parts, and the row groups to read of each
 
@@ -53,7 +53,8 @@ class Plan:
 
 def make_plan(run: Run, settings: Publish, partition_bytes: int) -> tuple[Plan, list[Partition]]:
     """Read the journal's tables of contents and cut it into partitions of about `partition_bytes`."""
-    infos: dict[type, list[PartInfo]] = {kind: scan(run.store, kind, run.fingerprint) for kind in _KINDS}
+    reader = run.reader()
+    infos = {kind: reader.parts(kind) for kind in _KINDS}
     total = sum(sum(info.group_bytes) for kind in _KINDS for info in infos[kind])
     count = max(1, -(-total // partition_bytes))
     row_groups: list[dict[type, RowGroups]] = [{kind: [] for kind in _KINDS} for _ in range(count)]

@@ -85,6 +85,8 @@ _COPIED = {  # published name -> field of the trace
     "prompt_fingerprint": "prompt_fingerprint",
 }
 SCHEMA = pa.schema([*_RELEASED, *_DERIVED, *(pa.field(name, _TRACE.field(old).type) for name, old in _COPIED.items())])
+REJECT_COLUMNS = ("id", "kind", "stage", "reason", "detail", "row", "position")
+"""Columns of a published reject."""
 # Columns whose values repeat from row to row; a dictionary only costs time on the others.
 REPETITIVE = ["problem", "expected_answer", "original_expected_answer", "data_source", "license", "url", "user_url"]
 REPETITIVE += ["user_name", "problem_id", "reasoning_mode", "verified_by", "finish_reason", "recipe_fingerprint"]

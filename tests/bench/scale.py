@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 from factory.recipe import Recipe  # noqa: E402
 from factory.records import Reject, Trace, Verdict  # noqa: E402
 from factory.store.fs import Store  # noqa: E402
-from factory.store.parts import DIRECTORIES  # noqa: E402
+from factory.store.kinds import DIRECTORIES  # noqa: E402
 from tests.bench import meters, projection, simulated  # noqa: E402
 
 START_ATTEMPTS = 10
@@ -213,7 +213,7 @@ def _size(store: Store, prefix: str) -> tuple[int, int]:
 def _tallies(store: Store, kind: type) -> list[list[int]]:
     from factory.store.parts import scan
 
-    return [numbers for info in scan(store, kind) for numbers in info.tally.values()]
+    return [list(astuple(count)) for info in scan(store, kind) for count in info.tally.values()]
 
 
 def _options() -> argparse.Namespace:

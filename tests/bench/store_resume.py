@@ -20,7 +20,8 @@ from factory.records import Mode, Trace, Verdict
 from factory.store.fs import Store
 from factory.store.ids import contained, hashes_of
 from factory.store.index import JournalIndex
-from factory.store.parts import DIRECTORIES, assemble
+from factory.store.kinds import DIRECTORIES
+from factory.store.parts import assemble
 from tests.store.rows import problem, trace, verdict
 
 SAMPLES_PER_PROBLEM = 48

@@ -11,8 +11,8 @@ from factory import ingest
 from factory.arrow import from_table
 from factory.records import Asked, Curated, Reject, SampleKey, Trace, Verdict
 from factory.store.fs import Store
+from factory.store.kinds import DIRECTORIES
 from factory.store.manifest import Manifest, latest
-from factory.store.parts import DIRECTORIES
 from factory.store.run import Run
 from factory.store.tables import read_table
 

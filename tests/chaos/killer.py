@@ -122,6 +122,6 @@ class Progress:
             except FactoryError:
                 return  # no run there yet
         counts = self._index.counts()
-        now = Extent(sum(numbers[0] for numbers in counts.get("traces", {}).values()), counts["finished"][""][0])
+        now = Extent(counts.all_samples.rows, counts.finished)
         if now != self.extent:
             self.extent, self._moved = now, time.monotonic()

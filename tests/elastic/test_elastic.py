@@ -24,7 +24,7 @@ from factory.arrow import from_table
 from factory.inspection.status import status
 from factory.records import Trace
 from factory.store.fs import Store
-from factory.store.parts import DIRECTORIES
+from factory.store.kinds import DIRECTORIES
 from factory.store.tables import read_table
 from tests.conftest import ROOT
 from tests.elastic.cluster import NODE_TYPES, ElasticCluster, Look, elastic_cluster

@@ -20,8 +20,8 @@ from factory.arrow import from_table
 from factory.errors import FactoryError
 from factory.records import Reject, Trace, Verdict
 from factory.store.fs import Store
+from factory.store.kinds import DIRECTORIES
 from factory.store.manifest import load
-from factory.store.parts import DIRECTORIES
 from factory.store.tables import read_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent

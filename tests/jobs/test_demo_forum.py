@@ -13,7 +13,7 @@ import pytest
 from factory.arrow import from_table
 from factory.records import Asked, Curated, Reject
 from factory.store.fs import Store
-from factory.store.parts import DIRECTORIES
+from factory.store.kinds import DIRECTORIES
 from factory.store.tables import read_table
 from jobs.demo.forum import write
 from jobs.demo.forum.threads import ForumThread

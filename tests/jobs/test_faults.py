@@ -24,8 +24,8 @@ from factory.inspection.audit import audit
 from factory.recipe import Recipe
 from factory.records import Trace, Verdict
 from factory.store.fs import Store
+from factory.store.kinds import DIRECTORIES
 from factory.store.manifest import latest, load
-from factory.store.parts import DIRECTORIES
 from factory.store.publish import publish
 from factory.store.tables import read_table
 from jobs.build_dataset import mendable

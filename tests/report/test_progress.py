@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from factory.report.progress import Progress
+from factory.store.counts import JournalCounts, SampleCount
 
 LIMIT_S = 60.0
 
@@ -21,7 +22,7 @@ class Ledger:
     def counts(self):
         if self.lost:
             raise ConnectionError
-        return {"finished": {"": [self.finished]}, "traces": {"high/none": [2 * self.finished, self.tokens]}}
+        return JournalCounts(finished=self.finished, samples={"high/none": SampleCount(2 * self.finished, self.tokens)})
 
 
 @pytest.fixture

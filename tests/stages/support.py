@@ -7,7 +7,7 @@ from factory.metrics import SILENT
 from factory.programs.effects import Model
 from factory.records import Problem
 from factory.stages.services import Services
-from factory.store.parts import DIRECTORIES
+from factory.store.kinds import DIRECTORIES
 from factory.store.tables import read_table
 from tests.programs.rollouts import HARMONY, Python
 

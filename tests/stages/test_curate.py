@@ -13,7 +13,7 @@ from factory.records import Asked, Attribution, Curated, Post, Problem, Reject, 
 from factory.stages.curate import Curate
 from factory.stages.ledger import Ledger
 from factory.store.ids import scoped
-from factory.store.parts import DIRECTORIES
+from factory.store.kinds import DIRECTORIES
 from factory.store.run import Run
 from tests.programs.rollouts import TOKENIZER
 from tests.stages.support import SETTINGS, connecting, journaled

@@ -85,7 +85,7 @@ def test_a_withdrawn_problem_is_gone_once_and_the_funnel_adds_up(run, later):
 
 def test_status_and_why_know_of_it(run, later):
     list(add_benchmarks(run.uri, [later], apply=True))
-    assert status(run.uri).rejects == {"solve/too_easy": 1}
+    assert status(run.uri).rejects == {"solve/too_easy": 1, "withdraw/contaminated": 1}
     told = render(life_of(run.uri, "copy"))
     assert "rejected   at withdraw, contaminated: later/b7: identical after normalisation" in told
 

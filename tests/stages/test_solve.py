@@ -14,7 +14,7 @@ from factory.recipe import Recipe
 from factory.records import Mode, Problem, Reject, SampleKey, Trace, Verdict
 from factory.stages.ledger import Ledger
 from factory.stages.solve import Solve
-from factory.store.parts import DIRECTORIES
+from factory.store.kinds import DIRECTORIES
 from factory.store.run import Run
 from tests.programs.rollouts import FINAL, TOKENIZER, call, turns
 from tests.stages.support import PROBLEM, SETTINGS, connecting, journaled

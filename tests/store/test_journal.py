@@ -18,12 +18,14 @@ import pytest
 from factory.arrow import from_table
 from factory.errors import FactoryError
 from factory.records import Asked, Curated, FinishedTurn, Mode, Trace, Verdict
+from factory.store.counts import CuratedCount
 from factory.store.fs import Store
 from factory.store.ids import contained, hashes_of, scoped
 from factory.store.index import FAR_EVERY_S, LISTING_SLACK_S, NEAR_SLACK_S, JournalIndex
 from factory.store.journal import JournalWriter, stamp
+from factory.store.kinds import DIRECTORIES
 from factory.store.local import LocalStore
-from factory.store.parts import DIRECTORIES, encode_part, encode_row
+from factory.store.parts import encode_part, encode_row
 from tests.store.rows import problem, reject, trace, verdict
 
 
@@ -181,7 +183,7 @@ def test_index_answers_for_unfinished_and_finished_problems(tmp_path):
     assert index.traces_of("new") == []
     assert index.asked_of("half") == {"judge/0": "equal"}
     assert len(index.finished_hashes()) == 3
-    assert index.counts()["traces"]["low/none"][0] == 6
+    assert index.counts().samples["low/none"].rows == 6
 
 
 def test_a_living_index_sees_new_parts_and_lets_go_of_finished_problems(tmp_path):
@@ -236,8 +238,8 @@ def test_a_part_that_comes_late_is_seen_at_the_next_look_far_back(tmp_path, cloc
         assert bool(index.traces_of(f"p{minutes}")) == seen, minutes
     clock.now += FAR_EVERY_S
     assert [len(index.traces_of(f"p{minutes}")) for minutes in (0, 1, 10, 59, 62)] == [1, 1, 1, 1, 0]
-    assert index.counts()["traces"]["low/none"][0] == 4
-    assert JournalIndex(store).counts()["traces"]["low/none"][0] == 5  # a new index sees everything
+    assert index.counts().samples["low/none"].rows == 4
+    assert JournalIndex(store).counts().samples["low/none"].rows == 5  # a new index sees everything
 
 
 def test_what_a_living_index_lists_does_not_grow_with_the_run(tmp_path, clock, monkeypatch):
@@ -260,7 +262,7 @@ def test_what_a_living_index_lists_does_not_grow_with_the_run(tmp_path, clock, m
     near, far = sorted(listed[-10:])[:5], max(listed)
     assert max(near) <= NEAR_SLACK_S / 30 + 2
     assert far <= (LISTING_SLACK_S + FAR_EVERY_S) / 30 + 2
-    assert index.counts()["traces"]["low/none"][0] == 160
+    assert index.counts().samples["low/none"].rows == 160
 
 
 def test_parts_that_storage_would_not_give_are_taken_in_later(tmp_path, clock, monkeypatch):
@@ -290,12 +292,9 @@ def test_parts_that_storage_would_not_give_are_taken_in_later(tmp_path, clock, m
                 with pytest.raises(FactoryError, match="cannot be reached"):
                     index.counts()
     counts = index.counts()
-    assert {name: counts[name] for name in ("finished", "curated")} == {
-        "finished": {"": [4], "thread": [2]},
-        "curated": {"": [2, 2, 2]},
-    }
-    assert counts["verdicts"] == {"": [2]}
-    assert counts["traces"]["low/none"][0] == 2
+    assert (counts.finished, counts.finished_threads, counts.curated) == (4, 2, CuratedCount(2, passed=2, found=2))
+    assert counts.verdicts == 2
+    assert counts.samples["low/none"].rows == 2
     assert index.standing().n_curated == 2
 
 
@@ -340,7 +339,7 @@ def test_one_slow_look_serves_all_who_came_to_wait_for_it(tmp_path, clock, monke
             assert arrived.acquire(timeout=30)
         clock.now += 3  # the look is now older than answers may be
         gate.set()
-    assert all(call.result()["finished"][""] == [0] for call in calls)
+    assert all(call.result().finished == 0 for call in calls)
     assert sorted(looks) == sorted(DIRECTORIES.values())
 
 
@@ -361,8 +360,8 @@ def test_a_curated_thread_has_ended_and_its_problems_wait(tmp_path):
     standing = index.standing()
     assert (standing.n_threads, standing.n_curated, standing.curated) == (3, 2, keys(store, "journal/curated/"))
     assert contained(hashes_of(["t/2", scoped("t", "thread")]), standing.finished).all()
-    assert index.counts()["curated"] == {"": [2, 2, 4]}
-    assert index.counts()["finished"] == {"": [4], "thread": [3]}
+    assert index.counts().curated == CuratedCount(2, passed=2, found=4)
+    assert (index.counts().finished, index.counts().finished_threads) == (4, 3)
     later = writer(store)
     for of in kept:
         later.append(verdict(of, []))

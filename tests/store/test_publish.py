@@ -27,9 +27,10 @@ from factory.recipe import Publish
 from factory.records import Attribution, Curated, Mode, Reject, Trace
 from factory.store.local import LocalStore
 from factory.store.manifest import latest, load
-from factory.store.partition import READ_AHEAD, PartitionTask, publish_partition
+from factory.store.partition import PartitionTask, publish_partition
 from factory.store.plan import make_plan
 from factory.store.publish import publish
+from factory.store.reader import READ_AHEAD
 from factory.store.released import REGIMES
 from factory.store.report import PublishReport
 from factory.store.run import Run

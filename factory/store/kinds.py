@@ -1,0 +1,159 @@
+"""The row kinds of the journal, each declared once: where its parts are, whose its rows are, what they add up to.
+
+Every reader and writer goes by this table. A kind of your own is a dataclass (a `JournalRow` with an `owner`) with a
+`RowKind` beside it, and its name in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from factory.arrow import schema
+from factory.records import Asked, Curated, FinishedTurn, JournalRow, Reject, Trace, Verdict, tool_name
+from factory.store.counts import CuratedCount, RowCount, SampleCount
+from factory.store.ids import scoped
+
+OWNER = "owner"
+"""The column of every part that names whose row it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column that parts of earlier versions lack, made of columns that they have."""
+
+    needs: tuple[str, ...]
+    make: Callable[[pa.Table], pa.Array | pa.ChunkedArray]
+
+
+def same_as(column: str) -> Derived:
+    """A column that holds what another one holds."""
+    return Derived((column,), lambda table: table[column])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowKind:
+    """What the journal must know of one row kind."""
+
+    row: type
+    """The dataclass; its fields are the columns of a part, and `owner` after them where it is none of them."""
+    directory: str
+    """Where its parts are stored, below the run's URI."""
+    owner: Callable[[Any], str] = lambda row: str(row.owner)
+    """The id that a row is looked up by."""
+    also: Callable[[Any], tuple[str, ...]] = lambda row: ()
+    """Further ids that a part's table of contents lists the row under."""
+    derived: Mapping[str, Derived] = dataclasses.field(default_factory=dict)
+    """Columns that have been added since the first version, and cannot be filled with their field's default."""
+    heading: Callable[[Any], str] = lambda row: ""
+    """What a row is counted under, in the sums of a part's footer."""
+    count: Callable[[Any], RowCount] = lambda row: RowCount(1)
+    """What a row adds to these sums."""
+    counts: type[RowCount] = RowCount
+    """The type of these sums."""
+    ends: bool = False
+    """Whether a row ends its owner: no program works on that any more."""
+    effect: bool = False
+    """Whether a row is what a program has done for its owner: one that goes on asks for it."""
+    published: bool = False
+    """Whether publishing reads it."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of a part."""
+        return _schema(self.row)
+
+
+@cache
+def _schema(row: type) -> pa.Schema:
+    own = schema(row)
+    return own if OWNER in own.names else own.append(pa.field(OWNER, pa.string()))
+
+
+def _reject_owners(table: pa.Table) -> pa.Array:
+    pairs = zip(table["id"].to_pylist(), table["kind"].to_pylist(), strict=True)
+    return pa.array([scoped(*pair) for pair in pairs], pa.string())
+
+
+def _reject_sources(table: pa.Table) -> pa.Array:
+    return pa.array([_source(row) for row in table["row"].to_pylist()], pa.string())
+
+
+def _source(row: str) -> str:
+    """The source that a rejected row names, where the row is kept and names one."""
+    try:
+        value: Any = json.loads(row)
+    except ValueError:
+        return ""
+    source = value.get("source") if isinstance(value, dict) else None
+    return source if isinstance(source, str) else ""
+
+
+def _thread_owners(table: pa.Table) -> pa.Array:
+    return pa.array([scoped(thread, "thread") for thread in table["thread_id"].to_pylist()], pa.string())
+
+
+TURNS = RowKind(
+    row=FinishedTurn,
+    directory="journal/turns/",
+    owner=lambda turn: str(turn.problem_id),
+    derived={OWNER: same_as("problem_id")},
+    effect=True,
+)
+ASKS = RowKind(row=Asked, directory="journal/asks/", effect=True)
+TRACES = RowKind(
+    row=Trace,
+    directory="journal/traces/",
+    owner=lambda trace: str(trace.problem_id),
+    derived={OWNER: same_as("problem_id")},
+    heading=lambda trace: f"{trace.mode}/{tool_name(trace.tool)}",
+    count=SampleCount.of,
+    counts=SampleCount,
+    effect=True,
+    published=True,
+)
+VERDICTS = RowKind(
+    row=Verdict,
+    directory="journal/verdicts/",
+    owner=lambda verdict: str(verdict.problem.id),
+    derived={OWNER: Derived(("problem.id",), lambda table: pc.struct_field(table["problem"], "id"))},
+    ends=True,
+    published=True,
+)
+REJECTS = RowKind(
+    row=Reject,
+    directory="journal/rejects/",
+    owner=lambda reject: scoped(reject.id, reject.kind),
+    derived={OWNER: Derived(("id", "kind"), _reject_owners), "source": Derived(("row",), _reject_sources)},
+    heading=lambda reject: f"{reject.kind}/{reject.stage}/{reject.reason}",
+    ends=True,
+    published=True,
+)
+CURATED = RowKind(
+    row=Curated,
+    directory="journal/curated/",
+    owner=lambda thread: scoped(thread.thread_id, "thread"),
+    also=lambda thread: tuple(problem.id for problem in thread.problems),  # they are found by their ids, not ended
+    derived={OWNER: Derived(("thread_id",), _thread_owners)},
+    count=CuratedCount.of,
+    counts=CuratedCount,
+    ends=True,
+    published=True,
+)
+
+# In the order in which a flush writes them: a verdict becomes visible only after the traces that it judged, a thread's
+# ending only after the rejects of its problems.
+KINDS: dict[type, RowKind] = {kind.row: kind for kind in (TURNS, ASKS, TRACES, VERDICTS, REJECTS, CURATED)}
+DIRECTORIES: dict[type, str] = {row: kind.directory for row, kind in KINDS.items()}
+
+
+def owner_of(row: JournalRow) -> str:
+    """The id that a row is looked up by: its problem's, or the thread's where it never became a problem."""
+    return KINDS[type(row)].owner(row)
