@@ -42,6 +42,10 @@ def test_shipped_recipes_load(path):
         ("sources.7.path=x", "'7' is not an index of a list of 1"),
         ("name.first=x", "name is a value, it has no keys"),
         ("sandbox.if_missing=external", "needs external_claim"),
+        (
+            "teacher.engine.extra.kv_cache_dtype=fp8",
+            "kv_cache_dtype changes what the model says: move it to `numerics`",
+        ),
         ("no-equals", "is not of the form a.b=c"),
         ("solve.samples=[1", "not valid YAML"),
     ],
@@ -111,3 +115,10 @@ def test_an_added_field_counts_once_it_differs_from_its_default():
     assert settings.fingerprint(After()) == settings.fingerprint(Before())
     assert settings.fingerprint(After(late=3)) != settings.fingerprint(Before())
     assert settings.result_values(After(nested=Before(kept=5))) == {"kept": 1, "nested": {"kept": 5}}
+
+
+def test_what_changes_an_engine_s_words_changes_the_fingerprint_and_what_changes_its_speed_does_not(recipe_file):
+    plain = recipe.load(recipe_file).fingerprint
+    faster = ["teacher.engine.extra={compilation_config: {mode: 0}}"]
+    assert recipe.load(recipe_file, faster).fingerprint == plain
+    assert recipe.load(recipe_file, ["teacher.engine.numerics={kv_cache_dtype: fp8}"]).fingerprint != plain

@@ -20,6 +20,10 @@ from dataclasses import astuple, dataclass
 
 from factory.engines.protocol import Engine, EngineLoad, EngineUnavailable
 
+MEMORY_FULL = 0.8
+"""Share of the KV cache from which requests that wait are taken to wait for memory: engines keep a tenth of it free
+(`vllm_engine.WATERMARK`), and a long prompt needs some room beside that."""
+
 
 @dataclass(slots=True)
 class Idle:
@@ -34,8 +38,10 @@ class Idle:
     """More programs were being let in, or were between two requests."""
     limit: float = 0.0
     """As many programs as are allowed were under way, and more were waiting to be let in."""
+    memory: float = 0.0
+    """Requests waited although slots were free: sequences held the KV cache."""
     engine: float = 0.0
-    """Requests waited although slots were free: the KV cache was full, or prefills had the turn."""
+    """Requests waited although slots and memory were free: prefills had the turn."""
     tail: float = 0.0
     """Nothing was left to let in, the last programs ran."""
     no_work: float = 0.0
@@ -132,7 +138,10 @@ class Admission:
         stuck = min(load.waiting, free) / free
         calls = min(in_tools, free) / free * (1.0 - stuck)
         rest = (1.0 - stuck - calls) * lost
-        self.idle.engine += stuck * lost
+        if load.kv_usage >= MEMORY_FULL:
+            self.idle.memory += stuck * lost
+        else:
+            self.idle.engine += stuck * lost
         self.idle.tools += calls * lost
         if self.queued and self.in_flight >= self._most:
             self.idle.limit += rest

@@ -52,11 +52,17 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLoad:
-    """A pool's load at one moment: sequences decoding, sequences queued, and how many it can decode at once."""
+    """A pool's load at one moment: sequences decoding, sequences queued, and how many it can decode at once.
+
+    `kv_usage` is the share (0 to 1) of the KV cache that decoding sequences hold, `preemptions` how many were evicted
+    from it since the engine started, to be computed again; both 0 where an engine does not tell.
+    """
 
     running: int
     waiting: int
     capacity: int
+    kv_usage: float = 0.0
+    preemptions: int = 0
 
 
 class EngineError(Exception):

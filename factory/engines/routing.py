@@ -5,8 +5,8 @@ half idles. Here a replica whose load is above the pool's mean by more than a te
 the ring (consistent hashing with bounded loads, Mirrokni, Thorup and Zadimoghaddam 2016), and a trace that was moved so
 stays where it is, as its prefix does. A slow replica then holds as many sequences as a fast one, never more.
 
-`PoolLoads` knows no Ray. `BoundedLoadRouter` is Serve's consistent-hash router with its ranking; it runs in each process
-that holds a `ServePool`, which tells `LOADS` what its replicas report.
+`PoolLoads` knows no Ray. `BoundedLoadRouter` is Serve's consistent-hash router with its ranking; it runs in each
+process that holds a `ServePool`, which tells `LOADS` what its replicas report.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
 from factory.engines.protocol import EngineLoad
 
 OVER_MEAN = 1.1
-"""A replica above this multiple of the pool's mean load is passed over. Nearer to 1 the load is more even and more turns
-lose their prefix (`tests/bench/engine_pools.py --mixed` prints both)."""
+"""A replica above this multiple of the pool's mean load is passed over. Nearer to 1 the load is more even and more
+turns lose their prefix (`tests/bench/engine_pools.py --mixed` prints both)."""
 
 HEARD_S = 30.0
 """A report older than this says nothing any more: the replica counts as average."""
@@ -32,7 +32,7 @@ HOMES = 200_000
 
 
 class PoolLoads:
-    """How loaded each replica of a pool is, as far as one process knows, and where that process sent each trace last."""
+    """How loaded each replica is, as far as one process knows, and which one served each of its traces last."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -49,8 +49,8 @@ class PoolLoads:
 
     def rank(self, trace: str, ring: Sequence[str]) -> list[str]:
         """Where to try this trace's request, best first: its last replica, then the ring's order, both as far as they
-        are within the bound; then the others, least loaded first. `ring` names all replicas that are up, the trace's own
-        place on the ring first."""
+        are within the bound; then the others, least loaded first. `ring` names all replicas that are up, the trace's
+        own place on the ring first."""
         shares = self._of(ring)
         bound = OVER_MEAN * sum(shares.values()) / max(len(shares), 1)
         home = self._homes.get(trace)
@@ -72,7 +72,7 @@ LOADS = PoolLoads()
 """Of this process, for all pools: names of replicas are unique."""
 
 
-class BoundedLoadRouter(ConsistentHashRouter):
+class BoundedLoadRouter(ConsistentHashRouter):  # type: ignore[misc]
     """Serve's ring, with `PoolLoads` choosing on it."""
 
     def initialize_state(self, **kwargs: object) -> None:

@@ -1,8 +1,7 @@
 """Pools of vLLM replicas on Ray Serve: placed, autoscaled, health-checked, drained. Client side: `serve_pool`.
 
 A replica holds no state that matters: it may be killed at any time, and a request goes on at another one. A trace's
-turns go to the replica that holds their prefix by consistent hashing of the trace's name over the replicas (Serve's
-own router), so that no table has to be kept, and a replica that comes or goes moves only its own share of the traces.
+turns go to the replica that holds their prefix, unless it has more than its share (`routing`).
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from factory.engines.silence import with_signs_of_life
 
 log = logging.getLogger(__name__)
 
-_ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
+_ROUTER = "factory.engines.routing.BoundedLoadRouter"
 _ALIVE = {ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY}
 
 

@@ -25,6 +25,7 @@ from factory.engines.protocol import (
     ModelIdentity,
     SamplingParams,
 )
+from factory.engines.routing import LOADS
 from factory.errors import FactoryError
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class ServePool:
                     finished = True
                     raise item
                 self._loads[item.replica] = (time.monotonic(), item.load)
+                LOADS.report(affinity, item.replica, item.load)
                 finished = item.chunk.finish_reason is not None
                 yield item.chunk
         except (RayError, RayServeException) as error:
@@ -100,7 +102,14 @@ class ServePool:
         loads = [load for _, load in self._loads.values()]
         running = sum(load.running for load in loads)
         waiting = max(sum(load.waiting for load in loads), self._in_flight - running)
-        return EngineLoad(running=running, waiting=waiting, capacity=sum(load.capacity for load in loads))
+        capacity = sum(load.capacity for load in loads)
+        return EngineLoad(
+            running=running,
+            waiting=waiting,
+            capacity=capacity,
+            kv_usage=sum(load.kv_usage * load.capacity for load in loads) / max(capacity, 1),
+            preemptions=sum(load.preemptions for load in loads),
+        )
 
     async def replicas(self) -> int:
         """How many replicas are up now."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from factory.recipe.fields import Fraction, Positive
 from factory.records import Mode
-from factory.settings import Strict, operational
+from factory.settings import Strict, added, operational
 
 Role = Literal["teacher", "curator", "judge"]
+
+NUMERICS = {
+    "hf_overrides", "kv_cache_dtype", "kv_cache_dtype_skip_layers", "logits_processors", "lora_dtype", "model_impl",
+    "quantization", "quantization_config", "spec_method", "spec_model", "spec_tokens", "speculative_config",
+}  # fmt: skip
+"""Engine arguments of vLLM's that change what a model says, or how it is drawn."""
 
 
 class VllmEngine(Strict):
@@ -42,8 +48,19 @@ class VllmEngine(Strict):
     chunk_tokens: Positive = operational(64)
     """Tokens per message from engine to program: at most this many are generated twice when an engine dies."""
     gpu_memory_utilization: Fraction = operational(0.9)
-    extra: dict[str, str | int | float | bool] = operational(default_factory=dict)
-    """Further `AsyncEngineArgs`, passed as they are. On a CPU, `distributed_executor_backend: uni` starts sooner."""
+    extra: dict[str, Any] = operational(default_factory=dict)
+    """Further `AsyncEngineArgs` of vLLM that change speed alone, passed as they are, nested ones too
+    (`compilation_config: {...}`)."""
+    numerics: dict[str, Any] = added(default_factory=dict)
+    """Further `AsyncEngineArgs` that change what the model says: `kv_cache_dtype`, `quantization`,
+    `speculative_config`... Part of the fingerprint, and named in the column `engine` of every trace."""
+
+    @field_validator("extra")
+    @classmethod
+    def _only_speed(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if changing := sorted(NUMERICS & extra.keys()):
+            raise ValueError(f"{', '.join(changing)} changes what the model says: move it to `numerics`")
+        return extra
 
     @property
     def reserved_gpus(self) -> float:

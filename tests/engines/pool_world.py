@@ -1,8 +1,10 @@
-"""A pool of vLLM replicas in miniature: slots, a KV cache with preemption, prefills, prefixes, and traces that call tools.
+"""A pool of vLLM replicas in miniature: slots, a KV cache with preemption, prefills, prefixes, and traces that call
+tools.
 
-Admission, router and gate in it are the real ones. Time goes in steps of half a second; what is modelled of an engine is
-what decides where requests should go and how many there should be: sequences decode at a speed of their replica's, a full
-cache evicts the youngest and computes it again, prefills take time from decoding, and a prefix is kept while there is room.
+Admission, router and gate in it are the real ones. Time goes in steps of half a second; what is modelled of an
+engine is what decides where requests should go and how many there should be: sequences decode at a speed of their
+replica's, a full cache evicts the youngest and computes it again, prefills take time from decoding, and a prefix is
+kept while there is room.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 from factory.engines.admission import Admission
-from factory.engines.memory_gate import ADMIT_BELOW
 from factory.engines.protocol import EngineLoad
 from factory.engines.routing import PoolLoads
 
@@ -112,7 +113,7 @@ class PoolWorld:
         slots: int = 32,
         kv_tokens: float = float("inf"),
         prefill_per_s: float = 20_000.0,
-        gate: float = ADMIT_BELOW,
+        gate: float = 0.9,
         hashed: bool = False,
         workers: int = 4,
         turn_tokens: float = 1500.0,
@@ -122,7 +123,9 @@ class PoolWorld:
     ) -> None:
         self.now = 0.0
         self.random = random.Random(seed)
-        self.replicas = [Replica(f"r{i}", slots, speed, kv_tokens, prefill_per_s, gate) for i, speed in enumerate(speeds)]
+        self.replicas = [
+            Replica(f"r{i}", slots, speed, kv_tokens, prefill_per_s, gate) for i, speed in enumerate(speeds)
+        ]
         self.turn_tokens, self.turns, self.tool_s, self.hashed = turn_tokens, turns, tool_s, hashed
         self.admissions = [Admission(most=100_000, clock=lambda: self.now) for _ in range(workers)]
         self.loads = [PoolLoads(lambda: self.now) for _ in range(workers)]

@@ -138,6 +138,12 @@ class TestIdleTime:
         loop.close()
         return admission
 
+    def test_waiting_for_memory_is_a_cause_of_its_own(self):
+        admission = self.admission(in_flight=9, queued=5)
+        admission.observe(EngineLoad(running=4, waiting=6, capacity=10, kv_usage=0.9), in_tools=3)
+        assert admission.idle.memory == pytest.approx(0.6)
+        assert admission.idle.engine == 0
+
     @pytest.mark.parametrize(
         ("load", "in_flight", "queued", "in_tools", "expected"),
         [

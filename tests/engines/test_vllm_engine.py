@@ -122,7 +122,7 @@ async def test_an_unknown_extra_argument_and_a_broken_model_are_explained(tiny_m
 
 
 async def test_settings_of_a_cpu_stay_on_cpus(tiny_model_dir):
-    from factory.engines.vllm_engine import engine_args
+    from factory.engines.vllm_engine import WATERMARK, engine_args
 
     files = model_files.resolve(str(tiny_model_dir))
     config = recipe.VllmEngine(tensor_parallel_size=2, gpu_memory_utilization=0.8, extra={"swap_space": 1})
@@ -132,4 +132,18 @@ async def test_settings_of_a_cpu_stay_on_cpus(tiny_model_dir):
     assert on_cpu["enable_chunked_prefill"] is False
     assert not {"enable_chunked_prefill", "enforce_eager", "kv_cache_memory_bytes"} & on_gpu.keys()
     assert (on_gpu["tensor_parallel_size"], on_gpu["distributed_executor_backend"]) == (2, "mp")
+    assert on_gpu["watermark"] == WATERMARK
     assert on_gpu["swap_space"] == on_cpu["swap_space"] == 1
+    alone = engine_args(files, recipe.VllmEngine(), cpu=True)
+    assert alone["distributed_executor_backend"] == "uni"  # or engine processes spin on every core
+
+
+async def test_nested_arguments_and_those_that_change_results_reach_vllm(tiny_model_dir):
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    from factory.engines.vllm_engine import engine_args
+
+    config = recipe.VllmEngine(extra={"compilation_config": {"mode": 0}}, numerics={"kv_cache_dtype": "auto"})
+    values = engine_args(model_files.resolve(str(tiny_model_dir)), config, cpu=True)
+    assert AsyncEngineArgs(**values).compilation_config.mode == 0
+    assert values["kv_cache_dtype"] == "auto"
