@@ -11,4 +11,4 @@ Rooms, from the bottom up (an arrow never points upwards):
     pipeline, cli                       know everyone
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
