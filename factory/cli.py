@@ -269,7 +269,7 @@ def push_to_hub(
     repo: Annotated[str, typer.Argument(help="Dataset repository: owner/name.")],
     private: Annotated[bool, typer.Option(help="Make a new repository private.")] = True,
 ) -> None:
-    """Upload the published dataset to the Hugging Face Hub as one commit; run again, it goes on where it stopped."""
+    """Upload the published dataset to the Hugging Face Hub, in commits of at most 100 files; run again, it goes on where it stopped."""
     from factory.store.hub import push
 
     print(push(uri, repo, private=private, say=lambda line: print(line, file=sys.stderr, flush=True)))

@@ -27,6 +27,7 @@ class HubStub:
         self.uploads = 0
         self.fail_after: int | None = None
         self.refuse = False
+        self.time_outs: list[bool] = []  # of the next commits: not answered, after it was made or without
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._server.daemon_threads = True
 
@@ -107,6 +108,10 @@ class _Handler(BaseHTTPRequestHandler):
             )
         elif self.path.endswith("/info/lfs/objects/batch"):
             self._reply({"transfer": "basic", "objects": [self._object(o) for o in json.loads(body)["objects"]]})
+        elif "/commit/" in self.path and self.hub.time_outs:
+            if self.hub.time_outs.pop(0):
+                self.hub.commit([json.loads(line) for line in body.splitlines()])
+            self._reply({"error": "Gateway Time-out"}, 504)
         elif "/commit/" in self.path:
             self._reply(self.hub.commit([json.loads(line) for line in body.splitlines()]))
         else:

@@ -26,10 +26,11 @@ def hub():
         yield running
 
 
-def push(hub: HubStub, uri: str) -> subprocess.CompletedProcess[str]:
+def push(hub: HubStub, uri: str, settings: str = "pass") -> subprocess.CompletedProcess[str]:
     """In a process of its own: the client library reads its settings when it is imported."""
     environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_test", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-c", MAIN, "push-to-hub", uri, "me/traces"]
+    main = f"from factory.store import hub; hub.PAUSE_S = 0.0; {settings}; {MAIN}"
+    command = [sys.executable, "-c", main, "push-to-hub", uri, "me/traces"]
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=250)
 
 
@@ -75,3 +76,38 @@ def test_refusals_are_explained(hub, tmp_path):
     refused = push(hub, run.uri)
     assert refused.returncode == 2
     assert "HF_TOKEN" in refused.stderr
+
+
+def test_many_files_go_up_in_commits_that_the_hub_can_make_the_manifest_last(hub, tmp_path):
+    run = a_run(tmp_path, 10)
+    shards = publish(run, SETTINGS).shards
+    done = push(hub, run.uri, "hub.COMMIT_FILES = 3")
+    assert done.returncode == 0, done.stderr
+    added = [commit["added"] for commit in hub.commits]
+    assert all(len(some) <= 3 for some in added)
+    assert len(added) >= len(shards) / 3 > 1
+    assert "_manifest" in added[-1][-1]
+    assert {k: v for k, v in hub.files.items() if "_manifest" not in k} == contents(run)
+    assert "already" in push(hub, run.uri).stdout
+
+
+def test_a_commit_that_was_not_answered_is_made_once(hub, tmp_path):
+    run = a_run(tmp_path, 10)
+    publish(run, SETTINGS)
+    hub.time_outs = [True, False, False]
+    done = push(hub, run.uri, "hub.COMMIT_FILES = 3")
+    assert done.returncode == 0, done.stderr
+    assert "looking whether it is there" in done.stdout + done.stderr
+    paths = [path for commit in hub.commits for path in commit["added"]]
+    assert len(paths) == len(set(paths)) == len(hub.files)
+    assert {k: v for k, v in hub.files.items() if "_manifest" not in k} == contents(run)
+
+
+def test_a_hub_that_never_answers_ends_in_an_error(hub, tmp_path):
+    run = a_run(tmp_path, 2)
+    publish(run, SETTINGS)
+    hub.time_outs = [False] * 99
+    done = push(hub, run.uri)
+    assert done.returncode == 2
+    assert "504" in done.stderr
+    assert hub.commits == []
