@@ -193,6 +193,7 @@ def plan(
     overrides: Annotated[list[str] | None, typer.Option("--set", help="A recipe setting.")] = None,
     pilot: Annotated[str | None, typer.Option(help="URI of a small finished run to take figures from.")] = None,
     pilot_gpus: Annotated[int | None, typer.Option(min=1, help="GPUs that the pilot ran on, for its speed.")] = None,
+    gpu: Annotated[str | None, typer.Option(help="GPU type, for its published speed: h100, h200 or b200.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Print what a run will take before it is started: samples, tokens, GPU-hours, time, storage, price, as ranges."""
@@ -202,7 +203,13 @@ def plan(
     from factory.recipe import load
 
     made = planning.plan(
-        load(recipe, overrides), gpus or (), figures=figures, overrides=figure, pilot_uri=pilot, pilot_gpus=pilot_gpus
+        load(recipe, overrides),
+        gpus or (),
+        figures=figures,
+        overrides=figure,
+        pilot_uri=pilot,
+        pilot_gpus=pilot_gpus,
+        gpu=gpu,
     )
     print(json.dumps(made.to_json(), ensure_ascii=False) if as_json else planning.render(made))
 
@@ -269,7 +276,7 @@ def push_to_hub(
     repo: Annotated[str, typer.Argument(help="Dataset repository: owner/name.")],
     private: Annotated[bool, typer.Option(help="Make a new repository private.")] = True,
 ) -> None:
-    """Upload the published dataset to the Hugging Face Hub, in commits of at most 100 files; run again, it goes on where it stopped."""
+    """Upload the published dataset to the Hugging Face Hub; run again, it goes on where it stopped."""
     from factory.store.hub import push
 
     print(push(uri, repo, private=private, say=lambda line: print(line, file=sys.stderr, flush=True)))

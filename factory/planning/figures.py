@@ -7,15 +7,19 @@ your model and your provider can tell. A plan names the placeholders that it sti
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
 from factory import settings
+from factory.errors import FactoryError
 from factory.recipe import Positive
 from factory.records import Mode
 from factory.settings import Strict
+
+THROUGHPUT = Path(__file__).parent / "throughput.yaml"
 
 
 class Range(Strict):
@@ -153,10 +157,31 @@ def placeholders(figures: PlanFigures) -> list[str]:
     return [name for name in marked if getattr(figures, name) == fields[name].default]
 
 
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """How fast a GPU generates with a model, and who says so."""
+
+    output_tokens_per_gpu_s: list[float]
+    source: str
+
+
+def throughput(model: str, gpu: str) -> Throughput:
+    """The published or derived speed of a model on a GPU type. Raises `FactoryError` where there is none."""
+    known = settings.mapping(THROUGHPUT)
+    if row := known.get(model, {}).get(gpu.lower()):
+        return Throughput(**row)
+    listed = "; ".join(f"{name}: {', '.join(rows)}" for name, rows in known.items())
+    raise FactoryError(
+        f"nothing is known of {model} on {gpu}",
+        why=f"there are figures of {listed}",
+        remedy="give your own: --figure output_tokens_per_gpu_s=[low,likely,high], or a small run: --pilot URI",
+    )
+
+
 def given(
     path: str | Path | None = None, overrides: list[str] | None = None, measured: dict[str, Any] | None = None
 ) -> PlanFigures:
-    """Figures: the defaults, over them what a pilot measured, over that a YAML file, over that `a.b=c` overrides."""
+    """Figures: the defaults, over them what was measured, over that a YAML file, over that `a.b=c` overrides."""
     values = _merge(PlanFigures().model_dump(), measured or {})
     if path is not None:
         values = _merge(values, settings.mapping(path, "the figures"))

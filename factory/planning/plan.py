@@ -10,7 +10,7 @@ from factory import sources
 from factory.errors import FactoryError
 from factory.planning import pilot
 from factory.planning.estimate import CORNERS, ORDERS, Estimate, Inputs, Order, estimate, hours_at, replica_of
-from factory.planning.figures import PlanFigures, given, placeholders
+from factory.planning.figures import PlanFigures, given, placeholders, throughput
 from factory.recipe import EndpointEngine, Recipe, VllmEngine
 from factory.records import Mode, Problem, Thread
 
@@ -55,14 +55,22 @@ def plan(
     overrides: list[str] | None = None,
     pilot_uri: str | None = None,
     pilot_gpus: int | None = None,
+    gpu: str | None = None,
 ) -> Plan:
-    """Plan a run at each of the given numbers of GPUs; at the recipe's most replicas where none is given."""
+    """Plan a run at each of the given numbers of GPUs; at the recipe's most replicas where none is given.
+
+    `gpu` names the type, for what is published of the teacher on it; what a pilot measured comes before that.
+    """
     measured = pilot.measure(pilot_uri, recipe, pilot_gpus) if pilot_uri else pilot.Measured()
-    known = given(figures, overrides, measured.figures)
+    published = throughput(recipe.teacher.model, gpu) if gpu else None
+    speed = {"output_tokens_per_gpu_s": published.output_tokens_per_gpu_s} if published else {}
+    known = given(figures, overrides, speed | measured.figures)
     inputs = Inputs(known.problems) if known.problems else _counted(recipe)
     fleets = sorted(set(gpus)) or [_most(recipe)]
     values = {order: _spans(recipe, known, inputs, order, fleets) for order in ORDERS}
     notes = [*measured.notes, *_notes(recipe, fleets)]
+    if published and "output_tokens_per_gpu_s" not in measured.figures:
+        notes.append(f"output_tokens_per_gpu_s of {gpu}: {published.source}")
     return Plan(
         recipe=recipe,
         figures=known,

@@ -13,7 +13,7 @@ from factory.cli import app
 from factory.errors import FactoryError
 from factory.planning import pilot
 from factory.planning.plan import count, plan, render
-from factory.recipe import Decontaminate, Solve, Source
+from factory.recipe import Decontaminate, Solve, Source, Teacher
 from factory.records import Mode, ToolCall
 from factory.store.run import Run
 from tests.store.rows import problem, reject, trace, verdict
@@ -209,3 +209,20 @@ def test_what_is_not_in_the_numbers_is_said(written):
 def test_a_missing_recipe_is_an_error_of_three_lines(tmp_path):
     with pytest.raises(FactoryError, match="cannot read the recipe"):
         CliRunner().invoke(app, ["plan", str(tmp_path / "no.yaml")], catch_exceptions=False)
+
+
+def test_the_published_speed_of_a_gpu_is_the_likely_one_and_says_where_it_comes_from(written):
+    gpt = recipe(teacher=Teacher(model="openai/gpt-oss-120b"))
+    slow, fast = (plan(gpt, overrides=["problems=1000"], gpu=gpu) for gpu in ("H100", "b200"))
+    assert slow.figures.output_tokens_per_gpu_s.likely == 2159
+    assert "InferenceX" in render(slow)
+    assert "output_tokens_per_gpu_s" not in slow.to_json()["placeholders"]
+    assert fast.quantities["paper"]["GPU-hours"][1] < slow.quantities["paper"]["GPU-hours"][1]
+    mine = plan(gpt, overrides=["problems=1000", "output_tokens_per_gpu_s=5"], gpu="h100")
+    assert mine.figures.output_tokens_per_gpu_s.likely == 5
+
+
+@pytest.mark.parametrize(("model", "gpu"), [("openai/gpt-oss-120b", "tpu"), ("somebody/else", "h100")])
+def test_a_gpu_or_model_of_which_nothing_is_known_is_named_with_those_that_are(model, gpu):
+    with pytest.raises(FactoryError, match=r"(?s)b200.*--figure output_tokens_per_gpu_s"):
+        plan(recipe(teacher=Teacher(model=model)), overrides=["problems=1"], gpu=gpu)
