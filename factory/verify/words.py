@@ -15,9 +15,21 @@ NUMBER_WORDS = {
             "seventeen eighteen nineteen twenty"
         ).split()
     )
-}
+} | {word: 10 * tens for tens, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), start=3)}
 
-SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+
+_ORDINALS = (
+    "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth "
+    "seventeenth eighteenth nineteenth twentieth"
+).split()
+DENOMINATORS = (
+    {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "hundredth": 100, "thousandth": 1000}
+    | {word: value for value, word in enumerate(_ORDINALS, start=3)}
+    | {word + "s": value for value, word in enumerate(_ORDINALS, start=3)}
+    | {"hundredths": 100, "thousandths": 1000}
+)
+"""`three tenths`: words that divide the number before them."""
 
 CONJUNCTIONS = {
     "and": "and", "or": "or", "as well as": "and", "where": "and", "for": "and", "with": "and", "for all": "and",
