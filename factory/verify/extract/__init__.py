@@ -6,6 +6,7 @@ sentence states. Text that states no value, or more than one, has no answer. Eve
 """
 
 from factory.verify.extract.boxes import boxes, extract_answer
-from factory.verify.extract.reading import Joined, answer_of
+from factory.verify.extract.joined import Joined
+from factory.verify.extract.reading import answer_of
 
 __all__ = ["Joined", "answer_of", "boxes", "extract_answer"]

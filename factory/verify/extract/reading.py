@@ -25,6 +25,7 @@ _WORD = re.compile(r"[^\W\d_]{2}|[\u3040-\u9fff]")
 _TWO_WORDS = re.compile(r"[^\W\d_]{2,20}\s{1,3}[^\W\d_]{2,}")
 _SUBSTANCE = re.compile(rf"[\w{MASK}]")
 _ABBREVIATION = re.compile(r"(?:\b(?:i\.e|e\.g|[ap]\.m|approx|vs|resp|cf|No|Eq|sq|ft|cm|cu|St|Mr|Mrs|Dr))$")
+_EXCLAIMED = re.compile(r"[\d)]!$")
 _YES_OR_NO = re.compile(r"(yes|no)\b\s*[,.;:—–-]", re.IGNORECASE)
 _CONDITIONS = frozenset({"if", "when", "whenever", "where", "unless", "otherwise", "except", "for", "such"})
 _MIN_WORDS = 3
@@ -83,7 +84,7 @@ def _announced(text: str, hidden: str) -> str | None:
     start = _BLANK.match(hidden, last.end()).end()  # type: ignore[union-attr]
     end = _sentence_end(hidden, start)
     answer = _undecorated(ending().sub("", text[start:end]))
-    if not answer or answer.endswith("!") or (hidden[end : end + 1] == "!" and answer[-1].isdigit()):
+    if not answer or _EXCLAIMED.search(answer + hidden[end : end + 1]):
         return None  # five, or five factorial
     if len(answer) > _MAX_SENTENCE_CHARS:
         return answer

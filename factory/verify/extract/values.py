@@ -87,7 +87,7 @@ def _is_spelled_reference(tokens: list[_Token], position: int) -> bool:
 
 
 def _tokens(masked: str) -> list[_Token]:
-    found = []
+    found: list[_Token] = []
     for match in _token_pattern().finditer(masked):
         kind, text = match.lastgroup or "mark", match.group().lower().replace("’", "'")
         if kind == "word":
