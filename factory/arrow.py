@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union
@@ -23,6 +24,14 @@ Int8 = Annotated[int, pa.int8()]
 Int32 = Annotated[int, pa.int32()]
 
 T = TypeVar("T")
+
+
+def added(default: Any) -> Any:
+    """A field that is younger than the first stored rows, which lack it and take its default.
+
+    It is part of a row's `content` only where it differs from that default.
+    """
+    return dataclasses.field(default=default, metadata={"added": True})
 
 
 @cache
@@ -45,6 +54,11 @@ def from_table(kind: type[T], table: pa.Table | pa.RecordBatch) -> list[T]:
 def to_dict(row: Any) -> dict[str, Any]:
     """A row as plain Python values, as Arrow and JSON take them (maps as lists of pairs)."""
     return typing.cast(dict[str, Any], _plain(row))
+
+
+def content(row: Any) -> dict[str, Any]:
+    """As `to_dict`, without younger fields that have their default: what a hash of the row's content is made of."""
+    return typing.cast(dict[str, Any], _plain(row, _says_something))
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
@@ -87,15 +101,20 @@ def _nullable(hint: Any) -> bool:
     return typing.get_origin(hint) in (Union, types.UnionType)
 
 
-def _plain(value: Any) -> Any:
+def _says_something(field: dataclasses.Field[Any], value: Any) -> bool:
+    return not field.metadata.get("added") or bool(value != field.default)
+
+
+def _plain(value: Any, keeps: Callable[[dataclasses.Field[Any], Any], bool] | None = None) -> Any:
     if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        pairs = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
+        return {field.name: _plain(v, keeps) for field, v in pairs if keeps is None or keeps(field, v)}
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, dict):
-        return [(k, _plain(v)) for k, v in value.items()]
+        return [(k, _plain(v, keeps)) for k, v in value.items()]
     if isinstance(value, list) and value and not isinstance(value[0], int | float | str):
-        return [_plain(v) for v in value]
+        return [_plain(v, keeps) for v in value]
     return value
 
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from factory import sources
 from factory.arrow import from_table
 from factory.recipe import Source
-from factory.records import Problem, Reject, Thread
+from factory.records import Problem, Reject, StoredSample, Thread
 from factory.sources import Split
 from factory.store.fs import Store
 from factory.store.ids import Hashes, hashes_of
@@ -31,19 +31,27 @@ from factory.store.tables import encode_rows, read_table, write_rows
 MANIFEST = "inputs/manifest.json"
 DUPLICATES = "inputs/Reject/duplicates.parquet"
 ROWS_PER_PART = 4096
-KINDS = (Problem, Thread, Reject)
+SAMPLES_PER_PART = 256  # each of them may have a hundred thousand tokens
+Row = Problem | Thread | StoredSample | Reject
+KINDS = (Problem, Thread, StoredSample, Reject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """The account of a finished ingest: `rows` read = `problems` + `threads` + the sum of `rejects`."""
+    """The account of a finished ingest: `rows` read = `problems` + `threads` + `samples` + the sum of `rejects`."""
 
     rows: int
     problems: int
     threads: int
+    samples: int = 0
     rejects: dict[str, int]
     parts: list[str]
     duplicates: dict[str, list[int]]  # part -> positions of rows whose id came before
+
+    @property
+    def kept(self) -> int:
+        """Rows that go on."""
+        return self.problems + self.threads + self.samples
 
     def parts_of(self, kind: type) -> list[str]:
         """Keys of the parts with rows of one kind."""
@@ -80,11 +88,11 @@ def ingest(store: Store, number: int, splits: list[Split]) -> list[Part]:
     parts: list[Part] = []
     limit = splits[0].source.limit
     rows = _take((row for split in splits for row in sources.read(split)), limit)
-    pending: dict[type, list[Problem | Thread | Reject]] = {kind: [] for kind in KINDS}
+    pending: dict[type, list[Row]] = {kind: [] for kind in KINDS}
     for row in rows:
         batch = pending[type(row)]
         batch.append(row)
-        if len(batch) == ROWS_PER_PART:
+        if len(batch) == (SAMPLES_PER_PART if isinstance(row, StoredSample) else ROWS_PER_PART):
             parts.append(_write(store, number, len(parts), batch))
             batch.clear()
     parts += [_write(store, number, len(parts) + i, b) for i, b in enumerate(filter(None, pending.values()))]
@@ -108,6 +116,7 @@ def finish(store: Store, parts: list[Part]) -> Inputs:
         rows=sum(part.rows for part in parts),
         problems=kept(Problem),
         threads=kept(Thread),
+        samples=kept(StoredSample),
         rejects=dict(reasons),
         parts=[part.key for part in parts],
         duplicates=duplicates,
@@ -133,14 +142,14 @@ def rows(store: Store, inputs: Inputs, key: str) -> pa.Table:
     return table.filter(pa.array(mask))
 
 
-def _take(rows: Iterator[Problem | Thread | Reject], limit: int | None) -> Iterator[Problem | Thread | Reject]:
+def _take(rows: Iterator[Row], limit: int | None) -> Iterator[Row]:
     for position, row in enumerate(rows):
         if position == limit:
             return
         yield row
 
 
-def _write(store: Store, number: int, index: int, batch: list[Problem | Thread | Reject]) -> Part:
+def _write(store: Store, number: int, index: int, batch: list[Row]) -> Part:
     kind = type(batch[0])
     key = f"inputs/{kind.__name__}/{number:05}-{index:04}.parquet"
     write_rows(store, key, kind, batch)
@@ -162,14 +171,27 @@ def _duplicates(parts: list[Part]) -> dict[str, list[int]]:
     return {key: positions for key, positions in found.items() if positions}
 
 
+def _duplicate(row: Row) -> Reject:
+    detail = "an earlier row has this id; give each row an id of its own"
+    if isinstance(row, Problem | Thread):
+        return Reject.of(row, "read", "duplicate_id", detail)
+    return Reject(  # of a sample; the run that it was read from has the rest
+        id=row.id,
+        kind="trace",
+        stage="read",
+        reason="duplicate_id",
+        detail=detail,
+        position=row.position,
+        source=row.source,
+    )
+
+
 def _write_off(store: Store, duplicates: dict[str, list[int]]) -> None:
     """A reject row for each duplicate."""
     written_off: list[Reject] = []
     for key, positions in duplicates.items():
-        kind: type[Problem] | type[Thread] = Thread if f"/{Thread.__name__}/" in key else Problem
-        later: list[Problem | Thread] = list(from_table(kind, read_table(store, key).take(positions)))
-        for row in later:
-            detail = "an earlier row has this id; give each row an id of its own"
-            written_off.append(Reject.of(row, "read", "duplicate_id", detail))
+        kind = next(kind for kind in KINDS if f"/{kind.__name__}/" in key)
+        later: list[Row] = from_table(kind, read_table(store, key).take(positions))
+        written_off += [_duplicate(row) for row in later]
     if written_off:
         write_rows(store, DUPLICATES, Reject, written_off)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from factory.arrow import Int8, Int32, from_dict, to_dict
+from factory.arrow import Int8, Int32, added, from_dict, to_dict
 
 
 class Mode(StrEnum):
@@ -149,17 +151,38 @@ class ToolCall:
     seconds: float = 0.0
 
 
+SOLVE, TEACHER = "solve", "teacher"
+"""What a sample is drawn for, and by which role's model, where nothing else is said."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleKey:
-    """The deterministic identity of one sample inside a run."""
+    """The deterministic identity of one sample inside a run.
+
+    `task` is the program that draws it and `teacher` the role whose model does, so that two of either can sample one
+    problem in one run. A key that names neither is spelled as before there were others, and so keeps its seed and uid.
+    """
 
     problem_id: str
     mode: Mode
     tool: bool
     sample: Int32
+    task: str = SOLVE
+    teacher: str = TEACHER
 
     def __str__(self) -> str:
-        return f"{self.problem_id}/{self.mode}/{tool_name(self.tool)}/{self.sample}"
+        name = f"{self.problem_id}/{self.mode}/{tool_name(self.tool)}/{self.sample}"
+        usual = (self.task, self.teacher) == (SOLVE, TEACHER)
+        return name if usual else f"{name}/task={self.task}/teacher={self.teacher}"
+
+    @staticmethod
+    def of(row: Mapping[str, Any]) -> SampleKey:
+        """The key of a stored row, whatever else it holds. `KEY_COLUMNS` are what it needs."""
+        values = {name: row[name] for name in KEY_COLUMNS if name in row}
+        return SampleKey(**{**values, "mode": Mode(row["mode"])})
+
+
+KEY_COLUMNS = tuple(field.name for field in fields(SampleKey))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +194,19 @@ class Drawn(JournalRow):
     tool: bool
     sample: Int32
     attempt: Int32 = 0
+    task: str = added(SOLVE)
+    teacher: str = added(TEACHER)
 
     @property
     def key(self) -> SampleKey:
-        return SampleKey(problem_id=self.problem_id, mode=self.mode, tool=self.tool, sample=self.sample)
+        return SampleKey(
+            problem_id=self.problem_id,
+            mode=self.mode,
+            tool=self.tool,
+            sample=self.sample,
+            task=self.task,
+            teacher=self.teacher,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +259,19 @@ class Judgement:
     judge: bool | None = None
     majority: bool | None = None
     n_generated_tokens: Int32 = 0
+    task: str = added(SOLVE)
+    teacher: str = added(TEACHER)
+
+    def key(self, problem_id: str) -> SampleKey:
+        """The key of the judged sample; the problem is the verdict's."""
+        return SampleKey(
+            problem_id=problem_id,
+            mode=self.mode,
+            tool=self.tool,
+            sample=self.sample,
+            task=self.task,
+            teacher=self.teacher,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,11 +334,13 @@ class Reject(JournalRow):
         )
 
     @property
-    def problem(self) -> Problem | None:
-        """The rejected problem itself, where it was kept."""
-        if self.kind != "problem" or not self.row:
+    def whole(self) -> Thread | Problem | None:
+        """The rejected thread or problem itself, where it was kept; what was refused unread is not one."""
+        kinds: dict[str, type[Thread] | type[Problem]] = {"thread": Thread, "problem": Problem}
+        try:
+            return from_dict(kinds[self.kind], json.loads(self.row))
+        except (KeyError, ValueError, TypeError, AttributeError):
             return None
-        return from_dict(Problem, json.loads(self.row))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +366,48 @@ class Asked(JournalRow):
     owner: str
     key: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation(JournalRow):
+    """Something that is said about a stored trace and never rewrites it: a score, a vote, a class.
+
+    `uid` is the trace's, `owner` its problem's id. `name` says what was looked at (`reward`, `topic`) and becomes a
+    column of the published row; `value`, `text` or both are the finding. `model`, `revision` and `license` are those of
+    the model that found it, empty where none did.
+    """
+
+    owner: str
+    uid: str
+    name: str
+    value: float | None = None
+    text: str | None = None
+    model: str = ""
+    revision: str = ""
+    license: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            raise ValueError(f"an annotation is named by small letters, digits and _, not {self.name!r}")
+        if self.value is None and self.text is None:
+            raise ValueError(f"the annotation {self.name!r} of {self.uid!r} has neither a value nor a text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSample:
+    """A sample of another run, as a program over stored samples reads it.
+
+    `problem` has the reference that the other run settled; `judgement` is None for a sample that its verdict does not
+    name, and `outcome` says whether it was published, or why not.
+    """
+
+    id: str
+    source: str = ""
+    problem: Problem
+    trace: Trace
+    judgement: Judgement | None = None
+    outcome: str = ""
+    position: str = ""
 
 
 def uid_of(key: SampleKey, token_ids: list[int]) -> str:

@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from factory.errors import FactoryError
-from factory.inspection.redo import redo_answers, redo_cells
+from factory.inspection.redo import key_of, redo_answers, redo_cells
 from factory.inspection.reread import reread
 from factory.records import Origin, tool_name
 from factory.store.fs import Store
 from factory.store.ids import hash_of
 from factory.store.manifest import Manifest, RejectFile, Shard, latest
-from factory.store.released import REGIMES, SCHEMA
+from factory.store.released import REGIMES, Release
 from factory.store.report import PUBLISHED
 from factory.store.run import Run
 from factory.store.shape import bucket_of
@@ -71,7 +71,7 @@ def audit(uri: str, *, answers: int = 200, cells: int = 20) -> Audit:
     found = Audit(uri, manifest.version)
     rows = _Rows(found, manifest, answers, cells)
     for shard in manifest.shards:
-        if _whole(found, run.store, shard) and _of_schema(found, run.store, shard):
+        if _whole(found, run.store, shard) and _of_schema(found, run.store, shard, manifest):
             rows.read(run.store, shard)
     for file in manifest.rejects:
         _whole(found, run.store, file)
@@ -108,10 +108,11 @@ def _whole(found: Audit, store: Store, file: Shard | RejectFile) -> bool:
     return whole
 
 
-def _of_schema(found: Audit, store: Store, shard: Shard) -> bool:
+def _of_schema(found: Audit, store: Store, shard: Shard, manifest: Manifest) -> bool:
     with store.parquet(shard.key, shard.bytes) as file:
         found.check("files have their number of rows", file.metadata.num_rows == shard.rows, shard.key)
-        same = bool(file.schema_arrow.equals(SCHEMA))
+        release = Release(tuple(manifest.annotations), manifest.keyed)
+        same = bool(file.schema_arrow.equals(release.schema))
     found.check("files have the published schema", same, shard.key)
     return same
 
@@ -157,7 +158,7 @@ class _Rows:
     def _row(self, row: dict[str, Any], mask: Any, n: int, shard: Shard) -> None:
         check = self._found.check
         tool = tool_name(row["with_tool"])
-        name = f"{row['problem_id']}/{row['reasoning_mode']}/{tool}/{row['sample']}"
+        name = str(key_of(row))
         self._hashes.append(hash_of(name))
         self._problems.add(hash_of(row["problem_id"]))
         self._per_cell[(row["reasoning_mode"], tool, shard.bucket)] += 1

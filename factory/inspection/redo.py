@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from factory import recipe
-from factory.records import ToolCall, tool_name
+from factory.records import SampleKey, ToolCall
 from factory.sandbox.local import LocalSandbox
 from factory.sandbox.protocol import StateLost
 from factory.verify import Checker, extract_answer
@@ -60,8 +60,13 @@ async def _redo(place: LocalSandbox, row: dict[str, Any]) -> str:
         await session.close()
 
 
+def key_of(row: dict[str, Any]) -> SampleKey:
+    """The sample key of a published row."""
+    return SampleKey.of(row | {"mode": row["reasoning_mode"], "tool": row["with_tool"]})
+
+
 def name_of(row: dict[str, Any]) -> str:
-    return f"{row['problem_id']}/{row['reasoning_mode']}/{tool_name(row['with_tool'])}/{row['sample']}"
+    return str(key_of(row))
 
 
 def _answer(row: dict[str, Any]) -> str | None:

@@ -10,10 +10,10 @@ from factory.dialects import dialect
 from factory.dialects.protocol import Dialect
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import model_files
-from factory.inspection.redo import name_of
+from factory.inspection.redo import key_of, name_of
 from factory.programs.traces import final_answer
 from factory.prompts.loader import prompt
-from factory.records import Mode, SampleKey, uid_of
+from factory.records import uid_of
 
 RELEASED_ROLES = ("user", "assistant", "tool")  # what the system was told is in the tokens only
 
@@ -36,9 +36,7 @@ def difference(row: dict[str, Any], chat: Dialect, prompt_name: str) -> str:
     """The first thing in which a published row and its tokens differ, in words; empty where they agree."""
     parsed = chat.parse(row["token_ids"])
     said = [to_dict(message) for message in parsed.messages if message.role in RELEASED_ROLES]
-    key = SampleKey(
-        problem_id=row["problem_id"], mode=Mode(row["reasoning_mode"]), tool=row["with_tool"], sample=row["sample"]
-    )
+    key = key_of(row)
     if uid_of(key, row["token_ids"]) != row["uid"]:
         return "the uid is that of other tokens"
     if said != row["messages"]:

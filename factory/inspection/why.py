@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from factory import ingest
 from factory.arrow import from_table, to_dict
 from factory.errors import FactoryError
-from factory.records import Asked, Curated, FinishedTurn, Problem, Reject, Thread, Trace, Verdict, tool_name
+from factory.records import Annotation, Asked, Curated, FinishedTurn, Problem, Reject, Thread, Trace, Verdict, tool_name
+from factory.sources.stored_run import Origin
 from factory.store.ids import scoped
 from factory.store.manifest import latest
 from factory.store.outcome import Ending, Endings
@@ -30,10 +31,12 @@ class Life:
     curated: list[Curated] = field(default_factory=list)  # endings of the thread: of this one, or of the problem's
     asked: list[Asked] = field(default_factory=list)
     turns: list[FinishedTurn] = field(default_factory=list)
+    annotations: list[Annotation] = field(default_factory=list)
     traces: list[tuple[Trace, str]] = field(default_factory=list)  # trace, outcome
     ending: Ending = field(default_factory=Ending)
     rejects: list[Reject] = field(default_factory=list)
     published: dict[str, str] = field(default_factory=dict)  # uid -> file
+    before: list[tuple[Origin, Life | None]] = field(default_factory=list)  # in the runs that it was read from
 
 
 def life_of(uri: str, row_id: str) -> Life:
@@ -44,6 +47,7 @@ def life_of(uri: str, row_id: str) -> Life:
     for thread in (row_id, row_id.rpartition("/")[0]):  # a problem of a thread is named THREAD/NUMBER
         life.curated += journal.rows(Curated, scoped(thread, "thread"))
     life.asked = [*journal.rows(Asked, row_id), *journal.rows(Asked, scoped(row_id, "thread"))]
+    life.annotations = list(journal.rows(Annotation, row_id))
     life.turns = list(journal.rows(FinishedTurn, row_id))
     endings = Endings()
     for verdict in journal.rows(Verdict, row_id):
@@ -59,6 +63,7 @@ def life_of(uri: str, row_id: str) -> Life:
     distinct = {(str(t.key), t.uid): t for t in journal.rows(Trace, row_id)}
     life.traces = [(trace, life.ending.outcome(trace.key, trace.uid)) for _, trace in sorted(distinct.items())]
     life.published = _published(run, life)
+    life.before = list(_before(run, life))
     if not (life.entered or life.asked or life.traces or life.rejects or life.ending.verdict):
         raise FactoryError(
             f"{uri} knows no row {row_id!r}", remedy="ids stand in the column problem_id, and under inputs/ in id"
@@ -68,12 +73,20 @@ def life_of(uri: str, row_id: str) -> Life:
 
 def render(life: Life) -> str:
     """One row's life for a terminal, in the order in which it happened."""
-    return "\n".join([*_beginning(life), *_samples(life), *_end(life)])
+    return "\n".join([*_earlier(life), *_beginning(life), *_samples(life), *_end(life)])
 
 
 def to_json(life: Life) -> str:
-    values: dict[str, Any] = {
+    return json.dumps(_values(life), ensure_ascii=False)
+
+
+def _values(life: Life) -> dict[str, Any]:
+    return {
         "id": life.id,
+        "before": [
+            {"uri": origin.uri, "version": origin.version, "life": _values(earlier) if earlier else None}
+            for origin, earlier in life.before
+        ],
         "entered": [{"part": part, "row": to_dict(row)} for part, row in life.entered],
         "curated": [to_dict(row) for row in life.curated],
         "asked": [to_dict(row) for row in life.asked],
@@ -82,10 +95,20 @@ def to_json(life: Life) -> str:
             | {"file": life.published.get(t.uid)}
             for t, outcome in life.traces
         ],
+        "annotations": [to_dict(row) for row in life.annotations],
         "verdict": to_dict(life.ending.verdict) if life.ending.verdict else None,
         "rejects": [to_dict(row) for row in life.rejects],
     }
-    return json.dumps(values, ensure_ascii=False)
+
+
+def _earlier(life: Life) -> Iterator[str]:
+    """The row's life in the run that it was read from, and before that."""
+    for origin, earlier in life.before:
+        if earlier is None:
+            yield f"before     version {origin.version} of {origin.uri}, which is not to be read here any more"
+        else:
+            yield f"before     in version {origin.version} of {origin.uri}:"
+            yield from (f"  {line}" for line in render(earlier).splitlines())
 
 
 def _beginning(life: Life) -> Iterator[str]:
@@ -124,20 +147,22 @@ def _curation(life: Life) -> Iterator[str]:
 def _problem(life: Life) -> Problem | None:
     """A problem of a thread as curation left it, also where it was rejected."""
     known = [problem for ending in life.curated for problem in ending.problems]
-    known += [reject.problem for reject in life.rejects if reject.problem]
+    known += [row for reject in life.rejects if isinstance(row := reject.whole, Problem)]
     return next((problem for problem in known if problem.id == life.id), None)
 
 
 def _samples(life: Life) -> Iterator[str]:
     judged = life.ending.judgements
     for trace, outcome in life.traces:
-        tool = tool_name(trace.tool)
         judgement = judged.get(trace.key)
         by = f" by {judgement.method}" if judgement and judgement.uid == trace.uid else ""
         place = f" -> {life.published[trace.uid]}" if trace.uid in life.published else ""
         length = f"{trace.n_generated_tokens:,} tokens, {len(trace.tool_calls)} calls, {trace.finish_reason}"
-        name = f"{trace.mode}/{tool}/{trace.sample}"
+        name = str(trace.key).removeprefix(f"{life.id}/")
         yield f"sample     {name}: answer {trace.answer!r}, {length}: {outcome}{by}{place}"
+        for said in (row for row in life.annotations if row.uid == trace.uid):
+            found = ", ".join(str(part) for part in (said.value, said.text) if part is not None)
+            yield f"           {said.name}: {_short(found)}{f' by {said.model}' if said.model else ''}"
     known = {str(trace.key) for trace, _ in life.traces}
     for key in sorted({str(turn.key) for turn in life.turns} - known):
         n = sum(len(turn.token_ids) for turn in life.turns if str(turn.key) == key)
@@ -173,6 +198,18 @@ def _entered(run: Run, row_id: str) -> Iterator[tuple[str, Thread | Problem | Re
         table = read_table(run.store, key)
         for row in from_table(kinds[key.split("/")[1]], table.filter(pc.equal(table["id"], row_id))):
             yield key, row
+
+
+def _before(run: Run, life: Life) -> Iterator[tuple[Origin, Life | None]]:
+    """What the runs tell of it that it was read from: named by its position, and by the recipe as sources."""
+    runs = {source["path"] for source in run.recipe.get("sources", ()) if source.get("kind") == "run"}
+    for _, row in life.entered:
+        origin = Origin.of(row.position)
+        if origin is not None and origin.uri in runs:
+            try:
+                yield origin, life_of(origin.uri, origin.id)
+            except FactoryError:
+                yield origin, None
 
 
 def _published(run: Run, life: Life) -> dict[str, str]:

@@ -12,7 +12,7 @@ from factory import settings
 from factory.errors import FactoryError
 from factory.planning.figures import Range
 from factory.recipe import Recipe
-from factory.records import Mode, Reject, Trace, Verdict, tool_name
+from factory.records import KEY_COLUMNS, Mode, Reject, Trace, Verdict, tool_name
 from factory.store.counts import SampleCount, sums
 from factory.store.parts import PartInfo
 from factory.store.reader import JournalReader
@@ -20,7 +20,7 @@ from factory.store.run import Run
 
 Z = 1.96
 """Half the width of a 95 % interval, in standard errors."""
-_COLUMNS = ("problem_id", "mode", "tool", "sample", "n_prompt_tokens", "n_generated_tokens", "n_tool_tokens")
+_COLUMNS = (*KEY_COLUMNS, "n_prompt_tokens", "n_generated_tokens", "n_tool_tokens")
 _SECONDS = "tool_calls.list.element.seconds"
 
 
@@ -115,7 +115,7 @@ def _traces(journal: JournalReader) -> Iterator[dict[str, Any]]:
     seen: set[tuple[Any, ...]] = set()
     for _, _, table in journal.tables(Trace, [*_COLUMNS, _SECONDS]):
         for row in table.to_pylist():
-            key = tuple(row[name] for name in _COLUMNS[:4])
+            key = tuple(row[name] for name in KEY_COLUMNS)
             if key not in seen:
                 seen.add(key)
                 row["tool_seconds"] = sum(call["seconds"] for call in row.pop("tool_calls") or ())

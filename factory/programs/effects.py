@@ -170,6 +170,8 @@ class _Turns:
             mode=self._key.mode,
             tool=self._key.tool,
             sample=self._key.sample,
+            task=self._key.task,
+            teacher=self._key.teacher,
             turn=self._turn,
             token_ids=progress.token_ids[n_tokens:],
             mask=progress.mask[n_tokens:],

@@ -57,6 +57,8 @@ def _judgement(trace: Trace, said: Opinion, majority: bool | None) -> Judgement:
         mode=trace.mode,
         tool=trace.tool,
         sample=trace.sample,
+        task=trace.task,
+        teacher=trace.teacher,
         uid=trace.uid,
         answer=trace.answer,
         equal=said.verdict.equal,

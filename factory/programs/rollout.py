@@ -223,6 +223,8 @@ def _trace(draw: Draw, progress: Progress, reason: str, dialect: Dialect, identi
         mode=draw.key.mode,
         tool=draw.key.tool,
         sample=draw.key.sample,
+        task=draw.key.task,
+        teacher=draw.key.teacher,
         attempt=draw.attempt,
         uid=uid_of(draw.key, progress.token_ids),
         token_ids=progress.token_ids,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from factory.recipe.fields import Positive
-from factory.settings import Strict, operational
+from factory.settings import Strict, added, operational
+
+Scalar = str | int | float | bool | None
 
 
 class Columns(Strict):
@@ -25,12 +27,24 @@ class Columns(Strict):
 class Source(Strict):
     """One input: where it lies, what it is, and how to read it."""
 
-    kind: Literal["table", "stackexchange", "aops"] = "table"
+    kind: Literal["table", "stackexchange", "aops", "run"] = "table"
     path: str
-    """Local path, directory, glob or URI (`s3://...`), or a hub name (`owner/name`) where `kind` is table."""
+    """Local path, directory, glob or URI (`s3://...`), or a hub name (`owner/name`) where `kind` is table; of a `run`
+    the --out that it was given."""
     name: str | None = None
     """Value of the `source` field where a row has none; the file's stem where this is not given."""
     columns: Columns = Columns()
+    what: Literal["problems", "traces", "rejects"] = added("problems")
+    """Of a run: problems with a verdict, their answer the settled reference; samples, published or not, of these
+    problems; or what was rejected, to be tried again."""
+    version: Positive | None = added(None)
+    """Of a run: the published version; the newest where none is given, which a start of the derived run then names."""
+    digest: str | None = added(None)
+    """Of a run: the digest of that version's manifest. Filled in, so that a run says what it was made from."""
+    where: dict[str, Scalar | tuple[Scalar, ...]] = added(default_factory=dict)
+    """Columns and the value, or values, that a row must have in each. Of a run these are source, min_difficulty and
+    max_difficulty (the low-mode pass rate), of traces also mode, tool, task, teacher and outcome (`published`,
+    `wrong_answer`, ...), of rejects source, kind, stage and reason; what does not meet them is not read."""
     split: str | None = None
     """The split of a Hugging Face dataset (`train`); all of them where this is not given."""
     site: str | None = None

@@ -62,7 +62,4 @@ def _chosen(verdict: Verdict) -> dict[SampleKey, Judgement]:
         place = (order[judgement.mode], not judgement.tool)
         if place not in best or (judgement.equal is True and best[place].equal is not True):
             best[place] = judgement
-    return {
-        SampleKey(problem_id=verdict.problem.id, mode=j.mode, tool=j.tool, sample=j.sample): j
-        for _, j in sorted(best.items(), key=lambda item: item[0])
-    }
+    return {j.key(verdict.problem.id): j for _, j in sorted(best.items(), key=lambda item: item[0])}

@@ -78,8 +78,7 @@ def stages(
     inputs = ingest.finished(run.store)
     if inputs is None:
         return []
-    kept = inputs.problems + inputs.threads
-    read = Stage(name="read", unit="rows", rows_in=inputs.rows, rows_out=kept, rejects=inputs.rejects)
+    read = Stage(name="read", unit="rows", rows_in=inputs.rows, rows_out=inputs.kept, rejects=inputs.rejects)
     if manifest is not None:
         return funnel(read, manifest.report, sum(shard.rows for shard in manifest.shards), inputs.threads)
     cells = Counter[tuple[str, ...]]({("problem", "", "verdict"): verdicts.problems})

@@ -10,27 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from factory.recipe import Source
-from factory.records import Problem, Reject, Thread
-from factory.sources import dump, join, table, thread_lines
+from factory.records import Problem, Reject, StoredSample, Thread
+from factory.sources import dump, join, stored_run, table, thread_lines
 from factory.sources.licences import refuse
 from factory.sources.split import Split
+from factory.sources.stored_run import pinned
 
-__all__ = ["Split", "read", "splits"]
+__all__ = ["Split", "pinned", "read", "splits"]
 
 
 def splits(source: Source) -> list[Split]:
     """The parts of a source. Raises `FactoryError` where there is nothing to read, or nothing that can be read."""
     if source.kind == "table":
         return table.splits(source)
+    if source.kind == "run":
+        return stored_run.splits(source)
     if source.kind == "aops" or _names_thread_lines(source.path):
         return thread_lines.splits(source)
     return dump.splits(source)
 
 
-def read(split: Split) -> Iterator[Problem | Thread | Reject]:
+def read(split: Split) -> Iterator[Problem | Thread | Reject | StoredSample]:
     """The rows of one part. Damaged data never raises; a storage that fails does, and the part can be read again."""
     for row in _reader(split)(split):
-        yield refuse(row, split.source)
+        yield row if isinstance(row, StoredSample) else refuse(row, split.source)
 
 
 def _names_thread_lines(path: str) -> bool:
@@ -38,7 +41,9 @@ def _names_thread_lines(path: str) -> bool:
     return thread_lines.is_thread_file(path.partition("?")[0] if "://" in path else path)
 
 
-def _reader(split: Split) -> Callable[[Split], Iterator[Problem | Thread | Reject]]:
+def _reader(split: Split) -> Callable[[Split], Iterator[Problem | Thread | Reject | StoredSample]]:
+    if isinstance(split, stored_run.RunSplit):
+        return stored_run.read
     if split.source.kind == "table":
         return table.read
     return thread_lines.read if thread_lines.is_thread_file(str(split.files[0].path)) else join.read

@@ -45,7 +45,8 @@ class CuratedCount(RowCount):
 
 
 Tally = Mapping[str, RowCount]
-"""Counts by heading: of samples "mode/tool", of rejects "kind/stage/reason", of other kinds the empty one."""
+"""Counts by heading: of samples "mode/tool", with "/task/teacher" where these are not the usual ones, of rejects
+"kind/stage/reason", of annotations their name, of other kinds the empty string."""
 
 
 def sums(tallies: Iterable[Tally]) -> dict[str, RowCount]:
@@ -77,7 +78,7 @@ class JournalCounts:
     """What a journal holds, rows that it holds twice counted twice; of what is finished, distinct ids."""
 
     samples: Mapping[str, SampleCount] = field(default_factory=dict)
-    """By "mode/tool"."""
+    """By heading."""
     verdicts: int = 0
     rejects: Mapping[RejectReason, int] = field(default_factory=dict)
     curated: CuratedCount = CuratedCount()

@@ -19,12 +19,13 @@ from itertools import chain
 
 import numpy as np
 
-from factory.records import Asked, Curated, FinishedTurn, Reject, Trace, Verdict
+from factory.records import Annotation, Asked, Curated, FinishedTurn, Reject, Trace, Verdict
 from factory.store.counts import CuratedCount, JournalCounts, RejectReason, RowCount, SampleCount, sums
 from factory.store.fs import Entry, Store
 from factory.store.ids import Hashes, contained, hash_of, hashes_of, is_thread, scoped
 from factory.store.journal import stamp
 from factory.store.kinds import KINDS
+from factory.store.outcome import precedence
 from factory.store.parts import Kind, PartInfo, read_info, read_rows
 
 # A part may become visible this long after the moment in its name (a slow upload, a worker's clock that is behind).
@@ -125,6 +126,13 @@ class JournalIndex:
         """Answers that the curator or the judge gave for an unfinished thread or problem, by key."""
         rows = sorted(self._rows(Asked, owner), key=lambda row: (row.key, row.text))
         return {row.key: row.text for row in reversed(rows)}
+
+    def annotations_of(self, owner: str) -> list[Annotation]:
+        """What was said of the samples of an unfinished problem: one row for each sample and name."""
+        found = {
+            (row.uid, row.name): row for row in sorted(self._rows(Annotation, owner), key=precedence, reverse=True)
+        }
+        return [found[place] for place in sorted(found)]
 
     def counts(self) -> JournalCounts:
         """Sums over all parts, rows that were journaled twice counted twice."""

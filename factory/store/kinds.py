@@ -17,7 +17,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from factory.arrow import schema
-from factory.records import Asked, Curated, FinishedTurn, JournalRow, Reject, Trace, Verdict, tool_name
+from factory.records import (
+    SOLVE,
+    TEACHER,
+    Annotation,
+    Asked,
+    Curated,
+    FinishedTurn,
+    JournalRow,
+    Reject,
+    Trace,
+    Verdict,
+    tool_name,
+)
 from factory.store.counts import CuratedCount, RowCount, SampleCount
 from factory.store.ids import scoped
 
@@ -100,6 +112,12 @@ def _thread_owners(table: pa.Table) -> pa.Array:
     return pa.array([scoped(thread, "thread") for thread in table["thread_id"].to_pylist()], pa.string())
 
 
+def _sample_heading(trace: Trace) -> str:
+    heading = f"{trace.mode}/{tool_name(trace.tool)}"
+    usual = (trace.task, trace.teacher) == (SOLVE, TEACHER)
+    return heading if usual else f"{heading}/{trace.task}/{trace.teacher}"
+
+
 TURNS = RowKind(
     row=FinishedTurn,
     directory="journal/turns/",
@@ -113,7 +131,7 @@ TRACES = RowKind(
     directory="journal/traces/",
     owner=lambda trace: str(trace.problem_id),
     derived={OWNER: same_as("problem_id")},
-    heading=lambda trace: f"{trace.mode}/{tool_name(trace.tool)}",
+    heading=_sample_heading,
     count=SampleCount.of,
     counts=SampleCount,
     effect=True,
@@ -148,12 +166,23 @@ CURATED = RowKind(
     published=True,
 )
 
+ANNOTATIONS = RowKind(
+    row=Annotation, directory="journal/annotations/", heading=lambda row: str(row.name), effect=True, published=True
+)
+
 # In the order in which a flush writes them: a verdict becomes visible only after the traces that it judged, a thread's
 # ending only after the rejects of its problems.
-KINDS: dict[type, RowKind] = {kind.row: kind for kind in (TURNS, ASKS, TRACES, VERDICTS, REJECTS, CURATED)}
+KINDS: dict[type, RowKind] = {kind.row: kind for kind in (TURNS, ASKS, TRACES, ANNOTATIONS, VERDICTS, REJECTS, CURATED)}
 DIRECTORIES: dict[type, str] = {row: kind.directory for row, kind in KINDS.items()}
 
 
 def owner_of(row: JournalRow) -> str:
     """The id that a row is looked up by: its problem's, or the thread's where it never became a problem."""
-    return KINDS[type(row)].owner(row)
+    return kind_of(row).owner(row)
+
+
+def kind_of(row: JournalRow) -> RowKind:
+    """How a row is journaled. Raises `TypeError` for one that is not."""
+    if type(row) not in KINDS:
+        raise TypeError(f"{type(row).__name__} is not a row kind of the journal")
+    return KINDS[type(row)]

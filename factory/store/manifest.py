@@ -47,6 +47,10 @@ class Manifest:
     settings: dict[str, Any]
     shards: list[Shard]
     rejects: list[RejectFile] = field(default_factory=list)
+    annotations: list[str] = field(default_factory=list)
+    """Names of annotations that its rows have a column of."""
+    keyed: bool = False
+    """Whether its rows name the task and the teacher of their sample."""
     report: PublishReport = field(default_factory=PublishReport)
 
     @property
@@ -63,6 +67,9 @@ class Manifest:
         values["shards"] = [asdict(shard) for shard in self.shards]
         values["rejects"] = [asdict(file) for file in self.rejects]
         values["report"] = self.report.to_json()
+        for younger in ("annotations", "keyed"):  # a version without them has the bytes that it has always had
+            if not values[younger]:
+                del values[younger]
         return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
     @staticmethod

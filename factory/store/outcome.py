@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from factory.arrow import to_dict
-from factory.records import Curated, Judgement, Reject, SampleKey, Verdict
+from factory.arrow import content
+from factory.records import Annotation, Curated, Judgement, Reject, SampleKey, Verdict
 from factory.store.counts import RejectReason
 from factory.store.ids import scoped
 from factory.store.report import PUBLISHED, PublishReport
@@ -27,11 +27,7 @@ class Ending:
     def judgements(self) -> dict[SampleKey, Judgement]:
         if self.verdict is None:
             return {}
-        problem_id = self.verdict.problem.id
-        return {
-            SampleKey(problem_id=problem_id, mode=j.mode, tool=j.tool, sample=j.sample): j
-            for j in self.verdict.judgements
-        }
+        return {judgement.key(self.verdict.problem.id): judgement for judgement in self.verdict.judgements}
 
     def outcome(self, key: SampleKey, uid: str) -> str:
         """Whether the trace `uid` at `key` is published, or why not."""
@@ -55,19 +51,20 @@ WITHDRAWN = "withdraw"
 Precedence = tuple[str | bool | int, ...]
 
 
-def precedence(ending: Verdict | Reject | Curated) -> Precedence:
-    """Of several endings of one kind that one owner has, the one with the smallest precedence counts.
+def precedence(row: Verdict | Reject | Curated | Annotation) -> Precedence:
+    """Of several endings of one kind that one owner has, the one with the smallest precedence counts. So it is with
+    annotations of one name about one trace.
 
     It depends on the rows alone, never on who wrote them when. A withdrawal goes before every other reject, and a
     thread's ending with more problems before one with fewer.
     """
-    match ending:
-        case Verdict():
-            return (hashlib.sha256(json.dumps(to_dict(ending), sort_keys=True).encode()).hexdigest(),)
-        case Reject(stage=stage, kind=kind, reason=reason, detail=detail, row=row):
-            return stage != WITHDRAWN, kind, stage, reason, detail, row
+    match row:
+        case Verdict() | Annotation():
+            return (hashlib.sha256(json.dumps(content(row), sort_keys=True).encode()).hexdigest(),)
+        case Reject():
+            return row.stage != WITHDRAWN, row.kind, row.stage, row.reason, row.detail, row.row
         case Curated():
-            return -ending.n_found, ending.source
+            return -row.n_found, row.source
 
 
 @dataclass(slots=True)

@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.arrow import from_table
-from factory.records import Curated, Judgement, Mode, Reject, SampleKey, Trace, Verdict, tool_name
+from factory.records import KEY_COLUMNS, Judgement, Reject, SampleKey, Verdict, tool_name
 from factory.store import shape
 from factory.store.commit import commit, committed, new_attempt
 from factory.store.fs import Store
-from factory.store.ids import hash_of, scoped
-from factory.store.kinds import OWNER
+from factory.store.ids import hash_of
 from factory.store.outcome import Ending, Endings
+from factory.store.partition_reader import Annotations, PartitionReader
 from factory.store.plan import Partition, Plan
-from factory.store.reader import read_ahead
-from factory.store.released import REJECT_COLUMNS, released
+from factory.store.released import REJECT_COLUMNS
 from factory.store.report import PUBLISHED, PublishReport
 from factory.store.shape import Cell, bucket_of
 from factory.store.tables import encode_rows
@@ -53,55 +49,22 @@ def publish_partition(task: PartitionTask) -> dict[str, Any]:
     if known is not None:
         return known
     attempt = new_attempt()
-    report = PublishReport()
-    endings = _endings(task, report)
+    journal, report = PartitionReader(task.store, task.partition), PublishReport()
+    endings = journal.endings()
     endings.count(report)
     chosen = _Chosen(task, endings, report)
-    for table in _tables(task, Trace, report):
-        if table.num_rows:
-            chosen.add(table)
+    for table in journal.traces():
+        chosen.add(table)
     chosen.count_lost()
-    runs = [_write_run(task, attempt, cell, pieces, endings) for cell, pieces in sorted(chosen.pieces.items())]
+    said = journal.annotations()
+    if journal.damaged:
+        report.count("damaged", n=journal.damaged)
+    runs = [
+        _write_run(task, attempt, cell, pieces, endings=endings, said=said)
+        for cell, pieces in sorted(chosen.pieces.items())
+    ]
     rejects = _write_rejects(task, endings.rejects() + chosen.rejects)
     return commit(task.store, task.marker, {"runs": runs, "rejects": rejects, "report": report.to_json()}, attempt)
-
-
-def _endings(task: PartitionTask, report: PublishReport) -> Endings:
-    endings = Endings()
-    for table in _tables(task, Verdict, report):
-        for verdict in from_table(Verdict, table):
-            if task.partition.holds(verdict.problem.id):
-                endings.add_verdict(verdict)
-    for table in _tables(task, Reject, report):
-        for reject in from_table(Reject, table):
-            if task.partition.holds(scoped(reject.id, reject.kind)):
-                endings.add_reject(reject)
-    for table in _tables(task, Curated, report, ["thread_id", "source", "n_found", "problems.list.element.id"]):
-        for row in table.to_pylist():
-            if task.partition.holds(scoped(row["thread_id"], "thread")):
-                endings.add_thread(row["thread_id"], row["source"], row["n_found"])
-            for problem in row["problems"]:
-                if task.partition.holds(problem["id"]):
-                    endings.add_curated(problem["id"], row["source"])
-    return endings
-
-
-def _tables(
-    task: PartitionTask, kind: type, report: PublishReport, columns: list[str] | None = None
-) -> Iterator[pa.Table]:
-    """The partition's row groups in order; of traces its own alone, so that little is held of what is read ahead."""
-    wanted = task.partition.row_groups[kind]
-    keep = partial(_own, task) if kind is Trace else (lambda table: table)
-    unread = sum(len(groups) for _, groups in wanted)
-    for found in read_ahead(task.store, kind, wanted, columns, keep):
-        unread -= 1
-        yield found.table
-    if unread:
-        report.count("damaged", n=unread)
-
-
-def _own(task: PartitionTask, traces: pa.Table) -> pa.Table:
-    return traces.filter(pa.array([task.partition.holds(owner) for owner in traces[OWNER].to_pylist()], pa.bool_()))
 
 
 class _Chosen:
@@ -117,12 +80,11 @@ class _Chosen:
     def add(self, table: pa.Table) -> None:
         kept: dict[Cell, list[int]] = defaultdict(list)
         lengths = pc.list_value_length(table["token_ids"]).to_pylist()
-        identity = table.select(["problem_id", "mode", "tool", "sample", "uid"]).to_pylist()
+        identity = table.select([*KEY_COLUMNS, "uid"]).to_pylist()
         for position, (row, n_tokens) in enumerate(zip(identity, lengths, strict=True)):
-            uid = row.pop("uid")
-            key = SampleKey(**{**row, "mode": Mode(row["mode"])})
+            key = SampleKey.of(row)
             cell = Cell(key.mode.value, tool_name(key.tool), bucket_of(n_tokens, self._edges))
-            if self._judge(key, uid, cell, n_tokens):
+            if self._judge(key, row["uid"], cell, n_tokens):
                 kept[cell].append(position)
         for cell, positions in kept.items():
             self.pieces[cell].append(table.take(positions))
@@ -181,19 +143,23 @@ def _write_rejects(task: PartitionTask, rejects: list[Reject]) -> dict[str, Any]
 
 
 def _write_run(
-    task: PartitionTask, attempt: str, cell: Cell, pieces: list[pa.Table], endings: Endings
+    task: PartitionTask, attempt: str, cell: Cell, pieces: list[pa.Table], *, endings: Endings, said: Annotations
 ) -> dict[str, Any]:
     """The partition's rows of one cell, in their final order and form."""
     traces = _sorted(pa.concat_tables(pieces))
     pieces.clear()
-    about = [_about(endings, row) for row in traces.select(["problem_id", "mode", "tool", "sample"]).to_pylist()]
+    about = [_about(endings, row) for row in traces.select(KEY_COLUMNS).to_pylist()]
     key = f"{task.plan.directory}runs/{attempt}/{cell.name}.parquet"
     groups = []
     most = min(shape.ROW_GROUP_BYTES, task.plan.settings.shard_mb * 1_000_000 // 4)
-    with task.store.sink(key) as file, shape.writer(file, RUN_LEVEL) as writer:
+    uids = traces["uid"].to_pylist()
+    release = task.plan.release
+    with task.store.sink(key) as file, shape.writer(file, release.schema, RUN_LEVEL) as writer:
         for start, length in shape.row_groups(traces["problem_id"].to_pylist(), _row_bytes(traces), most):
             verdicts, judged = zip(*about[start : start + length], strict=True)
-            table = released(traces.slice(start, length), list(verdicts), list(judged), task.plan.fingerprint)
+            mine = [said.get(uid, {}) for uid in uids[start : start + length]]
+            piece = traces.slice(start, length)
+            table = release.rows(piece, list(verdicts), list(judged), mine, task.plan.fingerprint)
             before = file.tell()
             writer.write_table(table, row_group_size=length)
             groups.append([length, file.tell() - before])
@@ -203,14 +169,13 @@ def _write_run(
 def _about(endings: Endings, row: dict[str, Any]) -> tuple[Verdict, Judgement]:
     ending = endings.of(row["problem_id"])
     assert ending.verdict is not None
-    return ending.verdict, ending.judgements[SampleKey(**{**row, "mode": Mode(row["mode"])})]
+    return ending.verdict, ending.judgements[SampleKey.of(row)]
 
 
 def _sorted(traces: pa.Table) -> pa.Table:
     """Problems in the order of their hashes (a shuffle that never changes), each problem's samples together."""
-    owners = traces["problem_id"].to_pylist()
-    samples = traces["sample"].to_pylist()
-    order = sorted(range(len(owners)), key=lambda i: (hash_of(owners[i]), owners[i], samples[i]))
+    owners, samples, uids = (traces[name].to_pylist() for name in ("problem_id", "sample", "uid"))
+    order = sorted(range(len(owners)), key=lambda i: (hash_of(owners[i]), owners[i], samples[i], uids[i]))
     return traces.take(order)
 
 

@@ -22,7 +22,7 @@ from factory.arrow import SCHEMA_VERSION, from_table, to_dict
 from factory.records import JournalRow
 from factory.store.counts import Tally, sums
 from factory.store.fs import Entry, Store
-from factory.store.kinds import KINDS, OWNER, RowKind
+from factory.store.kinds import KINDS, OWNER, RowKind, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ WRITER_SETTINGS: dict[str, Any] = {
     "write_page_index": True,
     "write_page_checksum": True,
 }
+
+_REPETITIVE = [OWNER, "problem_id", "task", "teacher", "name", "model", "revision", "license"]
 
 Kind = TypeVar("Kind", bound=JournalRow)
 
@@ -66,7 +68,7 @@ class PartInfo:
 
 def encode_row(row: JournalRow) -> Encoded:
     """One row, ready to be put into a part."""
-    kind = KINDS[type(row)]
+    kind = kind_of(row)
     owner = kind.owner(row)
     batch = pa.RecordBatch.from_pylist([to_dict(row) | {OWNER: owner}], schema=kind.schema)
     return Encoded(owner, (owner, *kind.also(row)), batch, batch.nbytes, {kind.heading(row): kind.count(row)})
@@ -89,7 +91,7 @@ def assemble(kind: type, groups: list[pa.Table], contents: dict[str, Any]) -> pa
     metadata = {**KINDS[kind].schema.metadata, "factory": json.dumps(contents, ensure_ascii=False)}
     full = KINDS[kind].schema.with_metadata(metadata)
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, full, use_dictionary=["problem_id", OWNER], **WRITER_SETTINGS) as writer:
+    with pq.ParquetWriter(sink, full, use_dictionary=_REPETITIVE, **WRITER_SETTINGS) as writer:
         for group in groups:
             writer.write_table(_completed(KINDS[kind], group, full.names).cast(full).combine_chunks())
     return sink.getvalue()

@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from factory.arrow import SCHEMA_VERSION
 from factory.recipe import Publish
+from factory.records import Annotation, Trace
 from factory.store.fs import Entry
 from factory.store.ids import hash_of
 from factory.store.kinds import KINDS
 from factory.store.parts import PartInfo
+from factory.store.released import Release
 from factory.store.run import Run
 
 PARTITION_BYTES = 512 << 20  # of journaled rows before compression; a task holds about twice this
@@ -44,6 +46,7 @@ class Plan:
     id: str
     fingerprint: str
     settings: Publish
+    release: Release = field(default_factory=Release)
 
     @property
     def directory(self) -> str:
@@ -55,15 +58,28 @@ def make_plan(run: Run, settings: Publish, partition_bytes: int) -> tuple[Plan, 
     """Read the journal's tables of contents and cut it into partitions of about `partition_bytes`."""
     reader = run.reader()
     infos = {kind: reader.parts(kind) for kind in _KINDS}
-    total = sum(sum(info.group_bytes) for kind in _KINDS for info in infos[kind])
+    partitions = cut(infos, partition_bytes)
+    count = len(partitions)
+    return Plan(_identity(infos, settings, count), run.fingerprint, settings, _release(infos)), partitions
+
+
+def _release(infos: dict[type, list[PartInfo]]) -> Release:
+    """The columns that the journal's rows ask for, as the parts' footers tell."""
+    names = {name for info in infos[Annotation] for name in info.tally}
+    keyed = any(heading.count("/") > 1 for info in infos[Trace] for heading in info.tally)
+    return Release(tuple(sorted(names)), keyed)
+
+
+def cut(infos: dict[type, list[PartInfo]], partition_bytes: int) -> list[Partition]:
+    """Partitions of about `partition_bytes`, of the rows of these parts by their kind."""
+    total = sum(sum(info.group_bytes) for kind in infos for info in infos[kind])
     count = max(1, -(-total // partition_bytes))
-    row_groups: list[dict[type, RowGroups]] = [{kind: [] for kind in _KINDS} for _ in range(count)]
-    for kind in _KINDS:
-        for info in infos[kind]:
+    row_groups: list[dict[type, RowGroups]] = [{kind: [] for kind in infos} for _ in range(count)]
+    for kind, of_kind in infos.items():
+        for info in of_kind:
             for number, groups in _where(info, count).items():
                 row_groups[number][kind].append((info.entry, groups))
-    partitions = [Partition(number, count, groups) for number, groups in enumerate(row_groups)]
-    return Plan(_identity(infos, settings, count), run.fingerprint, settings), partitions
+    return [Partition(number, count, groups) for number, groups in enumerate(row_groups)]
 
 
 def _where(info: PartInfo, count: int) -> dict[int, list[int]]:

@@ -91,6 +91,8 @@ def _build(store: Store, plan: Plan, partitions: list[Partition], mapper: Mapper
         settings=plan.settings.model_dump(mode="json"),
         shards=list(mapper(write_shard, list(shard_tasks(store, plan, records)))),
         rejects=[RejectFile(**record["rejects"]) for record in records],
+        annotations=list(plan.release.annotations),
+        keyed=plan.release.keyed,
         report=reduce(add, (PublishReport.from_json(record["report"]) for record in records), PublishReport()),
     )
 

@@ -111,6 +111,10 @@ class JournalReader:
             found.update(RejectReason(*values) for values in zip(*columns, strict=True))
         return found
 
+    def count_verdicts(self) -> int:
+        """Problems whose verdict counts."""
+        return len(set(_owners(Verdict, self.parts(Verdict))) - self.withdrawn)
+
     @property
     def withdrawn(self) -> set[str]:
         """Problems whose verdict was taken back: a benchmark that came later holds them."""

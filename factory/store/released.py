@@ -8,13 +8,14 @@ provenance: the very tokens, who wrote which of them, and how they were drawn.
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from factory.arrow import schema, to_dict
-from factory.records import Judgement, Mode, Problem, Regime, Trace, Verdict
+from factory.records import Annotation, Judgement, Mode, Problem, Regime, Trace, Verdict
 
 TOOL_NAME = "stateful_python_code_exec"
 REGIMES = [f"reason_{mode}_{tool}" for mode in Mode for tool in ("with_tool", "no_tool")]
@@ -106,8 +107,52 @@ _PYTHON_TOOL = {
 }
 
 
-def released(traces: pa.Table, verdicts: list[Verdict], judged: list[Judgement], fingerprint: str) -> pa.Table:
-    """Published rows for a table of traces, with the verdict and the judgement of each row. Lengths are equal."""
+_ANNOTATION = pa.struct(
+    [
+        ("value", pa.float64()),
+        ("text", pa.string()),
+        ("model", pa.string()),
+        ("revision", pa.string()),
+        ("license", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The columns of one published version: `SCHEMA`, and after it what this run's journal has besides.
+
+    `annotations` are names of annotations, each a column `annotation_NAME`. `keyed` tells that samples were drawn for
+    other tasks or by other teachers than the usual ones, and adds the columns `task` and `teacher`.
+    """
+
+    annotations: tuple[str, ...] = ()
+    keyed: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        keys = [pa.field(name, pa.string()) for name in ("task", "teacher")] if self.keyed else []
+        return pa.schema([*SCHEMA, *keys, *(pa.field(f"annotation_{name}", _ANNOTATION) for name in self.annotations)])
+
+    def rows(
+        self,
+        traces: pa.Table,
+        verdicts: list[Verdict],
+        judged: list[Judgement],
+        annotations: list[dict[str, Annotation]],
+        fingerprint: str,
+    ) -> pa.Table:
+        """Published rows for a table of traces, with each row's verdict, judgement and annotations by name."""
+        table = _released(traces, verdicts, judged, fingerprint)
+        for name in ("task", "teacher") if self.keyed else ():
+            table = table.append_column(name, traces[name])
+        for name in self.annotations:
+            said = [to_dict(found[name]) if name in found else None for found in annotations]
+            table = table.append_column(f"annotation_{name}", pa.array(said, _ANNOTATION))
+        return table.cast(self.schema)
+
+
+def _released(traces: pa.Table, verdicts: list[Verdict], judged: list[Judgement], fingerprint: str) -> pa.Table:
     rows = [_about(verdict, judgement) for verdict, judgement in zip(verdicts, judged, strict=True)]
     uids = traces["uid"].to_pylist()
     for row, uid in zip(rows, uids, strict=True):

@@ -112,4 +112,5 @@ def verdict(of: Problem, traces: list[Trace], undecided: tuple[str, ...] = ()) -
 def reject(of: Problem, reason: str = "too_easy", stage: str = "solve", kind: str = "problem") -> Reject:
     import json
 
-    return Reject(id=of.id, kind=kind, stage=stage, reason=reason, row=json.dumps(to_dict(of)))
+    row = json.dumps(to_dict(of))
+    return Reject(id=of.id, kind=kind, stage=stage, reason=reason, row=row, source=of.source)

@@ -12,7 +12,7 @@ import pytest
 from factory.arrow import from_table
 from factory.inspection import disagreement, hand_check
 from factory.inspection.status import status
-from factory.records import Asked, Curated, FinishedTurn, Mode, Reject, Trace, Verdict
+from factory.records import Annotation, Asked, Curated, FinishedTurn, Mode, Reject, Trace, Verdict
 from factory.report import figures
 from factory.store.counts import RejectReason
 from factory.store.journal import JournalWriter
@@ -110,6 +110,7 @@ ROWS = {
     FinishedTurn: FinishedTurn(problem_id="p", mode=Mode.LOW, tool=False, sample=0, turn=0, token_ids=[1], mask=[0]),
     Asked: Asked(owner="p", key="judge/1", text="yes"),
     Trace: trace("p"),
+    Annotation: Annotation(owner="p", uid="u", name="reward", value=0.5),
     Verdict: verdict(problem("p"), [trace("p")]),
     Reject: dataclasses.replace(reject(problem("p", "forum")), source="forum"),
     Curated: Curated(thread_id="t", source="forum", problems=[problem("t/1")], n_found=1),
