@@ -2,7 +2,8 @@
 
 Each source split is read where it lies and written under `inputs/` as parts of one row kind; what comes back is only
 ids and counts. Every restart reads the parts, so that a run does not change when its source files do. Two rows with
-one id: the first in source order stays, the others become rejects.
+one id: the first in source order stays, the others become rejects; but two sources whose ids stand for different
+problems are an error. What is to be folded by its text is found here as well, where all sources are known.
 
     inputs/Problem/00000-0000.parquet   inputs/Thread/...   inputs/Reject/...   inputs/manifest.json
 """
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from factory import sources
@@ -23,8 +25,9 @@ from factory.arrow import from_table
 from factory.recipe import Source
 from factory.records import Problem, Reject, StoredSample, Thread
 from factory.sources import Split
+from factory.sources.distinct import refuse_shared_ids, shared_id, tell_apart, text_of
 from factory.store.fs import Store
-from factory.store.ids import Hashes, hashes_of
+from factory.store.ids import Hashes, hash_of, hashes_of
 from factory.store.released import REJECT_COLUMNS
 from factory.store.tables import encode_rows, read_table, write_rows
 
@@ -65,6 +68,9 @@ class Part:
     key: str
     kind: str
     ids: Hashes  # (rows,) of the rows' ids; empty for rejects
+    origin: str = ""  # the name and path of its source
+    texts: Hashes | None = None  # (rows,) of the problems' texts, where the source folds duplicates
+    answered: npt.NDArray[np.bool_] | None = None  # (rows,) likewise, whether a problem has an answer
     reasons: Counter[str] = field(default_factory=Counter)
     rows: int = 0
 
@@ -76,38 +82,43 @@ def finished(store: Store) -> Inputs | None:
 
 def work(recipe_sources: Iterable[Source]) -> list[list[Split]]:
     """Groups of splits to read in parallel; a limited source is one group, as its limit runs over all its files."""
+    found = tell_apart([sources.splits(source) for source in recipe_sources])
+    refuse_shared_ids(found)
     groups: list[list[Split]] = []
-    for source in recipe_sources:
-        splits = sources.splits(source)
-        groups += [splits] if source.limit else [[split] for split in splits]
+    for splits in found:
+        groups += [splits] if splits and splits[0].source.limit else [[split] for split in splits]
     return groups
 
 
 def ingest(store: Store, number: int, splits: list[Split]) -> list[Part]:
     """Read one group of splits into parts, a few thousand rows in memory at a time. Run again, it writes the same."""
     parts: list[Part] = []
-    limit = splits[0].source.limit
-    rows = _take((row for split in splits for row in sources.read(split)), limit)
+    source = splits[0].source
+    rows = _take((row for split in splits for row in sources.read(split)), source.limit)
     pending: dict[type, list[Row]] = {kind: [] for kind in KINDS}
     for row in rows:
         batch = pending[type(row)]
         batch.append(row)
         if len(batch) == (SAMPLES_PER_PART if isinstance(row, StoredSample) else ROWS_PER_PART):
-            parts.append(_write(store, number, len(parts), batch))
+            parts.append(_write(store, number, len(parts), batch, source))
             batch.clear()
-    parts += [_write(store, number, len(parts) + i, b) for i, b in enumerate(filter(None, pending.values()))]
+    parts += [_write(store, number, len(parts) + i, b, source) for i, b in enumerate(filter(None, pending.values()))]
     return parts
 
 
 def finish(store: Store, parts: list[Part]) -> Inputs:
     """Find ids that occur twice, write them off, and make the ingest final."""
     parts = sorted(parts, key=lambda part: part.key.rsplit("/", 1)[1])
-    duplicates = _duplicates([part for part in parts if part.kind != Reject.__name__])
-    _write_off(store, duplicates)
+    inputs_only = [part for part in parts if part.kind != Reject.__name__]
+    by_id = _duplicates(inputs_only)
+    _refuse_collisions(store, inputs_only, by_id)
+    by_text = _repeated(inputs_only, by_id)
+    _write_off(store, by_id, by_text)
     reasons = sum((part.reasons for part in parts), Counter[str]())
-    n_duplicates = sum(map(len, duplicates.values()))
-    if n_duplicates:
-        reasons["duplicate_id"] += n_duplicates
+    for reason, positions in (("duplicate_id", by_id), ("duplicate_problem", by_text)):
+        reasons[reason] += sum(map(len, positions.values()))
+    reasons = +reasons
+    duplicates = {key: sorted(by_id.get(key, []) + by_text.get(key, [])) for key in {**by_id, **by_text}}
 
     def kept(kind: type) -> int:
         return sum(p.rows - len(duplicates.get(p.key, [])) for p in parts if p.kind == kind.__name__)
@@ -149,14 +160,19 @@ def _take(rows: Iterator[Row], limit: int | None) -> Iterator[Row]:
         yield row
 
 
-def _write(store: Store, number: int, index: int, batch: list[Row]) -> Part:
+def _write(store: Store, number: int, index: int, batch: list[Row], source: Source | None = None) -> Part:
     kind = type(batch[0])
     key = f"inputs/{kind.__name__}/{number:05}-{index:04}.parquet"
     write_rows(store, key, kind, batch)
     if kind is Reject:
         reasons = Counter(row.reason for row in batch if isinstance(row, Reject))
         return Part(key=key, kind=kind.__name__, ids=np.empty(0, np.uint64), reasons=reasons, rows=len(batch))
-    return Part(key=key, kind=kind.__name__, ids=hashes_of(row.id for row in batch), rows=len(batch))
+    part = Part(key=key, kind=kind.__name__, ids=hashes_of(row.id for row in batch), rows=len(batch))
+    part.origin = " ".join(filter(None, [source.name, source.path])) if source else ""
+    if source and source.fold_duplicates and kind is Problem:
+        part.texts = hashes_of(text_of(row).strip() for row in batch)
+        part.answered = np.array([isinstance(row, Problem) and row.answer is not None for row in batch])
+    return part
 
 
 def _duplicates(parts: list[Part]) -> dict[str, list[int]]:
@@ -171,27 +187,70 @@ def _duplicates(parts: list[Part]) -> dict[str, list[int]]:
     return {key: positions for key, positions in found.items() if positions}
 
 
-def _duplicate(row: Row) -> Reject:
-    detail = "an earlier row has this id; give each row an id of its own"
+def _repeated(parts: list[Part], by_id: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Positions, part by part, of problems whose text another one has that stays: the first one with an answer."""
+    folding = [part for part in parts if part.texts is not None and part.answered is not None]
+    if not folding:
+        return {}
+    texts = np.concatenate([part.texts for part in folding if part.texts is not None])
+    missing = ~np.concatenate([part.answered for part in folding if part.answered is not None])
+    out = np.concatenate([np.isin(np.arange(part.rows), by_id.get(part.key, [])) for part in folding])
+    order = np.lexsort((np.arange(len(texts)), missing, out, texts))
+    first = np.ones(len(texts), dtype=bool)
+    first[1:] = texts[order][1:] != texts[order][:-1]
+    stays = np.zeros(len(texts), dtype=bool)
+    stays[order[first]] = True
+    per_part = np.split(~stays & ~out, np.cumsum([part.rows for part in folding])[:-1])
+    found = {part.key: np.flatnonzero(later).tolist() for part, later in zip(folding, per_part, strict=True)}
+    return {key: positions for key, positions in found.items() if positions}
+
+
+def _refuse_collisions(store: Store, parts: list[Part], by_id: dict[str, list[int]]) -> None:
+    """Raise `FactoryError` where an id stands for one problem in one source and for another one in another.
+
+    The same problem under the same id, as where a source is part of another, is an ordinary duplicate.
+    """
+    parts = [part for part in parts if part.kind != StoredSample.__name__]
+    origins = {part.key: part.origin for part in parts}
+    later = {hash_of(row.id): (row, key) for key in origins for row in _rows(store, key, by_id.get(key, []))}
+    for part in parts if len(set(origins.values())) > 1 else []:
+        kept = np.flatnonzero(np.isin(part.ids, list(later)))
+        for row in _rows(store, part.key, sorted(set(kept.tolist()) - set(by_id.get(part.key, [])))):
+            other, key = later[hash_of(row.id)]
+            if origins[key] != part.origin and text_of(row).strip() != text_of(other).strip():
+                raise shared_id(row.id, part.origin, origins[key])
+
+
+def _rows(store: Store, key: str, positions: list[int]) -> list[Row]:
+    kind = next(kind for kind in KINDS if f"/{kind.__name__}/" in key)
+    return list(from_table(kind, read_table(store, key).take(positions))) if positions else []
+
+
+def _duplicate(row: Row, reason: str, detail: str) -> Reject:
     if isinstance(row, Problem | Thread):
-        return Reject.of(row, "read", "duplicate_id", detail)
+        return Reject.of(row, "read", reason, detail)
     return Reject(  # of a sample; the run that it was read from has the rest
         id=row.id,
         kind="trace",
         stage="read",
-        reason="duplicate_id",
+        reason=reason,
         detail=detail,
         position=row.position,
         source=row.source,
     )
 
 
-def _write_off(store: Store, duplicates: dict[str, list[int]]) -> None:
+def _write_off(store: Store, by_id: dict[str, list[int]], by_text: dict[str, list[int]]) -> None:
     """A reject row for each duplicate."""
-    written_off: list[Reject] = []
-    for key, positions in duplicates.items():
-        kind = next(kind for kind in KINDS if f"/{kind.__name__}/" in key)
-        later: list[Row] = from_table(kind, read_table(store, key).take(positions))
-        written_off += [_duplicate(row) for row in later]
+    reasons = {
+        "duplicate_id": (by_id, "an earlier row has this id; give each row an id of its own"),
+        "duplicate_problem": (by_text, "another row that stays has the same text"),
+    }
+    written_off = [
+        _duplicate(row, reason, detail)
+        for reason, (duplicates, detail) in reasons.items()
+        for key, positions in duplicates.items()
+        for row in _rows(store, key, positions)
+    ]
     if written_off:
         write_rows(store, DUPLICATES, Reject, written_off)

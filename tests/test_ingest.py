@@ -62,7 +62,7 @@ def test_every_row_is_an_input_or_a_reject(store, table):
 
 def test_the_first_row_of_an_id_stays_also_across_files(store, table):
     first = table({"id": "x", "problem": "first"}, name="one.jsonl")
-    second = table({"id": "x", "problem": "second"}, {"id": "y", "problem": "other"}, name="two.jsonl")
+    second = table({"id": "x", "problem": "first "}, {"id": "y", "problem": "other"}, name="two.jsonl")
     inputs = take_in(store, first, second)
     assert [p.text for p in problems(store, inputs)] == ["first", "other"]
     assert inputs.rejects == {"duplicate_id": 1}

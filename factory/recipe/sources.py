@@ -11,9 +11,11 @@ Scalar = str | int | float | bool | None
 
 
 class Columns(Strict):
-    """Which columns of a table hold a problem's fields. A dot steps into a nested value: `question.body`."""
+    """Which columns of a table hold a problem's fields. A dot steps into a nested value: `question.body`, and with a
+    number into a list: `messages.0.content`, from the end as `messages.-1.content`."""
 
-    id: str = "id"
+    id: str | None = "id"
+    """None: a row is called after its file and its number in it (its byte in JSON lines)."""
     problem: str | list[str] = "problem"
     """Several columns, such as a title and a body, are joined by a blank line."""
     answer: str | None = "answer"
@@ -44,7 +46,18 @@ class Source(Strict):
     where: dict[str, Scalar | tuple[Scalar, ...]] = added(default_factory=dict)
     """Columns and the value, or values, that a row must have in each. Of a run these are source, min_difficulty and
     max_difficulty (the low-mode pass rate), of traces also mode, tool, task, teacher and outcome (`published`,
-    `wrong_answer`, ...), of rejects source, kind, stage and reason; what does not meet them is not read."""
+    `wrong_answer`, ...), of rejects source, kind, stage and reason; what does not meet them is not read. Of a table,
+    other rows are rejected as `filtered_out`."""
+    answer_in: Literal["boxed", "hash"] | None = added(None)
+    """Where the answer stands in its column, if that holds a solution: in the last `\\boxed{}`, or behind `####`."""
+    none_answers: tuple[str, ...] = added(("proof", "notfound", "not found", "N/A"))
+    """What stands in the answer's column where there is no reference, in any case of letters."""
+    fold_duplicates: bool = added(False)
+    """Keep one of the rows whose problem is the same text, first of all one with an answer, whatever their ids."""
+    ids: Literal["own", "named"] = added("own")
+    """Whether the ids of rows stay as they are, or stand under `name`, as `name/7`: for sources that count from 0."""
+    delimiter: str | None = added(None)
+    """Between the fields of a .csv or .tsv file; a comma, or a tab for .tsv, where this is not given."""
     split: str | None = None
     """The split of a Hugging Face dataset (`train`); all of them where this is not given."""
     site: str | None = None

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from factory.errors import FactoryError
 from factory.recipe import Source
 from factory.records import Problem, Reject, StoredSample, Thread
+from factory.settings import Strict
 from factory.sources import dump, join, stored_run, table, thread_lines
 from factory.sources.licences import refuse
 from factory.sources.split import Split
@@ -25,6 +27,7 @@ def splits(source: Source) -> list[Split]:
         return table.splits(source)
     if source.kind == "run":
         return stored_run.splits(source)
+    _refuse_table_keys(source)
     if source.kind == "aops" or _names_thread_lines(source.path):
         return thread_lines.splits(source)
     return dump.splits(source)
@@ -34,6 +37,27 @@ def read(split: Split) -> Iterator[Problem | Thread | Reject | StoredSample]:
     """The rows of one part. Damaged data never raises; a storage that fails does, and the part can be read again."""
     for row in _reader(split)(split):
         yield row if isinstance(row, StoredSample) else refuse(row, split.source)
+
+
+def _refuse_table_keys(source: Source) -> None:
+    """Raise `FactoryError` for keys that have no effect on a source of threads."""
+    is_lines = source.kind == "aops" or _names_thread_lines(source.path)
+    works = {"id", "license", "url", "user_name", "user_url"} if is_lines else set()
+    given = [f"columns.{key}" for key in _changed(source.columns) - works]
+    given += _changed(source) & {"where", "answer_in", "none_answers", "fold_duplicates", "delimiter"}
+    if source.ids == "named" and not is_lines:
+        given.append("ids")
+    if given:
+        raise FactoryError(
+            f"{', '.join(sorted(given))}: not for a source of kind {source.kind}",
+            why="the fields of a thread have fixed names, which docs/sources.md lists",
+            remedy="leave the key out, or rename the fields of the data",
+        )
+
+
+def _changed(section: Strict) -> set[str]:
+    fields = type(section).model_fields.items()
+    return {name for name, field in fields if getattr(section, name) != field.get_default(call_default_factory=True)}
 
 
 def _names_thread_lines(path: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_QUOTE = re.compile(r"\[(/?)quote\b[^\]\n]*\]", re.I)
+_QUOTE = re.compile(r"\[(/?)quote\b[^\]\n]{0,300}\]", re.I)
 
 
 def strip_quotes(text: str) -> str:

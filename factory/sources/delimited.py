@@ -8,21 +8,22 @@ from typing import IO
 
 from factory.records import Reject
 from factory.sources.files import BadData, File, open_plain
-from factory.sources.jsonl import Row
+from factory.sources.jsonl import Item
 from factory.sources.lines import read_lines
-from factory.sources.rows import Place, Unfit, unreadable
+from factory.sources.rows import Place, unreadable
+from factory.sources.unfit import Unfit
 
 
-def header(file: File, *, max_bytes: int) -> list[str]:
+def header(file: File, *, max_bytes: int, delimiter: str | None = None) -> list[str]:
     """The column names; empty where the file is. Raises `BadData` where they cannot be read."""
     with open_plain(file) as stream:
         try:
-            return next(_reader(file, _Lines(stream, max_bytes)), [])
+            return next(filter(None, _reader(file, _Lines(stream, max_bytes), delimiter)), [])
         except (Unfit, csv.Error) as error:
             raise BadData(f"no header line: {error}") from None
 
 
-def read_delimited(file: File, *, max_bytes: int, kind: str) -> Iterator[Row | Reject]:
+def read_delimited(file: File, *, max_bytes: int, kind: str, delimiter: str | None = None) -> Iterator[Item | Reject]:
     """The rows as mappings of column name to text; every row that cannot be read is a reject.
 
     Blank lines are not rows. A place's id is `<label>:<line>`, where a row that spans lines counts by its first.
@@ -31,14 +32,14 @@ def read_delimited(file: File, *, max_bytes: int, kind: str) -> Iterator[Row | R
     try:
         with open_plain(file) as stream:
             lines = _Lines(stream, max_bytes)
-            reader = _reader(file, lines)
+            reader = _reader(file, lines, delimiter)
             while True:
                 lines.begin_row()
                 place = Place(f"{file.label}:{lines.first}", f"{file.uri}:{lines.first}")
                 try:
                     fields = next(reader)
                     if names is None:
-                        names = fields
+                        names = fields or None  # a blank line before the header is no header
                     elif fields:
                         yield _row(names, fields), place
                 except StopIteration:
@@ -61,10 +62,10 @@ def _row(names: list[str], fields: list[str]) -> dict[str, str]:
     return dict(zip(names, fields, strict=True))
 
 
-def _reader(file: File, lines: _Lines) -> Iterator[list[str]]:
+def _reader(file: File, lines: _Lines, delimiter: str | None) -> Iterator[list[str]]:
     # the module's own limit of 128 KiB a field is far below a row's
     csv.field_size_limit(max(csv.field_size_limit(), lines.max_bytes))
-    return csv.reader(lines, delimiter="\t" if file.format == ".tsv" else ",", strict=True)
+    return csv.reader(lines, delimiter=delimiter or ("\t" if file.format == ".tsv" else ","), strict=True)
 
 
 class _Lines:

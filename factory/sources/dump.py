@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from factory.errors import FactoryError
 from factory.recipe import Source
-from factory.sources.files import COMPRESSIONS, BadData, File, find, open_plain, sibling
+from factory.sources.files import BadData, File, beside, find, open_plain
 from factory.sources.posts import Origin
 from factory.sources.sevenzip import members, open_member
 from factory.sources.split import Split
@@ -26,7 +26,8 @@ TABLES = ("Posts", "Comments", "PostLinks", "Users")
 PART_BYTES = 256 << 20
 MAX_PARTS = 16
 _PACKED = 5  # times that a dump is larger than its archive, roughly
-_NAMED = re.compile(r"(?P<dump>.*?)(?P<table>Posts|Comments|PostLinks|Users)", re.I)
+_NAMED = re.compile(r"(?P<dump>.*?)(?P<table>Posts|Comments|PostLinks|Users)(?P<version>\.V[0-9.]+)?", re.I)
+_SHARD = re.compile(r"(?:.*[^a-z])?(?:Posts|Comments|PostLinks|Users)[-_.]?[0-9]+", re.I)
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+(?:com|net|org)\b", re.I)
 
 
@@ -35,13 +36,14 @@ def splits(source: Source) -> list[Split]:
     files = find(source.path, _belongs_to_a_dump, what="Posts.xml (or .xml.gz, .bz2, .zst, .7z)", name=source.name)
     if len(files) == 1:
         files = _with_siblings(files[0])
-    groups: dict[tuple[str, str], dict[str, File]] = {}
+    groups: dict[tuple[str, str, str], dict[str, File]] = {}
     for file in files:
         for unpacked in _unpacked(file):
-            groups.setdefault(_dump_of(file), {}).setdefault(_table_of(unpacked) or "Posts", unpacked)
+            groups.setdefault(_dump_of(unpacked), {}).setdefault(_table_of(unpacked) or "Posts", unpacked)
     dumps = [
         [group[name] for name in TABLES if name in group] for _, group in sorted(groups.items()) if "Posts" in group
     ]
+    dumps = _once(source, dumps)
     if not dumps:
         raise FactoryError(
             f"nothing to read at {source.path}",
@@ -73,41 +75,72 @@ def origin(split: Split) -> Origin:
     The host is the recipe's, or one that stands in the path; without one there are no urls, and the dump's name or its
     folder's begins the ids.
     """
-    source, posts = split.source, split.files[0]
-    names = (part.removesuffix(".7z") for part in reversed(posts.path.parts))
+    return _origin(split.source, split.files[0])
+
+
+def _origin(source: Source, posts: File) -> Origin:
+    parts = [*posts.path.parts, *PurePosixPath(posts.member).parts]
+    names = (part.removesuffix(".7z") for part in reversed(parts))
     site = source.site or next((match[0].lower() for match in map(_HOST.search, names) if match), None)
-    folder, dump = _dump_of(posts)
-    prefix = site or source.name or dump.strip("_-. ") or PurePosixPath(folder).name
+    folder, dump, inside = _dump_of(posts)
+    prefix = site or source.name or dump.strip("_-. ") or inside or PurePosixPath(folder).name
     return Origin(prefix=prefix, source=source.name or prefix, site=site, license=source.license)
 
 
 def _belongs_to_a_dump(name: str) -> bool:
     file = File(name, name, 0)
-    return file.format == ".7z" or (file.format == ".xml" and _table_of(file) is not None)
+    return file.format == ".7z" or (
+        file.format == ".xml" and (_table_of(file) is not None or bool(_SHARD.fullmatch(_stem(file.path.name))))
+    )
 
 
 def _table_of(file: File) -> str | None:
     """Which table a file holds, by its name: `Comments.xml.gz`, `site-Comments.7z`, `my_Comments.xml`."""
-    match = _NAMED.fullmatch(PurePosixPath(file.member or file.path.name).name.split(".xml")[0].removesuffix(".7z"))
+    match = _NAMED.fullmatch(_stem(PurePosixPath(file.member or file.path.name).name))
     return next(name for name in TABLES if name.lower() == match["table"].lower()) if match else None
 
 
-def _dump_of(file: File) -> tuple[str, str]:
-    """What the files of one dump have in common: their directory and what stands before the table's name."""
-    stem = file.path.name.split(".xml")[0].removesuffix(".7z")
+def _dump_of(file: File) -> tuple[str, str, str]:
+    """What the files of a dump have in common: directory, what stands before the table's name, folder in an archive."""
+    stem = _stem(file.path.name)
     match = _NAMED.fullmatch(stem)
-    return str(file.path.parent), match["dump"] if match else stem
+    inside = PurePosixPath(file.member).parent.name if file.member else ""
+    return str(file.path.parent), match["dump"] if match else stem, inside
+
+
+def _stem(name: str) -> str:
+    return re.split(r"\.(?:xml|7z)(?:\.[a-z0-9]+)?$", name, maxsplit=1, flags=re.I)[0]
+
+
+def _once(source: Source, dumps: list[list[File]]) -> list[list[File]]:
+    """Each dump once, from its files where its archive is there too. Raises `FactoryError` where ids would collide."""
+    by_prefix: dict[str, list[list[File]]] = {}
+    for dump in dumps:
+        by_prefix.setdefault(_origin(source, dump[0]).prefix, []).append(dump)
+    chosen = []
+    for prefix, group in by_prefix.items():
+        plain = [dump for dump in group if not dump[0].member] or group
+        if len(plain) > 1:
+            raise FactoryError(
+                f"the ids of two dumps would begin with {prefix!r}",
+                why=f"they are {plain[0][0].where} and {plain[1][0].where}",
+                remedy="give each as a source of its own, with its `site` or `name`, or take away the copy",
+            )
+        chosen += plain
+    return chosen
 
 
 def _with_siblings(file: File) -> list[File]:
     """A Posts file that was named outright, and the other tables that lie beside it under the like name."""
-    name = file.path.name
-    position = name.lower().rfind("posts")
     if _table_of(file) != "Posts":
         return [file]
-    ends = {name[position + len("posts") :], ".xml", *(f".xml{suffix}" for suffix in COMPRESSIONS)}
-    found = [sibling(file, f"{name[:position]}{table}{end}") for table in TABLES[1:] for end in sorted(ends)]
-    return [file, *(other for other in found if other)]
+    found: dict[str, File] = {}
+    for other in beside(file):
+        name = _table_of(other)
+        if name and name != "Posts" and _dump_of(other)[1].lower() == _dump_of(file)[1].lower():
+            alike = other.path.name.lower().endswith(file.path.suffix.lower())
+            found[name] = other if alike else found.get(name, other)
+    return [file, *found.values()]
 
 
 def _unpacked(file: File) -> Iterator[File]:
@@ -117,6 +150,12 @@ def _unpacked(file: File) -> Iterator[File]:
             f"cannot read {file.uri} as a Stack Exchange dump",
             why=f"{file.format or 'no extension'!r} is not a format of a dump",
             remedy="a dump is .xml (also .gz, .bz2, .zst) or .7z; threads as JSON lines are .jsonl",
+        )
+    if _SHARD.fullmatch(_stem(file.path.name)):
+        raise FactoryError(
+            f"{file.uri} is a part of a table",
+            why="tables of a dump that were cut into numbered files are not put together here",
+            remedy="join the parts into one Posts.xml (and Comments.xml, ...)",
         )
     if file.format == ".xml":
         yield file

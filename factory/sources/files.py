@@ -12,7 +12,9 @@ import glob
 import gzip
 import io
 import os
+import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,12 +59,14 @@ class File:
 
     @property
     def compression(self) -> str:
-        return self.path.suffix if self.path.suffix in COMPRESSIONS else ""
+        """`.gz` and its like, in lower case; empty for a plain file."""
+        suffix = self.path.suffix.lower()
+        return suffix if suffix in COMPRESSIONS else ""
 
     @property
     def format(self) -> str:
         """The extension below the compression, in lower case and with its dot: `.jsonl` for `x.jsonl.gz`."""
-        return PurePosixPath(self.path.name.removesuffix(self.compression)).suffix.lower()
+        return PurePosixPath(self.path.name.lower().removesuffix(self.compression)).suffix
 
     @property
     def where(self) -> str:
@@ -77,9 +81,16 @@ def find(path: str, wanted: Callable[[str], bool], *, what: str, name: str | Non
     `what` says in an error what was looked for. Nothing there is an error.
     """
     system, root = locate(path)
-    found = list(_glob(system, root)) if _is_pattern(system, root) else list(_walk(system, root, wanted))
+    try:
+        found = list(_glob(system, root)) if _is_pattern(system, root) else list(_walk(system, root, wanted))
+        exists = bool(found) or system.get_file_info(root).type != fs.FileType.NotFound
+    except (ArrowException, OSError) as error:
+        raise FactoryError(
+            f"cannot list {path}",
+            why=" ".join(str(error).split()),
+            remedy="check the name, the region and endpoint in the URI, the credentials, and what they may read",
+        ) from None
     if not found:
-        exists = system.get_file_info(root).type != fs.FileType.NotFound
         raise FactoryError(
             f"nothing to read at {path}",
             why=f"the directory holds no {what}" if exists else f"no file or directory matches {root}",
@@ -88,33 +99,72 @@ def find(path: str, wanted: Callable[[str], bool], *, what: str, name: str | Non
     found.sort(key=lambda info: info.path)
     base = PurePosixPath(os.path.commonpath([PurePosixPath(info.path).parent for info in found]))
     prefix = f"{name}/" if name else ""
-    return [
-        File(_uri(path, info.path), prefix + _stem(PurePosixPath(info.path).relative_to(base)), info.size)
-        for info in found
-    ]
+    names = [PurePosixPath(info.path).relative_to(base) for info in found]
+    stems = Counter(map(_stem, names))
+    labels = [_stem(name) if stems[_stem(name)] == 1 else str(name) for name in names]  # a.csv beside a.jsonl
+    return [File(_uri(path, info.path), prefix + label, info.size) for info, label in zip(found, labels, strict=True)]
 
 
-def sibling(file: File, name: str) -> File | None:
-    """The file called `name` beside another one, if it is there."""
+def exists(path: str) -> bool:
+    """Whether there is a file or a directory at `path`."""
+    system, root = locate(path)
+    try:
+        return bool(system.get_file_info(root).type != fs.FileType.NotFound)
+    except (ArrowException, OSError):
+        return False  # `find` then says why
+
+
+def beside(file: File) -> list[File]:
+    """The other files of a file's folder, by name; none where the folder may not be listed."""
     system, inner = locate(file.uri)
-    info = system.get_file_info(str(PurePosixPath(inner).with_name(name)))
-    if info.type != fs.FileType.File:
-        return None
-    return File(_uri(file.uri, info.path), _stem(PurePosixPath(name)), info.size)
+    try:
+        found = system.get_file_info(fs.FileSelector(str(PurePosixPath(inner).parent)))
+    except (ArrowException, OSError):
+        return []
+    files = sorted((info for info in found if info.type == fs.FileType.File), key=lambda info: info.path)
+    return [
+        File(_uri(file.uri, info.path), _stem(PurePosixPath(info.base_name)), info.size)
+        for info in files
+        if info.path != inner
+    ]
 
 
 def locate(path: str) -> tuple[fs.FileSystem, str]:
     """The filesystem of a path or URI, and the path inside it."""
+    _refuse_address(path)
     try:
         if "://" not in path:
             return fs.LocalFileSystem(), str(Path(path).expanduser().absolute())
-        return cast(tuple[fs.FileSystem, str], fs.FileSystem.from_uri(path))
+        return cast(tuple[fs.FileSystem, str], fs.FileSystem.from_uri(_with_patience(path)))
     except (ArrowException, ValueError, OSError) as error:
         raise FactoryError(
             f"cannot read from {path}",
             why=" ".join(str(error).split()),
             remedy="give a path, file://... or s3://bucket/key?region=...&endpoint_override=...",
         ) from None
+
+
+def _refuse_address(path: str) -> None:
+    """Raise `FactoryError` for what would be understood as something that nobody means."""
+    scheme, _, rest = path.partition("://")
+    if not path.strip():
+        why, remedy = "an empty path would be every table below the working directory", "write `.` if that is meant"
+    elif scheme in ("http", "https"):
+        name = re.match(r"(?:www\.)?huggingface\.co/datasets/([^/?#]+/[^/?#]+)", rest)
+        why = "a web address is not read"
+        remedy = f"write the name on the hub: {name[1]}" if name else "download the file, and give its path"
+    elif rest is not None and "://" in path and not rest.partition("?")[0].strip("/"):
+        why, remedy = "it names no bucket and no folder", f"write {scheme}://bucket/folder"
+    else:
+        return
+    raise FactoryError(f"cannot read from {path!r}", why=why, remedy=remedy)
+
+
+def _with_patience(uri: str) -> str:
+    """Google's client tries for 15 minutes where the recipe gives no other time; a task is tried again anyway."""
+    if not uri.startswith(("gs://", "gcs://")) or "retry_limit_seconds" in uri:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}retry_limit_seconds=20"
 
 
 def open_raw(file: File, start: int = 0) -> IO[bytes]:
@@ -221,7 +271,7 @@ def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 
 
 def _stem(path: PurePosixPath) -> str:
-    plain = path.with_suffix("") if path.suffix in COMPRESSIONS else path
+    plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
     return str(plain.with_suffix("")) if plain.suffix else str(plain)
 
 

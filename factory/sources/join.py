@@ -14,9 +14,10 @@ from factory.records import Reject, Thread
 from factory.sources.assign import Assignment, IdSet
 from factory.sources.dump import open_table, origin, table
 from factory.sources.posts import Attributes, thread, unreadable
-from factory.sources.rows import STAGE, Unfit, as_json, raw_as_json
+from factory.sources.rows import STAGE, as_json, raw_as_json
 from factory.sources.shelf import Entry, Shelf
 from factory.sources.split import Split
+from factory.sources.unfit import Unfit
 from factory.sources.xmlrows import Piece, parse, pieces
 
 _KINDS = {"Posts": "post", "Comments": "comment", "PostLinks": "link", "Users": "user"}

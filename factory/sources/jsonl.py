@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from factory.records import Reject
+from factory.sources.columns import Row
 from factory.sources.files import BadData, File, open_plain
 from factory.sources.lines import Line, read_lines
-from factory.sources.rows import Place, Unfit, unreadable
+from factory.sources.rows import Place, unreadable
+from factory.sources.unfit import Unfit
 
-Row = tuple[dict[str, Any], Place]
+Item = tuple[Row, Place]
 
 
 def read_jsonl(
     file: File, *, max_bytes: int, kind: str, start: int = 0, stop: int | None = None
-) -> Iterator[Row | Reject]:
+) -> Iterator[Item | Reject]:
     """The objects of a file that begin in a byte range, each with its place; every other line is a reject.
 
     Blank lines are not rows. A place's id is `<label>:<byte>`, which no cut into ranges changes.
@@ -33,20 +34,22 @@ def read_jsonl(
         yield unreadable(b"", place, "truncated_file" if damage.truncated else "unreadable_file", str(damage), kind)
 
 
-def parse(data: bytes) -> dict[str, Any]:
-    """One line as an object; raises `Unfit` for anything else."""
+def parse(data: bytes) -> Row:
+    """One row as an object or a list of objects; raises `Unfit` for anything else."""
     try:
         row = json.loads(data.decode("utf-8"), parse_constant=_constant)
     except UnicodeDecodeError as error:
         raise Unfit("unreadable_row", f"not UTF-8 at byte {error.start} of the line") from None
     except (ValueError, RecursionError) as error:
         raise Unfit("unreadable_row", f"not JSON: {error}") from None
+    if isinstance(row, list) and row and all(isinstance(turn, dict) for turn in row):
+        return row
     if not isinstance(row, dict):
         raise Unfit("unreadable_row", f"a JSON {type(row).__name__}, not an object")
     return row
 
 
-def _row(line: Line, place: Place, max_bytes: int, kind: str) -> Row | Reject:
+def _row(line: Line, place: Place, max_bytes: int, kind: str) -> Item | Reject:
     if line.oversized:
         return unreadable(line.data, place, "oversized_row", f"longer than {max_bytes} bytes", kind)
     try:

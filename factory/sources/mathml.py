@@ -10,7 +10,7 @@ import re
 
 from lxml import html
 
-from factory.sources.rows import Unfit
+from factory.sources.unfit import Unfit
 
 _ROWS = {"math", "mrow", "mstyle", "mpadded", "merror", "semantics", "maction", "mtd", "menclose"}
 _ARITY = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "mroot": 2, "mover": 2, "munder": 2, "munderover": 3}

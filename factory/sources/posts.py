@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from factory.records import Attribution, Post, Thread
 from factory.sources import rendered
 from factory.sources.markdown import to_markdown
-from factory.sources.rows import Unfit
+from factory.sources.unfit import Unfit
 
 Attributes = Mapping[str, str]
 _INTEGER = re.compile(r"-?[0-9]{1,9}")

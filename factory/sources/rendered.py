@@ -12,7 +12,7 @@ from lxml import html
 
 from factory.sources.formulas import Formulas, unescape
 from factory.sources.mathml import latex, name_of
-from factory.sources.rows import Unfit
+from factory.sources.unfit import Unfit
 
 _SIGNS = ("<math", ":math", "math/tex", "katex", "MathJax", "<mjx-", "<img", "<MATH", "<IMG")
 _DELIMITED = re.compile(r"\$\$.+\$\$|\$[^$]+\$|\\\(.+\\\)|\\\[.+\\\]|\\begin\{(\w+\*?)\}.+\\end\{\1\}", re.S)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from typing import Any
 
 from factory.recipe import Source
 from factory.records import Attribution, Problem, Reject
+from factory.sources.answers import answer
+from factory.sources.columns import Row, at, kind_of
+from factory.sources.unfit import Unfit, encodable
 
 STAGE = "read"
 KEPT_CHARS = 10_000  # of a row that cannot be parsed: enough to recognise it
@@ -24,22 +24,17 @@ class Place:
     position: str
 
 
-class Unfit(Exception):
-    """A row that cannot become a problem: the reason's name and the detail."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
-
-
-def problem(row: Mapping[str, Any], source: Source, default_source: str, place: Place) -> Problem | Reject:
+def problem(row: Row, source: Source, default_source: str, place: Place) -> Problem | Reject:
     """Map a parsed row to a problem by the column names of its source."""
     columns = source.columns
     try:
+        if unmet := _unmet(row, source):
+            reject = rejected(row, source, place, Unfit("filtered_out", unmet))
+            return replace(reject, row=as_json({column: at(row, column) for column in source.where}))
         return Problem(
-            id=identity(at(row, columns.id)) or place.id,
+            id=name_of(row, source, place),
             text=_text(row, columns.problem),
-            answer=answer(at(row, columns.answer)),
+            answer=answer(at(row, columns.answer), within=source.answer_in, none=source.none_answers),
             source=word(row, columns.source) or default_source,
             attribution=Attribution(
                 license=word(row, columns.license) or source.license,
@@ -50,17 +45,23 @@ def problem(row: Mapping[str, Any], source: Source, default_source: str, place: 
             position=place.position,
         )
     except Unfit as unfit:
-        return rejected(row, columns.id, place, unfit)
+        return rejected(row, source, place, unfit)
 
 
-def rejected(row: Mapping[str, Any], id_column: str, place: Place, unfit: Unfit, kind: str = "problem") -> Reject:
+def name_of(row: Row, source: Source, place: Place) -> str:
+    """The id of a row: its own, if it has one. Raises `Unfit` for what cannot name a row."""
+    own = identity(at(row, source.columns.id))
+    return f"{source.name}/{own}" if own and source.ids == "named" else own or place.id
+
+
+def rejected(row: Row, source: Source, place: Place, unfit: Unfit, kind: str = "problem") -> Reject:
     """The reject of a row that parsed but does not fit."""
     try:
-        name = identity(at(row, id_column))
+        name = name_of(row, source, place)
     except Unfit:
-        name = ""
+        name = place.id
     return Reject(
-        id=name or place.id,
+        id=name,
         kind=kind,
         stage=STAGE,
         reason=unfit.reason,
@@ -81,24 +82,6 @@ def unreadable(raw: bytes, place: Place, reason: str, detail: str, kind: str = "
         row=raw_as_json(raw),
         position=place.position,
     )
-
-
-def answer(value: Any) -> str | None:
-    """A reference answer as text: numbers are written out (`27.0` as `27`), blank and NaN mean none.
-
-    A list, mapping or truth value is not an answer that could be compared, and raises `Unfit`.
-    """
-    if value is None or isinstance(value, str):
-        return encodable((value or "").strip(), "bad_answer", "the answer") or None
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise Unfit("bad_answer", f"the answer is a {type(value).__name__}, not text or a number")
-    if math.isnan(value):
-        return None
-    if math.isinf(value):
-        raise Unfit("bad_answer", "the answer is infinite")
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
 
 
 def as_json(value: Any) -> str:
@@ -131,13 +114,22 @@ def identity(value: Any) -> str:
     return encodable(str(value).strip(), "bad_id", "the id")
 
 
-def _text(row: Mapping[str, Any], columns: str | list[str]) -> str:
+def _unmet(row: Row, source: Source) -> str:
+    """The condition of `where` that a row does not meet; empty where it meets all."""
+    for column, wanted in source.where.items():
+        value, allowed = at(row, column), wanted if isinstance(wanted, tuple) else (wanted,)
+        if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed):
+            return f"{column} is {as_json(value)[:200]}"
+    return ""
+
+
+def _text(row: Row, columns: str | list[str]) -> str:
     names = [columns] if isinstance(columns, str) else columns
     parts = []
     for name in names:
         value = at(row, name)
         if value is not None and not isinstance(value, str):
-            raise Unfit("missing_problem", f"column {name!r} holds a {type(value).__name__}, not text")
+            raise Unfit("missing_problem", f"column {name!r} holds {kind_of(value)}, not text")
         if value is not None and value.strip():
             parts.append(encodable(value, "unreadable_row", f"column {name!r}"))
     if not parts:
@@ -145,28 +137,7 @@ def _text(row: Mapping[str, Any], columns: str | list[str]) -> str:
     return "\n\n".join(parts)
 
 
-def word(row: Mapping[str, Any], column: str | None) -> str | None:
+def word(row: Row, column: str | None) -> str | None:
     """A column of which only text counts."""
     value = at(row, column)
     return printable(value.strip()) or None if isinstance(value, str) else None
-
-
-def at(row: Mapping[str, Any], column: str | None) -> Any:
-    """The value of a column; `a.b` steps into a mapping where no column is called so."""
-    if column is None:
-        return None
-    if column in row:
-        return row[column]
-    value: Any = row
-    for part in column.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def encodable(text: str, reason: str, what: str) -> str:
-    """`text`, if UTF-8 can hold it; JSON can spell a lone surrogate, which Arrow refuses."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise Unfit(reason, f"{what} holds a lone surrogate at character {error.start}") from None
-    return text

@@ -12,16 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from factory.sources.content import disguise
 from factory.sources.files import BadData
 from factory.sources.lines import BOM, CHUNK
-from factory.sources.rows import Unfit
+from factory.sources.unfit import Unfit
 
 TAIL = 64
 _ROW = re.compile(rb"<row[\s/>]")
-_HEAD = re.compile(rb"\s*(?:<\?xml([^>]*)\?>)?\s*(?:<!--.*?-->\s*)*<([A-Za-z]\w*)[^>]*>", re.S)
+# comments, processing instructions and a document type are no rows, wherever they stand
+_ASIDE = rb"<!--.*?-->|<\?.*?\?>|<!DOCTYPE\b[^<>\[]*(?:\[[^\]]*\]\s*)?>"
+_ASIDES = re.compile(rb"\s*(?:(?:%s)\s*)*" % _ASIDE, re.S | re.I)
+_HEAD = re.compile(rb"\s*(?:<\?xml\b([^>]*)\?>)?\s*(?:(?:%s)\s*)*<([A-Za-z]\w*)[^>]*>" % _ASIDE, re.S | re.I)
+_REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z][\w.-]*)["']""")
 _ELEMENT = re.compile(rb"""<row(?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*\s*(?:/>|>\s*</row\s*>)""")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Stream(Protocol):
@@ -69,15 +73,25 @@ def parse(piece: Piece) -> tuple[dict[str, str], bytes]:
         raise Unfit(piece.fault, piece.detail)
     try:
         return _attributes(piece.declaration + piece.data), b""
-    except (ET.ParseError, LookupError, ValueError) as error:
+    except (ET.ParseError, LookupError, ValueError):
         element = _ELEMENT.match(piece.data)
-        behind = piece.data[element.end() :].strip() if element else b""
-        if element is None or not behind:
-            raise Unfit("malformed_row", f"not well-formed XML: {error}") from None
+    data = element[0] if element else piece.data
+    behind = piece.data[len(data) :]
     try:
-        return _attributes(piece.declaration + element[0]), behind
+        return _attributes(piece.declaration + _allowed(data)), behind[_ASIDES.match(behind).end() :]  # type: ignore[union-attr]
     except (ET.ParseError, LookupError, ValueError) as error:
         raise Unfit("malformed_row", f"not well-formed XML: {error}") from None
+
+
+def _allowed(data: bytes) -> bytes:
+    """A row without references to characters that XML forbids, such as `&#x0E;`."""
+    return _REFERENCE.sub(_referred, data)
+
+
+def _referred(match: re.Match[bytes]) -> bytes:
+    code = int(match[1], 16) if match[1] else int(match[2])
+    allowed = code in (9, 10, 13) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
+    return match[0] if allowed else b""
 
 
 def _attributes(data: bytes) -> dict[str, str]:
@@ -86,8 +100,8 @@ def _attributes(data: bytes) -> dict[str, str]:
 
 def _head(piece: Piece) -> tuple[bytes, bytes, Piece]:
     """Of what stands before the first row: the declaration that rows need, the tag that closes the file, the rest."""
-    if piece.data.startswith(_UTF16):
-        return b"", b"", Piece(piece.data, 0, "unreadable_file", "UTF-16 text; convert the file to UTF-8")
+    if instead := disguise(piece.data):
+        return b"", b"", Piece(piece.data, 0, "unreadable_file", "; ".join(instead))
     data = piece.data.removeprefix(BOM)
     match = _HEAD.match(data)
     if match is None:
@@ -108,6 +122,7 @@ def _last(piece: Piece, closing: bytes, damage: BadData | None) -> Iterator[Piec
     if tag and not damage:
         if body.strip():
             yield Piece(body.rstrip(), piece.byte, piece.fault, piece.detail, piece.declaration)
+        after = after[_ASIDES.match(after).end() :]  # type: ignore[union-attr]
         if after.strip():
             offset = piece.byte + len(body) + len(tag)
             yield Piece(after.strip(), offset, "malformed_row", "text after the end of the dump")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from factory.sources.formulas import spans
 from factory.sources.markdown import to_markdown
-from factory.sources.rows import Unfit
+from factory.sources.unfit import Unfit
 
 
 @pytest.mark.parametrize(

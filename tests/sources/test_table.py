@@ -62,9 +62,9 @@ def test_each_bad_line_is_one_reject_and_its_neighbours_are_kept(tmp_path):
     )
     found = rows(path)
     unreadable, missing, bad = "unreadable_row", "missing_problem", "bad_answer"
-    expected = ["ok", unreadable, unreadable, unreadable, missing, missing, bad, bad, unreadable, "bad_id", missing]
+    expected = ["ok", unreadable, unreadable, unreadable, missing, missing, bad, "ok", unreadable, "bad_id", missing]
     assert reasons(found) == [*expected, unreadable, unreadable, "ok"]
-    assert [row.id for row in found if isinstance(row, Problem)] == ["a", "z"]
+    assert [row.id for row in found if isinstance(row, Problem)] == ["a", "g", "z"]
     for row in found:
         assert row.position.startswith(f"{path}:")
         if isinstance(row, Reject):
@@ -261,7 +261,7 @@ def test_globs_directories_and_their_clutter(tmp_path):
         (lambda d: d, "the directory holds no"),
         (lambda d: write(d / "t.xlsx", b"x"), ".xlsx"),
         (lambda d: write(d / "t.parquet.gz", b"x"), ".parquet.gz"),
-        (lambda d: write(d / "t.json", b' [{"id": 1}]'), "JSON list"),
+        (lambda d: write(d / "t.json", b' [{"id": 1}]'), "has no column 'problem'"),
         (lambda d: write(d / "t.csv", b"id,question\n1,x\n"), "has no column 'problem'"),
         (lambda d: "nosuchscheme://x/y", "cannot read from"),
     ],
