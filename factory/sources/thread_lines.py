@@ -41,7 +41,7 @@ def splits(source: Source) -> list[Split]:
         raise FactoryError(
             f"{files[0].uri} holds no threads of kind {source.kind}",
             why=f"no row has {' or '.join(map(repr, _TEXTS[source.kind]))}; there are: {', '.join(map(repr, seen))}",
-            remedy=f"rename the fields, replies as {_REPLIES[source.kind]!r} (docs/sources.md), or choose another `kind`",
+            remedy=f"rename the fields (replies: {_REPLIES[source.kind]!r}; see docs/sources.md), or change `kind`",
         )
     return cut
 
