@@ -12,6 +12,49 @@ from typing import Any, Literal
 
 from factory.arrow import Int8, Int32, added, from_dict, to_dict
 
+PYTHON_TOOL = "stateful_python_code_exec"
+"""The Python tool's name in messages of OpenAI form and in the `tools` column, as in the Nemotron-Math release."""
+
+
+class Record:
+    """What row kinds have in common: their text can be stored, whatever a model, a cell or a page wrote.
+
+    Python strings may hold half of a surrogate pair (from a JSON escape such as `\\ud83d`), which no UTF-8 has room
+    for. It becomes U+FFFD when a record is made, so that the row in memory is the row in storage.
+    """
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
+            if (storable := _storable(value)) is not value:
+                object.__setattr__(self, item.name, storable)
+
+
+def storable_text(text: str) -> str:
+    """`text` with the halves of surrogate pairs joined, and U+FFFD for a half without its other."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _storable(value: Any) -> Any:
+    """`value` itself where its text can be stored as it is. Records inside it have seen to their own text."""
+    if type(value) is str:
+        return storable_text(value)
+    if type(value) is list and value and type(value[0]) is str:
+        clean = [storable_text(text) for text in value]
+        return value if clean == value else clean
+    if type(value) is dict and value:
+        changed = {_storable(key): _storable(item) for key, item in value.items()}
+        return value if changed == value else changed
+    return value
+
 
 class Mode(StrEnum):
     """Reasoning effort asked of the teacher (Nemotron-Math, section 2.1)."""
@@ -26,7 +69,7 @@ def tool_name(tool: bool) -> str:
     return "python" if tool else "none"
 
 
-class JournalRow:
+class JournalRow(Record):
     """A row of the journal: `store.kinds` says where each kind of them is stored and whose it is."""
 
     __slots__ = ()
@@ -41,7 +84,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution:
+class Attribution(Record):
     """What a share-alike licence asks to be kept: licence, page, author."""
 
     license: str | None = None
@@ -51,7 +94,7 @@ class Attribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class Post(Record):
     """One contribution to a thread, as Markdown with its LaTeX untouched."""
 
     id: str
@@ -63,7 +106,7 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thread:
+class Thread(Record):
     """A forum discussion: a first post that may state problems, and the replies."""
 
     id: str
@@ -77,7 +120,7 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class Neighbour(Record):
     """A benchmark problem close to a training problem, with every signal that was measured on the pair."""
 
     benchmark: str
@@ -88,7 +131,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Record):
     """A self-contained problem; `answer` is the reference the source gives, None where it gives none."""
 
     id: str
@@ -113,20 +156,20 @@ class Curated(JournalRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionCall:
+class FunctionCall(Record):
     name: str
     arguments: str  # JSON text, as in the OpenAI chat format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageToolCall:
+class MessageToolCall(Record):
     id: str
     type: str = "function"
     function: FunctionCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Record):
     """One chat message in OpenAI form; `reasoning_content` holds what the model thought before it spoke."""
 
     role: str
@@ -140,7 +183,7 @@ CellStatus = Literal["ok", "error", "timeout", "memory", "disk", "killed", "malf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(Record):
     """One executed call: what ran, what came back and how long it took (seconds of wall time)."""
 
     code: str
@@ -241,7 +284,7 @@ class Trace(Drawn):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Record):
     """One sample held against the settled reference. `equal` is what counts: None while nobody could decide.
 
     `symbolic` is the rules' own verdict and `judge` that of the model, where it was asked; `majority` tells whether the
@@ -275,7 +318,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regime:
+class Regime(Record):
     """Pass statistics of one problem in one mode, with or without Python (the release's `metadata` field)."""
 
     mode: Mode

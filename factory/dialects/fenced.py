@@ -8,13 +8,16 @@ data of OpenMathReasoning does (arXiv 2504.16891).
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from factory.dialects.fenced_parse import Reader
-from factory.dialects.fenced_text import fenced, segments
+from factory.dialects.fenced_parse import Reader, Stretch, answers, call_of, is_call, written
+from factory.dialects.fenced_text import Scanner, fenced, segments
 from factory.dialects.protocol import Parsed, Tokenizer, Turn
 from factory.dialects.shown import shown_output
-from factory.records import Message, Mode, ToolCall
+from factory.records import PYTHON_TOOL, Mode, Origin, ToolCall
 
 _PYTHON = (
     "You can run Python. Write the code between a line ```python and a line ```, then stop: its result follows in a "
@@ -23,7 +26,7 @@ _PYTHON = (
 _BEGIN_OF_TEXT = ("<|begin_of_text|>", "<s>", "<bos>")
 _END_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>")
 _PARTS = ("Instructions", "Problem", "Solution")
-_LOOK_BACK = 16
+_TOOL_ROLES = ("tool", "ipython", "observation", "function", "python")
 
 
 class Fenced:
@@ -36,7 +39,7 @@ class Fenced:
         tokenizer: Tokenizer,
         *,
         python_description: str = _PYTHON,
-        tool_name: str = "stateful_python_code_exec",
+        tool_name: str = PYTHON_TOOL,
     ) -> None:
         self.tokenizer = tokenizer
         self.python_description, self.tool_name = python_description, tool_name
@@ -45,6 +48,8 @@ class Fenced:
         self._is_chat = self._start is not None and self._end is not None
         ends = ["<|im_end|>", *_END_OF_TEXT] if self._is_chat else _END_OF_TEXT
         self.stop_token_ids = [control[spelling] for spelling in ends if spelling in control]
+        self._anchor = tokenizer.encode("a")  # some tokenizers drop a blank at the beginning of a text
+        self._pieces: dict[int, str] = {}
         self._begin = [control[spelling] for spelling in _BEGIN_OF_TEXT if spelling in control][:1]
 
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
@@ -57,25 +62,15 @@ class Fenced:
         return [*self._begin, *self.tokenizer.encode(_plain(instructions, user))]
 
     def turn(self, generated: list[int]) -> Turn:
-        """The code of a block that closes the turn. A model that ends its message after a block wants nothing run."""
-        if generated and generated[-1] in self.stop_token_ids:
-            return Turn()
-        found = [s for s in segments(self.tokenizer.decode(generated)) if s.raw.strip()]
-        if not found or found[-1].kind != "code" or not found[-1].closed:
-            return Turn()
-        code = found[-1].content
-        return Turn(code=code) if code.strip() else Turn(malformed="the block holds no code")
+        """The call that closes the turn. A model that ends its message after a block of code only shows the code."""
+        ended = bool(generated) and generated[-1] in self.stop_token_ids
+        text = self.tokenizer.decode(generated[:-1] if ended else generated)
+        last = next((s for s in reversed(segments(text)) if s.raw.strip()), None)
+        return call_of(last).turn if last is not None and is_call(last, ended=ended) else Turn()
 
-    def end_of_turn(self, token_ids: list[int], *, start: int, n_new: int) -> int | None:
-        """The first token after which a code block is closed."""
-        recent = self.tokenizer.decode(token_ids[max(start, len(token_ids) - n_new - _LOOK_BACK) :])
-        if "```" not in recent and "</tool_call>" not in recent:
-            return None
-        if not self._holds_call(token_ids[start:]):
-            return None
-        first = max(start, len(token_ids) - n_new) + 1
-        candidates = range(first, len(token_ids) + 1)
-        return next((n for n in candidates if self._holds_call(token_ids[start:n])), len(token_ids))
+    def turn_end(self) -> _TurnEnd:
+        """Watches for the closing fence, which no stop token follows."""
+        return _TurnEnd(self._piece)
 
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         """The result as an ```output block, and a note of the calls that are left where that is known."""
@@ -86,50 +81,71 @@ class Fenced:
             text += fenced("system", "No Python runs are left. Go on without code.")
         return self.tokenizer.encode(text)
 
-    def parse(self, token_ids: list[int]) -> Parsed:
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
         """Messages of a whole trace, or of a bare solution without any prompt."""
-        return self._parse_chat(token_ids) if self._is_chat else self._parse_plain(token_ids)
+        return self._parse_chat(token_ids, mask) if self._is_chat else self._parse_plain(token_ids, mask)
 
-    def _holds_call(self, ids: list[int]) -> bool:
-        return any(s.kind == "code" and s.closed for s in segments(self.tokenizer.decode(ids)))
-
-    def _parse_chat(self, token_ids: list[int]) -> Parsed:
+    def _parse_chat(self, token_ids: list[int], mask: list[int] | None) -> Parsed:
         reader = Reader(self.tool_name)
-        for opened, ids, closed in self._chat_messages(token_ids):
-            text = self.tokenizer.decode(ids)
-            role, _, content = text.partition("\n") if opened else ("assistant", "", text)
-            if role != "assistant":
-                reader.messages.append(Message(role=role, content=content))
+        for span, opened, closed in self._chat_messages(token_ids, mask):
+            stretches = self._stretches(token_ids[span], None if mask is None else mask[span])
+            role = "assistant"
+            if opened and stretches:
+                role, _, rest = stretches[0].text.partition("\n")
+                stretches[0] = replace(stretches[0], text=rest)
+            text = "".join(stretch.text for stretch in stretches)
+            if role == "assistant":
+                reader.read(written(stretches), ended=closed)
+            elif role in _TOOL_ROLES or (role == "user" and reader.is_waiting and answers(text)):
+                for answer in answers(text) or [text]:
+                    reader.answer(answer)
             else:
-                reader.read(content)
+                reader.speak(role, text)
             reader.truncated = reader.truncated or (opened and not closed)
         return reader.parsed()
 
-    def _chat_messages(self, token_ids: list[int]) -> list[tuple[bool, list[int], bool]]:
-        """Stretches of ids: whether a message began there, its ids, and whether it was closed."""
-        found: list[tuple[bool, list[int], bool]] = []
-        opened, current = False, list[int]()
-        for i in token_ids:
-            if i == self._start or i in self.stop_token_ids:
-                if opened or self.tokenizer.decode(current).strip():
-                    found.append((opened, current, i != self._start))
-                opened, current = i == self._start, []
-            else:
-                current.append(i)
-        if opened or self.tokenizer.decode(current).strip():
-            found.append((opened, current, False))
-        return found
+    def _chat_messages(self, token_ids: list[int], mask: list[int] | None) -> Iterator[tuple[slice, bool, bool]]:
+        """Where each message lies, and whether it was opened and closed. What the model writes opens none."""
+        opened, start = False, 0
+        for position, token in enumerate(token_ids):
+            opens = token == self._start and (mask is None or mask[position] != Origin.GENERATED)
+            if opens or token in self.stop_token_ids:
+                if opened or self.tokenizer.decode(token_ids[start:position]).strip():
+                    yield slice(start, position), opened, not opens
+                opened, start = opens, position + 1
+        if opened or self.tokenizer.decode(token_ids[start:]).strip():
+            yield slice(start, None), opened, False
 
-    def _parse_plain(self, token_ids: list[int]) -> Parsed:
+    def _parse_plain(self, token_ids: list[int], mask: list[int] | None) -> Parsed:
         reader = Reader(self.tool_name)
         begin = len(self._begin) if token_ids[:1] == self._begin else 0
         end = next((n for n, i in enumerate(token_ids) if i in self.stop_token_ids), len(token_ids))
-        parts = _plain_parts(self.tokenizer.decode(token_ids[begin:end]))
+        stretches = self._stretches(token_ids[begin:end], None if mask is None else mask[begin:end])
+        parts = _plain_parts(stretches[0].text if stretches else "")
         for role, part in (("system", "Instructions"), ("user", "Problem")):
             if part in parts:
-                reader.messages.append(Message(role=role, content=parts[part]))
-        reader.read(parts["Solution"])
+                reader.speak(role, parts[part])
+        solution = [replace(stretches[0], text=parts["Solution"]), *stretches[1:]] if stretches else []
+        reader.read(written(solution), ended=end < len(token_ids))
         return reader.parsed()
+
+    def _stretches(self, token_ids: list[int], mask: list[int] | None) -> list[Stretch]:
+        """The text of all tokens, cut where its author changes."""
+        if mask is None:
+            return [Stretch(self.tokenizer.decode(token_ids))] if token_ids else []
+        stretches, start = list[Stretch](), 0
+        for origin, same in itertools.groupby(mask):
+            stop = start + len(list(same))
+            stretches.append(Stretch(self.tokenizer.decode(token_ids[start:stop]), origin))
+            start = stop
+        return stretches
+
+    def _piece(self, token_id: int) -> str:
+        """The text that a token adds to other text; half a character is U+FFFD."""
+        if token_id not in self._pieces:
+            before = self.tokenizer.decode(self._anchor)
+            self._pieces[token_id] = self.tokenizer.decode([*self._anchor, token_id])[len(before) :]
+        return self._pieces[token_id]
 
     def _message(self, role: str, text: str) -> list[int]:
         assert self._end is not None
@@ -138,6 +154,20 @@ class Fenced:
     def _open(self, role: str) -> list[int]:
         assert self._start is not None
         return [self._start, *self.tokenizer.encode(f"{role}\n")]
+
+
+class _TurnEnd:
+    """Looks for the first token that completes a closing fence."""
+
+    def __init__(self, piece: Callable[[int], str]) -> None:
+        self._piece, self._scanner = piece, Scanner()
+
+    def feed(self, token_ids: list[int]) -> int | None:
+        for number, token_id in enumerate(token_ids, start=1):
+            self._scanner.feed(self._piece(token_id))
+            if self._scanner.asks:
+                return number
+        return None
 
 
 def _plain(instructions: str, user: str) -> str:

@@ -1,28 +1,25 @@
 """Harmony, the chat format of the gpt-oss models, on token ids: prompts, Python calls, tool output, reading back.
 
 Knows records and the tokenizer protocol. The messages themselves are cut and joined in `harmony_message`, the opening
-is worded in `harmony_prompt`, whole conversations are written by `harmony_render` and read by `harmony_parse`.
+is worded in `harmony_prompt`, headers are read in `harmony_header`, calls and whole traces in `harmony_parse`.
 """
 
 from __future__ import annotations
 
+from factory.dialects.calls import PYTHON
+from factory.dialects.harmony_header import ASSISTANT
 from factory.dialects.harmony_message import HarmonyTokens
-from factory.dialects.harmony_parse import parse, read_call
+from factory.dialects.harmony_parse import parse, read_turn
 from factory.dialects.harmony_prompt import (
     KNOWLEDGE_CUTOFF,
-    PYTHON,
     PYTHON_DESCRIPTION,
-    DeveloperContent,
     SystemContent,
     Tool,
+    developer_text,
 )
-from factory.dialects.harmony_render import Said, render
 from factory.dialects.protocol import Parsed, Tokenizer, Turn
 from factory.dialects.shown import shown_output
-from factory.records import Mode, ToolCall
-
-RELEASED_TOOL = "stateful_python_code_exec"
-"""The Python tool's name in messages of OpenAI form, as in the released Nemotron-Math rows (`tools` column)."""
+from factory.records import PYTHON_TOOL, Mode, ToolCall
 
 
 class Harmony:
@@ -41,15 +38,14 @@ class Harmony:
         knowledge_cutoff: str = KNOWLEDGE_CUTOFF,
         current_date: str = "2025-08-05",
         python_description: str = PYTHON_DESCRIPTION,
-        tool_name: str = RELEASED_TOOL,
+        tool_name: str = PYTHON_TOOL,
     ) -> None:
         self.tokenizer = tokenizer
         self.tokens = HarmonyTokens(tokenizer)
         self.knowledge_cutoff, self.current_date = knowledge_cutoff, current_date
         self.python_description, self.tool_name = python_description, tool_name
-        end_of_text = tokenizer.control.get("<|endoftext|>")
         self.stop_token_ids = [self.tokens.return_, self.tokens.call]
-        self.stop_token_ids += [end_of_text] if end_of_text is not None else []
+        self.stop_token_ids += [] if self.tokens.end_of_text is None else [self.tokens.end_of_text]
 
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
         """System message, `system` as the developer's instructions, the user's message, and the assistant's header.
@@ -62,31 +58,29 @@ class Harmony:
             reasoning=(mode or Mode.MEDIUM).value,
             tools=[Tool(PYTHON, self.python_description)] if tool else [],
         )
-        instructions = [Said(role="developer", content=DeveloperContent(instructions=system))] if system else []
-        return render(
-            self.tokens,
-            [Said(role="system", content=opening), *instructions, Said(role="user", content=user)],
-            next_role="assistant",
-        )
+        write = self.tokens.write
+        return [
+            *write("system", opening.render()),
+            *(write("developer", developer_text(system)) if system else []),
+            *write("user", user),
+            *self.tokens.open(ASSISTANT),
+        ]
 
     def turn(self, generated: list[int]) -> Turn:
         """Read the last message of a turn. It is a call when `<|call|>` closed it, whoever wrote its opening header."""
-        if not generated or generated[-1] != self.tokens.call:
-            return Turn()
-        return read_call(self.tokens, self.tokens.split(generated)[-1])
+        return read_turn(self.tokens, generated)
 
-    def end_of_turn(self, token_ids: list[int], *, start: int, n_new: int) -> int | None:
+    def turn_end(self) -> None:
         """None: control tokens end every turn of harmony."""
-        return None
 
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         """The result as a message from `python` to the assistant, and the header of the assistant's next message."""
         text = shown_output(call)
         if calls_left is not None and calls_left <= 0:
             text = f"{text.rstrip()}\n\nNo Python calls are left. Finish without running more code."
-        output = Said(role=PYTHON, content=text, recipient="assistant", channel="analysis")
-        return render(self.tokens, [output], next_role="assistant")
+        output = self.tokens.write(PYTHON, text, recipient=ASSISTANT, channel="analysis")
+        return output + self.tokens.open(ASSISTANT)
 
-    def parse(self, token_ids: list[int]) -> Parsed:
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
         """Messages of a whole trace in OpenAI form. Calls that `<|call|>` closed are counted, run or not."""
-        return parse(self.tokens, token_ids, tool_name=self.tool_name)
+        return parse(self.tokens, token_ids, mask, tool_name=self.tool_name)

@@ -1,15 +1,14 @@
 """Harmony's messages at the level of token ids: cut a stream of ids into messages, and join them again.
 
 `join(split(ids)) == ids` holds for every list of ids, well formed or not: a message keeps its header and content as
-they were spelled, and says which of its marks were there. Role, channel and the like are read from the header for
-whoever asks; they are never written back.
+they were spelled, and says which of its marks were there. What a header says is read in `harmony_header`; it is never
+written back.
 
 Format: https://cookbook.openai.com/articles/openai-harmony
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,27 +17,16 @@ from factory.dialects.tokenizer import require_control
 
 START, MESSAGE, CHANNEL, CONSTRAIN = "<|start|>", "<|message|>", "<|channel|>", "<|constrain|>"
 END, CALL, RETURN = "<|end|>", "<|call|>", "<|return|>"
+END_OF_TEXT = "<|endoftext|>"  # what pads a stored transcript; some engines end a message with it
 CONTROL_TOKENS = (START, END, MESSAGE, CHANNEL, CONSTRAIN, RETURN, CALL)
-
-_RECIPIENT = re.compile(r"to=(\S*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a header says. `role` is empty where the header does not name its author (the prompt did)."""
-
-    role: str = ""
-    recipient: str | None = None
-    channel: str | None = None
-    content_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HarmonyMessage:
     """A stretch of ids: `[start] header [message] content [end]`, each bracketed mark there or not.
 
-    `end` is the id that closed it (`<|end|>`, `<|call|>` or `<|return|>`), None for a message that was cut short.
-    Without `<|message|>` there is a header and no content.
+    `end` is the id that closed it (`<|end|>`, `<|call|>`, `<|return|>` or `<|endoftext|>`), None for a message that was
+    cut short. Without `<|message|>` there is a header and no content.
     """
 
     header: list[int]
@@ -46,6 +34,10 @@ class HarmonyMessage:
     started: bool = True
     opened: bool = True
     end: int | None = None
+
+    def __len__(self) -> int:
+        """How many ids it is made of."""
+        return self.started + len(self.header) + self.opened + len(self.content) + (self.end is not None)
 
 
 class HarmonyTokens:
@@ -57,7 +49,8 @@ class HarmonyTokens:
         self.start, self.end, self.message, self.channel, self.constrain, self.return_, self.call = (
             tokenizer.control[spelling] for spelling in CONTROL_TOKENS
         )
-        self._closing = {self.end, self.call, self.return_}
+        self.end_of_text = tokenizer.control.get(END_OF_TEXT)
+        self._closing = {self.end, self.call, self.return_, self.end_of_text}
 
     def split(self, ids: list[int]) -> list[HarmonyMessage]:
         """Cut ids into messages. Every id goes into exactly one of them."""
@@ -78,34 +71,17 @@ class HarmonyTokens:
             ids += [m.end] if m.end is not None else []
         return ids
 
-    def read_header(self, header: list[int]) -> Header:
-        """Role, recipient (before or after the channel), channel and content type of a header."""
-        author, channel, after = _partition(header, self.channel)
-        # the content type follows <|constrain|>, or is the word left over once the rest is known
-        author, constrained, author_type = _partition(author, self.constrain)
-        after, after_constrained, after_type = _partition(after, self.constrain)
-        author_words, author_to = self._words(author)
-        after_words, after_to = self._words(after)
-        role = author_words[:1]
-        kind = author_words[1:]
-        if channel:
-            kind += after_words[1:]
-        if constrained or after_constrained:
-            kind = self.tokenizer.decode(author_type + after_type).split() or kind
-        return Header(
-            role=role[0] if role else "",
-            recipient=after_to or author_to,
-            channel=after_words[0] if after_words else None,
-            content_type=kind[0] if kind else None,
-        )
+    def write(self, role: str, text: str, *, recipient: str | None = None, channel: str | None = None) -> list[int]:
+        """The ids of one message, its header spelled as the reference renderer does: recipient before channel."""
+        encode = self.tokenizer.encode
+        header = encode(role)
+        header += encode(f" to={recipient}") if recipient else []
+        header += [self.channel, *encode(channel)] if channel else []
+        return self.join([HarmonyMessage(header, encode(text), end=self.end)])
 
-    def _words(self, ids: list[int]) -> tuple[list[str], str | None]:
-        """The words of a piece of header, and the recipient among them."""
-        text = self.tokenizer.decode(ids)
-        found = _RECIPIENT.search(text)
-        if not found:
-            return text.split(), None
-        return (text[: found.start()] + " " + text[found.end() :]).split(), found[1] or None
+    def open(self, role: str) -> list[int]:
+        """The ids with which a message of `role` begins, for the model to go on."""
+        return [self.start, *self.tokenizer.encode(role)]
 
     def _take(self, ids: list[int], position: int, messages: list[HarmonyMessage]) -> int:
         """Append the message that begins at `position`; give the position after it."""

@@ -43,14 +43,26 @@ class Parsed:
     n_tool_outputs: int
     truncated: bool
     problems: list[str] = field(default_factory=list)
+    final: str | None = None
+    """What the model said last to whom it answers; None where it did not get so far."""
 
     @property
     def final_text(self) -> str:
-        """Where to look for the final answer: the last assistant message, its thought where it says nothing."""
+        """Where to look for the final answer: the final message, else the last that the assistant said or thought."""
+        if self.final is not None:
+            return self.final
         for message in reversed(self.messages):
             if message.role == "assistant":
                 return message.content or message.reasoning_content or ""
         return ""
+
+
+class TurnEnd(Protocol):
+    """Watches the tokens of one turn as they arrive, for an end that no stop token marks."""
+
+    def feed(self, token_ids: list[int]) -> int | None:
+        """How many of the new tokens belong to the turn if it ends among them, else None."""
+        ...
 
 
 class Dialect(Protocol):
@@ -67,17 +79,17 @@ class Dialect(Protocol):
         """Read the tokens generated since the prompt or the last tool output."""
         ...
 
-    def end_of_turn(self, token_ids: list[int], *, start: int, n_new: int) -> int | None:
-        """Where in `token_ids` the turn that began at `start` ends without a stop token; None while it goes on.
-
-        The last `n_new` tokens were not looked at before. A dialect whose calls end in a control token says None.
-        """
+    def turn_end(self) -> TurnEnd | None:
+        """Something that watches one turn for its end; None where a stop token ends every turn."""
         ...
 
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         """Tokens that show a result to the model and open its next turn; says so when no call is left."""
         ...
 
-    def parse(self, token_ids: list[int]) -> Parsed:
-        """Messages of a whole trace, prompt included; never raises on what a model may write."""
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
+        """Messages of a whole trace, prompt included; never raises on what a model may write.
+
+        `mask` tells who wrote each token (`Origin`). Without it, what looks like the output of a tool is one.
+        """
         ...

@@ -154,6 +154,8 @@ class _Sample:
         if room.tokens <= 0 or not self.budget.seconds_left:
             return room.reason if room.tokens <= 0 else "wall_time"
         repetition = Repetition(self.draw.sampling.repetition_tokens)
+        # without calls, code is only something that the model shows
+        turn_end = self.dialect.turn_end() if self.budget.max_calls else None
         stream = self.engine.generate(list(progress.token_ids), self._sampling(room), affinity=str(self.draw.key))
         heard = self.clock()
         async with aclosing(stream) as chunks:
@@ -162,27 +164,21 @@ class _Sample:
                 if not chunk.waiting:  # for a place, a prefill, another replica
                     self.budget.spend(now - heard)
                 heard = now
-                n_before, n_new = len(progress.token_ids), len(chunk.token_ids)
+                n_before = len(progress.token_ids)
                 progress.extend(chunk.token_ids, Origin.GENERATED)
-                n_turn = self._end_of_turn(start, n_new)
+                n_turn = turn_end.feed(chunk.token_ids) if turn_end is not None else None
                 n_loop = repetition.feed(chunk.token_ids)
-                if n_loop is not None and (n_turn is None or n_before + n_loop <= n_turn):
+                if n_loop is not None and (n_turn is None or n_loop <= n_turn):
                     progress.truncate(n_before + n_loop)
                     return "repetition"
                 if n_turn is not None:
-                    progress.truncate(n_turn)
+                    progress.truncate(n_before + n_turn)
                     return "stop"
                 if chunk.finish_reason is not None:
                     return room.reason if chunk.finish_reason == "length" else "stop"
                 if not self.budget.seconds_left:
                     return "wall_time"
         raise EngineUnavailable("the stream ended without a finish reason")
-
-    def _end_of_turn(self, start: int, n_new: int) -> int | None:
-        """Where text alone says that a call is complete. Without calls, code is only something that the model shows."""
-        if not self.budget.max_calls:
-            return None
-        return self.dialect.end_of_turn(self.progress.token_ids, start=start, n_new=n_new)
 
     def _sampling(self, room: Room) -> SamplingParams:
         """Sampling of what comes next. The seed moves with the position, or every turn would throw the same dice."""
@@ -217,7 +213,7 @@ def _begin(draw: Draw, resume: Progress | None) -> Progress:
 
 
 def _trace(draw: Draw, progress: Progress, reason: str, dialect: Dialect, identity: ModelIdentity) -> Trace:
-    parsed = dialect.parse(progress.token_ids)
+    parsed = dialect.parse(progress.token_ids, progress.mask)
     return Trace(
         problem_id=draw.key.problem_id,
         mode=draw.key.mode,

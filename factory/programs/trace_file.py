@@ -14,7 +14,7 @@ from factory.arrow import to_dict
 from factory.dialects.fenced import Fenced
 from factory.dialects.fenced_text import fenced, segments
 from factory.dialects.harmony import Harmony
-from factory.dialects.harmony_message import CONTROL_TOKENS
+from factory.dialects.harmony_message import CONTROL_TOKENS, END_OF_TEXT
 from factory.dialects.protocol import Parsed
 from factory.dialects.tokenizer import ByteTokenizer, encode_markup
 from factory.errors import FactoryError
@@ -48,7 +48,7 @@ Reader = Callable[[str], tuple[Parsed, bool]]
 
 def read_harmony(text: str) -> tuple[Parsed, bool]:
     """A harmony transcript, and whether its messages joined again are the same text."""
-    tokenizer = ByteTokenizer(CONTROL_TOKENS)
+    tokenizer = ByteTokenizer([*CONTROL_TOKENS, END_OF_TEXT])
     dialect = Harmony(tokenizer)
     ids = encode_markup(tokenizer, text)
     again = dialect.tokens.join(dialect.tokens.split(ids))

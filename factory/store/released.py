@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from factory.arrow import schema, to_dict
-from factory.records import Annotation, Judgement, Mode, Problem, Regime, Trace, Verdict
+from factory.records import PYTHON_TOOL, Annotation, Judgement, Mode, Problem, Regime, Trace, Verdict
 
-TOOL_NAME = "stateful_python_code_exec"
 REGIMES = [f"reason_{mode}_{tool}" for mode in Mode for tool in ("with_tool", "no_tool")]
 _NAMESPACE = uuid.UUID("7a3a4a52-0c0b-5d0e-9e3b-4a7c1c6f2d10")  # any fixed one: a trace's uuid follows from its uid
 
@@ -96,7 +95,7 @@ REPETITIVE += ["engine", "model", "model_revision", "dialect", "prompt_fingerpri
 _PYTHON_TOOL = {
     "type": "function",
     "function": {
-        "name": TOOL_NAME,
+        "name": PYTHON_TOOL,
         "description": "Run Python code in a session that keeps its state from call to call.",
         "parameters": {
             "type": "object",

@@ -62,13 +62,13 @@ class Plain:
         self._calls_left -= 1
         return Turn(code="wait") if self._calls_left >= 0 else Turn()
 
-    def end_of_turn(self, token_ids: list[int], *, start: int, n_new: int) -> int | None:
+    def turn_end(self) -> None:
         return None
 
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         return self._output
 
-    def parse(self, token_ids: list[int]) -> Parsed:
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
         return Parsed(messages=[], n_python_calls=0, n_tool_outputs=0, truncated=False)
 
 

@@ -135,24 +135,25 @@ def test_an_empty_block_is_malformed():
     assert "no code" in CHAT.turn(CHAT.tokenizer.encode("```python\n\n```\n")).malformed
 
 
+def end_of_turn(fences, text, size):
+    """What a turn keeps of `text`, which arrives `size` tokens at a time; None if it does not end."""
+    generated, watched = fences.tokenizer.encode(text), fences.turn_end()
+    for start in range(0, len(generated), size):
+        kept = watched.feed(generated[start : start + size])
+        if kept is not None:
+            return fences.tokenizer.decode(generated[: start + kept])
+    return None
+
+
 @BOTH
 @pytest.mark.parametrize("size", [1, 3, 50])
 def test_the_turn_ends_at_the_closing_fence_for_every_chunk_size(fences, size):
-    prompt = fences.prompt("q", mode=None, tool=False)
-    generated = fences.tokenizer.encode(CALL + "```output\n5\n```\n")
-    ids, end = list(prompt), None
-    for start in range(0, len(generated), size):
-        ids += generated[start : start + size]
-        end = fences.end_of_turn(ids, start=len(prompt), n_new=len(generated[start : start + size]))
-        if end is not None:
-            break
-    assert fences.tokenizer.decode(ids[len(prompt) : end]) == CALL.removesuffix("\n")
+    assert end_of_turn(fences, CALL + "```output\n5\n```\n", size) == CALL.removesuffix("\n")
 
 
 @BOTH
 def test_an_open_block_ends_no_turn(fences):
-    ids = fences.tokenizer.encode("```python\nprint('```')\n# ```\n")
-    assert fences.end_of_turn(ids, start=0, n_new=len(ids)) is None
+    assert end_of_turn(fences, "```python\nprint('```')\n# ```\n", 7) is None
 
 
 # --- results
@@ -212,7 +213,7 @@ def test_any_ids_at_all_are_parsed(ids, text):
     for tokens in (ids, CHAT.tokenizer.encode(text)):
         CHAT.parse(tokens)
         CHAT.turn(tokens)
-        CHAT.end_of_turn(tokens, start=0, n_new=min(5, len(tokens)))
+        CHAT.turn_end().feed(tokens)
     PLAIN.parse([i for i in ids if i < 258])
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.dialects.harmony import Harmony
-from factory.dialects.harmony_message import CONTROL_TOKENS, Header
+from factory.dialects.harmony_header import Header, read_header
+from factory.dialects.harmony_message import CONTROL_TOKENS
 from factory.dialects.tokenizer import ByteTokenizer, HfTokenizer, encode_markup
 from factory.errors import FactoryError
 from factory.records import Mode, ToolCall
@@ -274,7 +275,8 @@ def test_anything_made_of_the_formats_own_pieces_is_parsed_and_joined_again(text
     ],
 )
 def test_headers(header, expected):
-    assert HARMONY.tokens.read_header(ids(header)) == expected
+    (message,) = HARMONY.tokens.split(ids(f"<|start|>{header}<|message|>"))
+    assert read_header(HARMONY.tokens, message) == expected
 
 
 # --- real token ids
@@ -303,7 +305,7 @@ def test_real_token_ids_are_cut_into_messages(shared_data):
             recorded = [int(word) for word in row["harmony_text"].split()]
             messages = tokens.split(recorded)
             assert tokens.join(messages) == recorded
-            read[row["id"]] = [tokens.read_header(m.header) for m in messages]
+            read[row["id"]] = [read_header(tokens, m) for m in messages]
     response, call = read.values()
     assert response == [Header("", None, "analysis"), Header("assistant", None, "final")]
     assert call == [Header("", None, "analysis"), Header("assistant", "??", "analysis", "code")]
