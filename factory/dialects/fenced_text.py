@@ -16,11 +16,13 @@ from factory.dialects.fenced_block import Block, CodeBlock, FencedBlock, Kind, T
 _KINDS: dict[str, Kind] = {"python": "code", "python3": "code", "py": "code", "output": "output", "system": "note"}
 _TAGS: dict[str, Literal["call", "output"]] = {"<tool_call>": "call", "<tool_response>": "output"}
 _TAG = re.compile("|".join(_TAGS))
+_MAY_OPEN = re.compile(rf"```|{_TAG.pattern}")
 _LABEL = re.compile(r"[ \t]*([A-Za-z0-9_+.-]+)[ \t\r]*\n?")
 _ONE_LINE_OUTPUT = re.compile(r"[ \t]*(`{3,})[ \t]*output[ \t]+(?=\S)")
-_TAG_AT_START = re.compile(rf"[ \t]*(?:{_TAG.pattern})\Z")
 _BEFORE_INSIDE = re.compile(r"[ \t]*(?:[{<]|\s*\Z)")  # arguments, or a line of its own
 _END_OF_FENCE = re.compile(r"`*\s*\Z")
+_LINE_END = re.compile("\n|</tool_call>|</tool_response>")  # a closing tag ends a line, so that no call has to wait
+_LONGEST_END = len("</tool_response>") - 1
 _QUOTES = ("`", '"', "'")
 
 
@@ -62,15 +64,18 @@ class Scanner:
         self._only_blanks = True  # ... and whether there is no word in it
         self._line: list[str] = []  # what has come of a line that is read when it is complete
         self._block: Block | None = None
-        self._unclosed: set[str] = set()  # tags that the rest of the line does not close
+        self._tail = ""  # what may be the beginning of a line's end
         self._behind: int | None = None  # length of the fence that the line goes on behind; None at its start
 
     def feed(self, text: str) -> None:
-        start = 0
-        while start < len(text):
-            stop = text.find("\n", start) + 1 or len(text)
-            self._take(text[start:stop])
-            start = stop
+        seam = self._tail + text
+        start, line = len(self._tail), 0  # of what is new, and of the line that it goes on
+        for end in _LINE_END.finditer(seam):
+            self._take(seam[start : end.end()], is_line=True)
+            start = line = end.end()
+        if start < len(seam):
+            self._take(seam[start:], is_line=False)
+        self._tail = seam[max(line, len(seam) - _LONGEST_END) :]
 
     def finish(self) -> list[Segment]:
         """Everything, in order. The scanner takes no more text."""
@@ -81,20 +86,19 @@ class Scanner:
         self._flush()
         return self._found
 
-    def _take(self, piece: str) -> None:
-        """A piece of text with at most one line end, its last character. Most blocks may end inside a line."""
+    def _take(self, piece: str, *, is_line: bool) -> None:
+        """Take a line, or more of one. Most blocks may end inside a line."""
         start = 0
         if self._block is not None and not self._block.by_line:
             start = self._read_block(piece, 0)
         if start < len(piece):
             self._line.append(piece[start:])
-            if piece.endswith("\n"):
+            if is_line:
                 self._read_line()
 
     def _read_line(self) -> None:
         line, start = "".join(self._line), 0
         self._line.clear()
-        self._unclosed.clear()
         while start < len(line):
             start = self._read_words(line, start) if self._block is None else self._read_block(line, start)
 
@@ -120,8 +124,7 @@ class Scanner:
         if behind is not None and self._only_blanks and self._found and _END_OF_FENCE.match(line, start):
             self._found[-1] = replace(self._found[-1], raw=self._found[-1].raw + line[start:])
             return len(line)
-        is_quoted = start == 0 and line.lstrip().startswith(">")
-        opening = None if is_quoted else self._tag(line, start) or self._fence(line, start, behind)
+        opening = self._opening(line, start, behind)
         if opening is None:
             self._say(line[start:])
             return len(line)
@@ -129,21 +132,22 @@ class Scanner:
         self._block = opening.block
         return opening.end
 
+    def _opening(self, line: str, start: int, behind: int | None) -> _Opening | None:
+        if behind is None and not _MAY_OPEN.search(line, start):
+            return None
+        is_quoted = start == 0 and line.lstrip().startswith(">")
+        return None if is_quoted else self._tag(line, start) or self._fence(line, start, behind)
+
     def _tag(self, line: str, start: int) -> _Opening | None:
         """The first tag that opens a block: alone at the start or end of a line, before arguments, or closed on it."""
+        first_word = len(line) - len(line[start:].lstrip())
         for tag in _TAG.finditer(line, start):
             before = line[tag.start() - 1 : tag.start()]
             block = TaggedBlock(_TAGS[tag[0]], tag[0])
-            is_alone = _TAG_AT_START.match(line, start, tag.end()) or _BEFORE_INSIDE.match(line, tag.end())
-            if before not in _QUOTES and (is_alone or self._closes(block, line, tag.end())):
+            is_alone = tag.start() == first_word or _BEFORE_INSIDE.match(line, tag.end())
+            if before not in _QUOTES and (is_alone or line.endswith(block.closing)):
                 return _Opening(block, tag.start(), tag.end())
         return None
-
-    def _closes(self, block: TaggedBlock, line: str, start: int) -> bool:
-        if block.opening in self._unclosed or line.find(block.closing, start) < 0:
-            self._unclosed.add(block.opening)
-            return False
-        return True
 
     def _fence(self, line: str, start: int, behind: int | None) -> _Opening | None:
         """The fence that ends a line and opens a block. Python may begin behind words, its output behind Python."""

@@ -107,12 +107,16 @@ class _Reader:
         header = self.header
         if word.startswith(_TO):
             header.recipient = word.removeprefix(_TO) or header.recipient
+            self.expects_type = False
         elif self.expects_channel and (word in CHANNELS or (self._opened and self._has_channel_mark)):
             header.channel, self.expects_channel = header.channel or word, False
-        elif header.content_type is None and (
-            self.expects_type or (word in _TYPES and (self._opened or header.recipient is not None))
-        ):
+        elif header.content_type is None and self._is_type(word):
             header.content_type = word
         else:
             return False
         return True
+
+    def _is_type(self, word: str) -> bool:
+        if self.expects_type and self._opened:
+            return True
+        return word in _TYPES and (self.expects_type or self._opened or self.header.recipient is not None)

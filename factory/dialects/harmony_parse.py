@@ -160,6 +160,7 @@ class _Reader:
 
     def _read_call(self, item: _Item) -> None:
         call = _call(item)
+        self._note_name(item.header)
         self._n_calls += 1
         self.n_python_calls += call.is_python
         self._recipients.add(item.header.recipient or "")
@@ -186,8 +187,7 @@ class _Reader:
 
     def _read_words(self, item: _Item) -> None:
         header, text = item.header, _whole(item)
-        if header.role not in ("", ASSISTANT):
-            self.problems.append(f"a message in the name of {header.role!r} is read as the assistant's own")
+        self._note_name(header)
         if item.message.end == self.tokens.call:
             self.problems.append("<|call|> closes a message that calls nothing")
         if header.channel == "analysis" or header.recipient is not None:
@@ -201,6 +201,10 @@ class _Reader:
         if self._spoken:
             self._flush()
         self._thought.append(text)
+
+    def _note_name(self, header: Header) -> None:
+        if header.role not in ("", ASSISTANT):
+            self.problems.append(f"a message in the name of {header.role!r} is read as the assistant's own")
 
     def _note_problems(self, item: _Item) -> None:
         message, header = item.message, item.header
