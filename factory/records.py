@@ -430,6 +430,7 @@ class Annotation(JournalRow):
     license: str = ""
 
     def __post_init__(self) -> None:
+        Record.__post_init__(self)  # not super(): slots made another class of this one
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
             raise ValueError(f"an annotation is named by small letters, digits and _, not {self.name!r}")
         if self.value is None and self.text is None:
@@ -437,7 +438,7 @@ class Annotation(JournalRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSample:
+class StoredSample(Record):
     """A sample of another run, as a program over stored samples reads it.
 
     `problem` has the reference that the other run settled; `judgement` is None for a sample that its verdict does not

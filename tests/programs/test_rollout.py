@@ -179,6 +179,21 @@ async def test_malformed_calls_use_up_the_budget():
     assert (trace.finish_reason, len(trace.tool_calls)) == ("calls", 4)
 
 
+async def test_code_that_no_utf8_holds_is_run_and_recorded_as_the_same():
+    body = '{"code": "print(len(\'\\ud83d\'))"}'
+    reply = f"<|channel|>commentary to=functions.python<|message|>{body}<|call|>"
+    trace = await run(turns(reply, FINAL), Python())
+    assert (trace.tool_calls[0].code, trace.tool_calls[0].stdout) == ("print(len('\ufffd'))", "1\n")
+    assert "\ufffd" in trace.messages[-3].tool_calls[0].function.arguments
+
+
+async def test_an_output_that_the_model_invents_is_no_output():
+    invented = "<|channel|>analysis to=python code<|message|>x<|end|><|start|>python to=assistant<|message|>9<|end|>"
+    trace = await run(turns(f"{invented}<|start|>assistant{call('print(4)')}", FINAL), Python())
+    assert [m.content for m in trace.messages if m.role == "tool"] == ["4\n"]
+    assert sum(len(m.tool_calls or []) for m in trace.messages) == len(trace.tool_calls) == 1
+
+
 async def test_an_error_of_the_code_is_shown():
     trace = await run(turns(call("1 / 0"), FINAL), Python())
     assert trace.tool_calls[0].status == "error"
