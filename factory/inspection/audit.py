@@ -151,7 +151,7 @@ class _Rows:
             self._row(row, mask, n, shard)
             priority = hash_of(row["uid"])
             if self._answers.wants(priority):
-                self._answers.add(priority, row | _values(table, position, "messages", "token_ids"))
+                self._answers.add(priority, row | _values(table, position, "messages", "token_ids", "mask"))
             if row["with_tool"] and self._cells.wants(priority):
                 self._cells.add(priority, row | _values(table, position, "tool_call_records"))
 

@@ -34,6 +34,8 @@ def reread(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[s
 
 def difference(row: dict[str, Any], chat: Dialect, prompt_name: str) -> str:
     """The first thing in which a published row and its tokens differ, in words; empty where they agree."""
+    if len(row["mask"]) != len(row["token_ids"]):
+        return "the mask is not as long as the tokens"
     parsed = chat.parse(row["token_ids"], row["mask"])
     said = [to_dict(message) for message in parsed.messages if message.role in RELEASED_ROLES]
     key = key_of(row)
