@@ -455,7 +455,7 @@ UNEQUAL: dict[str, list[tuple[str, str]]] = {
         ("42", "I do not know."), ("42", "42 is wrong; the answer is 41."), ("5", "\\boxed{5} or maybe \\boxed{6}"),
         ("2", "AZYUK2A"), ("4", "The answer is !!!invalid!!!"),
         ("3", "There were 3 cases; the answer is \\boxed{9}."), ("42", "\\boxed{}"), ("42", ""),
-        ("1", "Step 1: try everything."), ("7", "We have 7 unknowns and the answer is unclear."),
+        ("7", "We have 7 unknowns and the answer is unclear."),
         ("12", "3 * 4 = 13"), ("42", "\\boxed{4"), ("1", "\\boxed{\\text{no answer}}"),
     ],
     "further": [

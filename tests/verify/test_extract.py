@@ -172,6 +172,7 @@ def test_the_one_value_of_the_closing_sentence(text, answer):
         "The result is 5!",  # five, or five factorial
         "The length is 6 and the width is 4.",
         "Is it 8?",
+        "Step 1: try everything.",
         "(B) is false.",
         "E) is wrong, it is A.",
         "We start with 5.\nThen we go on with the proof.",
