@@ -16,6 +16,7 @@ from factory import recipe, settings
 from factory.errors import FactoryError
 from factory.records import ToolCall
 from factory.sandbox.local import LocalSandbox
+from factory.sandbox.protocol import StateLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +112,16 @@ async def _answers(rows: Iterator[Row], config: recipe.Sandbox) -> AsyncGenerato
 async def _answer(sandbox: LocalSandbox, row: Row) -> str:
     if row.error:
         return json.dumps({"id": row.id, "error": row.error})
-    session = await sandbox.open(seed=0, trace=str(row.id))
+    results: list[dict[str, Any]] = []
     try:
-        results = [_result(await session.run(cell, row.timeout_s)) for cell in row.cells]
-    finally:
-        await session.close()
+        session = await sandbox.open(seed=0, trace=str(row.id))
+        try:
+            for cell in row.cells:
+                results.append(_result(await session.run(cell, row.timeout_s)))
+        finally:
+            await session.close()
+    except StateLost as error:
+        return json.dumps({"id": row.id, "results": results, "error": str(error)})
     return json.dumps({"id": row.id, "results": results})
 
 

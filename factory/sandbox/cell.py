@@ -1,7 +1,7 @@
 """Run one cell in a session's process, and be the judge of how it went.
 
 The process is untrusted, so what decides is what happens here: this clock, these pipes, this exit status. A cell can
-lie about nothing but its own success.
+lie about nothing but its own success and what later cells of its session print and answer (docs/sandbox.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from factory.records import CellStatus
 from factory.sandbox import frames, scratch
+from factory.sandbox.inside.processes import MAX_THREADS
 from factory.sandbox.inside.repl import INTERRUPT
+from factory.sandbox.inside.session import BROKEN
 from factory.sandbox.output import Output
 from factory.sandbox.process import EXIT_S, Process
 
@@ -25,6 +27,10 @@ PATIENCE = 3
 but no cell takes more than this many times its limit."""
 FLOOD_BYTES = 256 << 20
 """A cell that prints more than this is killed."""
+_TRACE_CHARS = 5000
+"""More than the runner's own tracebacks have; what is longer is not one of them."""
+_NO_HANDLER = "a timer of the code's own went off while no handler was set"
+_TIMERS = dict.fromkeys((int(signal.SIGALRM), int(signal.SIGVTALRM), int(signal.SIGPROF)), _NO_HANDLER)
 _REPEAT_S = 0.25
 _WATCH_S = 0.1
 _CHUNK = 1 << 18
@@ -57,6 +63,7 @@ class CellRun:
     def __init__(self, process: Process, number: int, bounds: Bounds) -> None:
         self._process = process
         self._number = number
+        self._key = os.urandom(8).hex()
         self._bounds = bounds
         self._loop = asyncio.get_running_loop()
         self._reply: asyncio.Future[dict[str, str] | None] = self._loop.create_future()
@@ -84,7 +91,8 @@ class CellRun:
             process.signal(signal.SIGSTOP)  # nothing runs on after the cell
             seconds = time.monotonic() - self._started
             self._drain()
-            self._check_scratch(None)
+            process.unwatched_s += seconds
+            self._check_resources(thorough=process.unwatched_s > _WATCH_S)
         finally:
             for timer in self._timers.values():
                 timer.cancel()
@@ -95,15 +103,16 @@ class CellRun:
         return self._answered(reply, seconds)
 
     async def _send(self, code: str) -> None:
+        request = {"n": self._number, "code": code, "key": self._key}
         try:
-            await self._loop.sock_sendall(self._process.data, frames.pack({"n": self._number, "code": code}))
+            await self._loop.sock_sendall(self._process.data, frames.pack(request))
         except OSError:
             self._finish(None)
 
     def _answered(self, reply: dict[str, str], seconds: float) -> Outcome:
         status: CellStatus = reply["status"]  # type: ignore[assignment]  # checked in _on_data
-        notes = reply["trace"]
-        if self._interrupted or status == "timeout":
+        notes = reply["trace"][:_TRACE_CHARS]
+        if self._interrupted:
             status = "timeout"
             notes += f"Timeout: stopped after {self._bounds.timeout_s:g} s. Variables are kept.\n"
         return Outcome(status, self._out.text(), self._stderr(notes), False, seconds)
@@ -127,7 +136,10 @@ class CellRun:
         if code is None:
             return "killed", "its process was killed from outside"
         if code < 0:
-            return "killed", f"its process died of {_signal_name(-code)}"
+            of_a_timer = f" ({_TIMERS[-code]})" if -code in _TIMERS else ""
+            return "killed", f"its process died of {_signal_name(-code)}{of_a_timer}"
+        if code == BROKEN:
+            return "killed", "the code broke what the interpreter itself needs"
         return "killed", f"its process exited with status {code}"
 
     def _stderr(self, notes: str) -> str:
@@ -151,8 +163,10 @@ class CellRun:
         if message is not None:
             if self._frames:
                 self._forged("it sent more than its answer")
-            elif _is_reply(message, self._number):
+            elif _is_reply(message, self._key):
                 self._finish({"status": message["status"], "trace": message["trace"]})
+            elif isinstance(message.get("broken"), str):
+                self._forged(f"the code broke what the interpreter itself needs: {message['broken'][:_TRACE_CHARS]}")
             else:
                 self._forged("it sent a message that is not its answer")
         elif not part:
@@ -218,17 +232,23 @@ class CellRun:
         self._kill("timeout", f"it did not stop after {self._bounds.timeout_s:g} s")
 
     def _watch(self) -> None:
-        if self._check_scratch(self._process.pid):
+        self._check_resources(thorough=True)
+        if self._killed is None:
             self._later("watch", _WATCH_S, self._watch)
 
-    def _check_scratch(self, pid: int | None) -> bool:
-        """Whether the folder is within its bounds; kills the process where it is not."""
-        size, entries = scratch.usage(self._process.folder, pid)
-        if size > self._bounds.scratch_mb << 20:
+    def _check_resources(self, *, thorough: bool) -> None:
+        """Kill the process where it is out of bounds. `thorough`: look where it takes a millisecond to look, too."""
+        process, limit = self._process, self._bounds.scratch_mb << 20
+        size, entries = scratch.usage(process.folder)
+        if thorough:
+            process.unwatched_s = 0.0
+            size += scratch.deleted(process.folder, process.pid, limit)
+            if process.threads() > 2 * MAX_THREADS:  # not by Python's means, which stop before
+                self._kill("killed", f"it started more than {MAX_THREADS} threads")
+        if size > limit:
             self._kill("disk", f"it wrote more than {self._bounds.scratch_mb} MiB to its scratch folder")
         elif entries > scratch.MAX_ENTRIES:
             self._kill("disk", f"it made more than {scratch.MAX_ENTRIES} files in its scratch folder")
-        return self._killed is None
 
     def _forged(self, why: str) -> None:
         """The end of a session whose word means nothing; a cell whose time was up stays one."""
@@ -252,6 +272,6 @@ def _signal_name(number: int) -> str:
     return next((known.name for known in signal.Signals if known == number), f"signal {number}")
 
 
-def _is_reply(message: dict[str, object], number: int) -> bool:
-    statuses = ("ok", "error", "timeout", "memory", "disk")
-    return message.get("n") == number and message.get("status") in statuses and isinstance(message.get("trace"), str)
+def _is_reply(message: dict[str, object], key: str) -> bool:
+    statuses = ("ok", "error", "memory", "disk")
+    return message.get("key") == key and message.get("status") in statuses and isinstance(message.get("trace"), str)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -19,10 +20,14 @@ from typing import Any
 from factory.errors import FactoryError
 from factory.sandbox import scratch
 from factory.sandbox.inside.privileges import LAYERS, Limits
-from factory.sandbox.process import Process
+from factory.sandbox.process import Process, Unconfined
 
 START_S = 300.0
 OPEN_S = 60.0
+PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ETOOMANYREFS, errno.ENOSPC)
+"""Errors of a machine that is full now and may have room later."""
+_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
+"""Between tries to open a session that the machine refuses."""
 _PROJECT = str(Path(__file__).resolve().parents[2])
 _BOOT = """import sys; sys.path.insert(0, sys.argv.pop(1))
 from factory.sandbox.inside import hooks; hooks.refuse()
@@ -47,6 +52,10 @@ _ENVIRONMENT = {
 
 class ZygoteDied(Exception):
     """The zygote ended while it was needed."""
+
+
+class Refused(Exception):
+    """The machine has no process, memory or descriptor to spare for one more session, after several tries."""
 
 
 class Zygote:
@@ -94,31 +103,18 @@ class Zygote:
     async def start(self) -> None:
         """Start the process and wait until it is loaded.
 
-        Raises `ZygoteDied` where something killed it meanwhile, and `FactoryError` where it can't start.
+        Raises `ZygoteDied` where something killed it meanwhile, `Refused` where the machine has no room for it, and
+        `FactoryError` where it can't start.
         """
-        self._loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        self._control = ours
-        self._ready = self._loop.create_future()
-        command = [sys.executable, "-s", "-P", "-c", _BOOT, _PROJECT, str(theirs.fileno()), json.dumps(self._options)]
-        log = os.open(f"{self._root.path}/zygote.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with contextlib.closing(theirs):
-            self._child = subprocess.Popen(  # noqa: ASYNC220 (a few milliseconds, once)
-                command,
-                env=_ENVIRONMENT | {"HOME": self._root.path, "TMPDIR": self._root.path},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        os.close(log)
-        self.alive = True
-        self._loop.add_reader(ours, self._hear)
         try:
-            await asyncio.wait_for(self._ready, START_S)
+            ready = self._spawn()
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            raise Refused(f"the sandbox's Python process could not be started: {error}") from None
+
+        try:
+            await asyncio.wait_for(ready, START_S)
         except (TimeoutError, ZygoteDied) as error:
             self.close()
             words = str(error) or self._last_words()
@@ -130,6 +126,31 @@ class Zygote:
                 remedy=f"run `{sys.executable} -c 'import numpy, scipy, sympy'` and mend what it says",
             ) from None
 
+    def _spawn(self) -> asyncio.Future[None]:
+        """Start the process; what it says first, once it is loaded. Takes a few milliseconds."""
+        self._loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-s", "-P", "-c", _BOOT, _PROJECT, str(theirs.fileno()), json.dumps(self._options)]
+        with contextlib.ExitStack() as undo, theirs, open(f"{self._root.path}/zygote.log", "wb") as log:
+            undo.enter_context(ours)
+            self._child = subprocess.Popen(
+                command,
+                env=_ENVIRONMENT | {"HOME": self._root.path, "TMPDIR": self._root.path},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+            undo.pop_all()
+        ours.setblocking(False)
+        self._control = ours
+        self._ready = self._loop.create_future()
+        self.alive = True
+        self._loop.add_reader(ours, self._hear)
+        return self._ready
+
     def plant(self, name: str, text: str) -> str:
         """Put a file beside the sessions' folders, where none of them may reach it; its path."""
         folder = Path(self._root.path, name)
@@ -139,28 +160,47 @@ class Zygote:
         return str(file)
 
     async def open(self, seed: int) -> Process:
-        """Fork a session and wait until it is confined.
+        """Fork a session and wait until it is confined; where the machine has no room for it, try again for a while.
 
-        Raises `ZygoteDied`, or `FactoryError` where a layer of isolation can't be put on.
+        Raises `ZygoteDied`, `Refused`, or `FactoryError` where a layer of isolation can't be put on.
         """
+        for pause_s in _PAUSES_S:
+            try:
+                return await self._open(seed)
+            except Refused:
+                await asyncio.sleep(pause_s)
+        return await self._open(seed)
+
+    async def _open(self, seed: int) -> Process:
         async with self._slots:
             if not self.alive:
                 raise ZygoteDied
             self._orders = number = self._orders + 1
-            process, answer = self._order(number, seed)
+            try:
+                process, answer = self._order(number, seed)
+            except OSError as error:
+                if error.errno in PASSING:
+                    raise Refused(f"a session's files could not be opened: {error}") from None
+                raise FactoryError(
+                    "no new sandbox session", why=str(error), remedy="check the disk of TMPDIR"
+                ) from None
             try:
                 await asyncio.wait_for(answer, OPEN_S)
-                fatal = await process.confined()
+                await process.confined()
             except TimeoutError:
                 self.close()
                 process.abandon()
                 raise ZygoteDied from None
+            except Unconfined as error:
+                await process.end()
+                if error.passing:
+                    raise Refused(str(error)) from None
+                raise FactoryError(
+                    "a sandbox session could not be confined", why=str(error), remedy="run `factory doctor`"
+                ) from None
             except BaseException:
                 process.abandon()
                 raise
-        if fatal:
-            await process.end()
-            raise FactoryError("a sandbox session could not be confined", why=fatal, remedy="run `factory doctor`")
         return process
 
     def close(self) -> None:
@@ -183,21 +223,27 @@ class Zygote:
             self._ready.set_exception(ZygoteDied())
 
     def _order(self, number: int, seed: int) -> tuple[Process, asyncio.Future[None]]:
-        folder = self._root.folder()
-        data, their_data = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        (out, their_out), (err, their_err) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        process = Process(data, out, err, folder)
+        """Ask for a session; raises `OSError` where its files can't be opened or sent."""
+        with contextlib.ExitStack() as undo, contextlib.ExitStack() as sent:
+            folder = self._root.folder()
+            undo.callback(scratch.remove, folder)
+            data, their_data = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            undo.enter_context(data)
+            sent.enter_context(their_data)
+            (out, their_out) = _pipe(undo, sent)
+            (err, their_err) = _pipe(undo, sent)
+            order = json.dumps({"id": number, "seed": seed, "scratch": folder}).encode()
+            fds = [their_data.fileno(), their_out, their_err]
+            try:
+                socket.send_fds(self._control, [order], fds)
+            except OSError as error:
+                if error.errno in PASSING:
+                    raise
+                raise ZygoteDied from None
+            process = Process(data, out, err, folder)
+            undo.pop_all()
         answer: asyncio.Future[None] = self._loop.create_future()
         self._waiting[number] = process, answer
-        order = json.dumps({"id": number, "seed": seed, "scratch": folder}).encode()
-        try:
-            socket.send_fds(self._control, [order], [their_data.fileno(), their_out, their_err])
-        except OSError:
-            answer.set_exception(ZygoteDied())
-        finally:
-            their_data.close()
-            os.close(their_out)
-            os.close(their_err)
         return process, answer
 
     def _hear(self) -> None:
@@ -223,9 +269,10 @@ class Zygote:
             if not answer.done():
                 answer.set_result(None)
         elif "refused" in message:
-            _, answer = self._waiting.pop(message["refused"])
+            process, answer = self._waiting.pop(message["refused"])
+            process.on_exit(None)
             if not answer.done():
-                answer.set_exception(FactoryError("no new sandbox session", why=message["why"]))
+                answer.set_exception(Refused(f"the session could not be forked: {message['why']}"))
         elif "exited" in message:
             gone = self._live.pop(message["exited"], None)
             if gone is not None:
@@ -242,3 +289,11 @@ class Zygote:
         except OSError:
             return ""
         return lines[-1] if lines else ""
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe whose ends each stack closes."""
+    ends = os.pipe2(os.O_CLOEXEC)
+    reader.callback(os.close, ends[0])
+    writer.callback(os.close, ends[1])
+    return ends

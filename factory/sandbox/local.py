@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import resource
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from factory.records import ToolCall
 from factory.sandbox import canary, scratch
 from factory.sandbox.cell import Bounds, CellRun
 from factory.sandbox.inside.privileges import LAYERS, Limits
-from factory.sandbox.launcher import Zygote, ZygoteDied
+from factory.sandbox.launcher import Refused, Zygote, ZygoteDied
 from factory.sandbox.process import Process
 from factory.sandbox.protocol import StateLost
 from factory.sandbox.slots import Load, Slots
@@ -26,6 +27,8 @@ from factory.sandbox.slots import Load, Slots
 RECYCLE_AFTER = 50_000
 """Sessions forked from one zygote before a fresh one takes over."""
 _ATTEMPTS = 3
+
+log = logging.getLogger(__name__)
 
 
 class LocalSandbox:
@@ -52,7 +55,12 @@ class LocalSandbox:
 
     async def start(self) -> None:
         """Start the zygote and probe its isolation. Raises `FactoryError` where an effect is missing and unclaimed."""
-        await self._ready_zygote()
+        try:
+            await self._ready_zygote()
+        except Refused as error:
+            raise FactoryError(
+                "the sandbox cannot start", why=str(error), remedy="give the machine more processes, memory or disk"
+            ) from None
 
     async def open(self, *, seed: int = 0, trace: str = "") -> LocalSession:
         """A fresh session whose random state follows from `seed`."""
@@ -85,13 +93,19 @@ class LocalSandbox:
         await self.close()
 
     async def fork(self, seed: int) -> Process:
-        """A fresh process; a zygote that has died is replaced. Raises `StateLost` once the sandbox is closed."""
+        """A fresh process; a zygote that has died is replaced.
+
+        Raises `StateLost` once the sandbox is closed, and where the machine has no room for one more process.
+        """
         for _ in range(_ATTEMPTS):
-            zygote = await self._ready_zygote()
             try:
+                zygote = await self._ready_zygote()
                 return await zygote.open(seed)
             except ZygoteDied:
                 continue
+            except Refused as error:
+                log.warning("no new sandbox session: %s", error)
+                raise StateLost(f"no new session: {error}") from None
         raise _dies_again_and_again()
 
     def forget(self, session: LocalSession) -> None:
@@ -114,6 +128,7 @@ class LocalSandbox:
                 return zygote
             if zygote is not None:
                 self._retired.append(zygote)
+                self._zygote = None
             self._zygote = await self._new_zygote()
             return self._zygote
 
@@ -148,8 +163,8 @@ class LocalSession:
     """One trace's interpreter; see `factory.sandbox.protocol.Session`.
 
     A cell whose process ends under it, or had ended before it, comes back with `state_lost`; the cell after that runs
-    in a fresh interpreter (`epoch` counts them). Nothing is ever replayed. `StateLost` is raised only when the session
-    or its sandbox is closed.
+    in a fresh interpreter (`epoch` counts them). Nothing is ever replayed. `StateLost` is raised when the session or
+    its sandbox is closed, and when the machine has no room for a fresh interpreter; then it may be tried again.
     """
 
     def __init__(self, sandbox: LocalSandbox, seed: int, trace: str) -> None:

@@ -17,6 +17,14 @@ CONFINE_S = 60.0
 EXIT_S = 5.0
 
 
+class Unconfined(Exception):
+    """A layer of isolation could not be put on. `passing`: for want of memory or the like; it may work later."""
+
+    def __init__(self, why: str, *, passing: bool) -> None:
+        super().__init__(why)
+        self.passing = passing
+
+
 class Process:
     """A session process. Untrusted: what comes out of its socket and pipes is checked, never believed."""
 
@@ -26,6 +34,8 @@ class Process:
         os.set_blocking(out, False)
         os.set_blocking(err, False)
         self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self.unwatched_s = 0.0
+        """Seconds that it has run since its hidden files and its threads were last counted."""
         self._pidfd = self._pid = -1
         self._closed = False
 
@@ -51,6 +61,14 @@ class Process:
         except (OSError, ValueError, IndexError):
             return 0.0  # gone, or a kernel that does not say
 
+    def threads(self) -> int:
+        """Its threads now."""
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="utf-8", errors="replace") as file:
+                return int(file.read().rpartition(")")[2].split()[17])
+        except (OSError, IndexError):
+            return 0  # gone
+
     def on_start(self, _pid: int, pidfd: int) -> None:
         """The zygote has forked it."""
         self._pidfd = pidfd
@@ -64,17 +82,18 @@ class Process:
         if not self.exited.done():
             self.exited.set_result(code)
 
-    async def confined(self) -> str:
-        """Wait until every layer is on; the reason where one could not be put on. Raises `TimeoutError`."""
+    async def confined(self) -> None:
+        """Wait until every layer is on. Raises `Unconfined` with the reason where one is not, and `TimeoutError`."""
         buffer = bytearray()
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONFINE_S):
             while (message := frames.take(buffer)) is None:
                 part = await loop.sock_recv(self.data, 4096)
                 if not part:
-                    return "the session ended before it was confined"
+                    raise Unconfined("the session ended before it was confined", passing=True)
                 buffer += part
-        return "" if message.get("up") else str(message.get("fatal"))
+        if not message.get("up"):
+            raise Unconfined(str(message.get("fatal")), passing=bool(message.get("passing")))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing where it has ended."""

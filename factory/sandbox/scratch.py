@@ -5,6 +5,7 @@ A root is held by a lock on a file in it. Roots whose holder is gone are removed
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -54,11 +55,8 @@ def remove(folder: str) -> None:
             subprocess.run(["rm", "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)
 
 
-def usage(folder: str, pid: int | None) -> tuple[int, int]:
-    """Bytes and entries that a session holds in its folder; with `pid`, deleted files that it keeps open too.
-
-    The walk ends soon after `MAX_ENTRIES`: it runs while the session fills the folder.
-    """
+def usage(folder: str) -> tuple[int, int]:
+    """Bytes and entries in a session's folder. The walk ends soon after `MAX_ENTRIES`: it may be filled meanwhile."""
     size = entries = 0
     pending = [folder]
     while pending and entries <= MAX_ENTRIES:
@@ -76,19 +74,52 @@ def usage(folder: str, pid: int | None) -> tuple[int, int]:
             continue
         except OSError:  # a path longer than the kernel takes: nested beyond reason
             entries = MAX_ENTRIES + 1
-    return size + (_deleted_but_open(pid) if pid else 0), entries
+    return size, entries
 
 
-def _deleted_but_open(pid: int) -> int:
-    size = 0
+def deleted(folder: str, pid: int, largest: int) -> int:
+    """Bytes of files that are in the folder no more, but that the process still has open or mapped.
+
+    All threads of a session share one table of descriptors (`inside/seccomp`). A file that is only mapped can be
+    measured by a privileged actor; for another one it counts as the `largest` that a session can write.
+    """
+    task = _a_live_task(pid)
+    if task is None:
+        return 0
+    sizes: dict[int, int] = {}  # by inode
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"{task}/fd"):
+            with contextlib.suppress(OSError):
+                _count(f"{task}/fd/{fd}", sizes)
+    with contextlib.suppress(OSError), open(f"{task}/maps", encoding="utf-8", errors="replace") as areas:
+        for area in areas:
+            if area.endswith(" (deleted)\n") and f" {folder}/" in area:
+                span, _, _, _, inode = area.split(maxsplit=5)[:5]
+                if int(inode) not in sizes:
+                    try:
+                        _count(f"/proc/{pid}/map_files/{span}", sizes)
+                    except OSError:
+                        sizes[int(inode)] = largest
+    return sum(sizes.values())
+
+
+def _count(path: str, sizes: dict[int, int]) -> None:
+    found = os.stat(path)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
+        sizes[found.st_ino] = found.st_blocks * 512
+
+
+def _a_live_task(pid: int) -> str | None:
+    """The folder in /proc of a thread of the process: the first one may have ended before the others."""
     try:
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            found = os.stat(f"/proc/{pid}/fd/{fd}")
-            if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
-                size += found.st_blocks * 512
+        tasks = os.listdir(f"/proc/{pid}/task")
     except OSError:
-        pass  # it has ended, or closed that one
-    return size
+        return None  # it has ended
+    for task in tasks:
+        with contextlib.suppress(OSError):
+            if os.listdir(f"/proc/{pid}/task/{task}/fd"):
+                return f"/proc/{pid}/task/{task}"
+    return None
 
 
 def _sweep(base: Path) -> None:

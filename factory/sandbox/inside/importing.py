@@ -17,12 +17,15 @@ from types import ModuleType
 
 from factory.sandbox.inside.privileges import Trees
 
+ALWAYS = ("tqdm", "psutil")
+"""Small distributions that any session can import, beside those that its recipe names."""
+
 
 def tops_of(distributions: Sequence[str]) -> set[str]:
     """Top-level names in site-packages of these distributions and of all that they require, where installed."""
     tops: set[str] = set()
     seen: set[str] = set()
-    pending = list(distributions)
+    pending = [*ALWAYS, *distributions]
     while pending:
         name = re.sub(r"[-_.]+", "-", pending.pop()).lower()
         if name in seen:

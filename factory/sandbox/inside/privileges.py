@@ -112,7 +112,7 @@ def _set_limits(limits: Limits) -> None:
     values = {
         resource.RLIMIT_AS: (memory, memory + _REPORT_ROOM),
         resource.RLIMIT_FSIZE: (limits["scratch_mb"] << 20,) * 2,
-        resource.RLIMIT_STACK: (8 << 20, 8 << 20),
+        resource.RLIMIT_STACK: (8 << 20, resource.RLIM_INFINITY),  # a cell may raise it: it counts as memory
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_MEMLOCK: (0, 0),
         resource.RLIMIT_MSGQUEUE: (0, 0),
@@ -124,9 +124,9 @@ def _set_limits(limits: Limits) -> None:
 def _set_limit(kind: int, soft: int, hard: int) -> None:
     """Set a limit, or keep the hard one that this process has where that is lower."""
     _, ceiling = resource.getrlimit(kind)
-    if ceiling == resource.RLIM_INFINITY:
-        ceiling = max(soft, hard)
-    resource.setrlimit(kind, (min(soft, ceiling), min(hard, ceiling)))
+    if ceiling != resource.RLIM_INFINITY:
+        soft, hard = min(soft, ceiling), ceiling if hard == resource.RLIM_INFINITY else min(hard, ceiling)
+    resource.setrlimit(kind, (soft, hard))
 
 
 def _own_address_space() -> int:

@@ -14,28 +14,28 @@ import errno
 import inspect
 import io
 import linecache
-import os
-import re
-import resource
 import signal
 import sys
 import threading
 import tokenize
 import types
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
-from factory.sandbox.inside import libc, tracebacks
+from factory.sandbox.inside import tracebacks
 from factory.sandbox.inside.echo import echo
+from factory.sandbox.inside.guard import Guard
+from factory.sandbox.inside.hints import hint
+from factory.sandbox.inside.streams import Streams
 
-Status = Literal["ok", "error", "timeout", "memory", "disk"]
+Status = Literal["ok", "error", "memory", "disk"]
 
 INTERRUPT = signal.SIGUSR2
 """The actor sends it when a cell's time is over: SIGALRM stays free for the cell's own use."""
 
-_EAGER_LINES = 200  # flushed one by one, so that a hard kill loses none; later ones in blocks, four times as fast
 _BUILTINS = vars(builtins)
-_IPYTHON = re.compile(r"^\s*([\w, ]+=\s*)?[%!?]|\?\s*$")
 _DISK_ERRORS = (errno.EFBIG, errno.ENOSPC, errno.EDQUOT)
 
 
@@ -43,60 +43,74 @@ class CellTimeout(BaseException):
     """The cell's time is over. Not an `Exception`, so that `except Exception` does not swallow it."""
 
 
-class Repl:
-    """One session's interpreter state; writes to the two descriptors that the session was given (`fds`)."""
+class _CutShort(BaseException):
+    """How a cell ended of whose end nothing is known."""
 
     def __init__(self) -> None:
-        self.fds = (1, 2)
-        self._running = False
+        super().__init__("an exception from a thread of an earlier cell struck before this cell could begin or end")
+
+
+class Repl:
+    """One session's interpreter state; `fds` are its standard streams: null device, stdout's and stderr's pipe."""
+
+    def __init__(self, fds: tuple[int, int, int] = (0, 1, 2)) -> None:
+        self.guard = Guard(fds)
+        self._streams = Streams()
+        self._running = self._finished = self._interrupted = False
+        self._number = -1
+        self._failure: BaseException | None = None
         self._main = types.ModuleType("__main__")
+        vars(self._main)["__builtins__"] = builtins
         self._builtins = dict(vars(builtins))
-        self._memory = resource.getrlimit(resource.RLIMIT_AS)
-        builtins.display = self._display  # type: ignore[attr-defined]
+        _BUILTINS["display"] = self._builtins["display"] = _display_on(self._streams)
 
     def run(self, code: str, number: int) -> tuple[Status, str]:
-        """Run a cell; its status, and the traceback where it failed. Output goes to the descriptors."""
-        self._prepare()
-        failure: BaseException | None = None
-        try:
+        """Run a cell; its status, and the traceback where it failed. Output goes to the descriptors.
+
+        A call that an exception cuts short is to be made again: the cell itself runs once.
+        """
+        if number != self._number:
+            self._prepare()
+            self._finished = self._interrupted = False
+            self._failure, self._number = _CutShort(), number
             try:
-                self._running = True
-                self._execute(code, f"<cell {number}>")
-            finally:
-                sys.settrace(None)
-                sys.setprofile(None)
-                self._running = False
-        except BaseException as error:
-            self._running = False
-            failure = error
+                try:
+                    self._running = True
+                    self._execute(code, f"<cell {number}>")
+                finally:
+                    try:  # without a call of Python code, which would be traced
+                        sys.settrace(None)
+                        sys.setprofile(None)
+                    except Exception:
+                        pass  # an audit hook of the cell's refuses
+                    self._running = False
+                self._failure = None
+            except BaseException as error:
+                self._failure = None if self._finished else error  # else it is not the cell's
+        self._running = False
         self._repair()
-        outcome = _outcome(failure)
-        self._flush()
+        outcome = self._outcome(self._failure)
+        self._streams.flush()
         return outcome
 
     def _prepare(self) -> None:
         """Undo what an earlier cell did to the things that a cell counts on."""
-        for number, fd in enumerate(self.fds, start=1):
-            os.dup2(fd, number)
-        self._out, self._err = _Stream(1), _Stream(2)
-        sys.stdout = sys.__stdout__ = self._out  # type: ignore[misc]
-        sys.stderr = sys.__stderr__ = self._err  # type: ignore[misc]
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 (lives as long as the cell)
+        self._streams.install()
         sys.modules["__main__"] = self._main
         warnings.showwarning = _show_warning  # type: ignore[assignment]
+        self.guard.open()
         _signal.signal(INTERRUPT, self._interrupt)
         _signal.pthread_sigmask(signal.SIG_UNBLOCK, [INTERRUPT])
-        if self._memory[0] != self._memory[1]:  # last: what stands above may need the room to report in
-            resource.setrlimit(resource.RLIMIT_AS, self._memory)
 
     def _repair(self) -> None:
         """First thing after a cell: give the runner its own tools back. The first line needs no builtin."""
         _BUILTINS.update(self._builtins)
-        threading.settrace(None)  # type: ignore[arg-type,unused-ignore]
+        self.guard.close()
+        for disarm in (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile):
+            with suppress(Exception):  # an audit hook of the cell's may refuse
+                disarm(None)
         if sys.getrecursionlimit() < 1000:
             sys.setrecursionlimit(1000)
-        if self._memory[0] != self._memory[1]:  # room to report in, where the cell left none
-            resource.setrlimit(resource.RLIMIT_AS, (self._memory[1], self._memory[1]))
 
     def _execute(self, code: str, filename: str) -> None:
         code = dedent(code)
@@ -109,16 +123,23 @@ class Repl:
         if isinstance(last, ast.Expr):
             programs.append(compile(ast.Expression(last.value), filename, "eval", flags, dont_inherit=True))
         value = self._evaluate(programs)
-        if value is not None and not is_quiet(code):
-            builtins._ = value  # type: ignore[attr-defined]
-            self._display(value)
+        if value is None or is_quiet(code):
+            self._finished = True
+            return
+        builtins._ = value  # type: ignore[attr-defined]
+        text = echo(value) + "\n"
+        self._streams.out.flush()  # fails where the cell has closed it
+        self._finished = True
+        self._streams.out.write(text)
 
     def _evaluate(self, programs: list[types.CodeType]) -> Any:
         """Run them in order; the value of the last. All of a cell that awaits anything runs in one event loop."""
         if any(program.co_flags & inspect.CO_COROUTINE for program in programs):
             import asyncio
 
-            return asyncio.run(self._await_each(programs))
+            # With a factory, the loop that `get_event_loop` gives to later cells stays what it is.
+            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+                return runner.run(self._await_each(programs))
         for program in programs:
             value = eval(program, vars(self._main))
         return value
@@ -130,39 +151,33 @@ class Repl:
                 value = await value
         return value
 
-    def _display(self, *values: Any) -> None:
-        """What IPython calls `display`, as text."""
-        for value in values:
-            self._out.write(echo(value) + "\n")
-
     def _interrupt(self, _signal: int, _frame: types.FrameType | None) -> None:
         if self._running:
+            self._interrupted = True
             raise CellTimeout
 
-    def _flush(self) -> None:
-        libc.flush()
-        for stream in (sys.stdout, sys.stderr, self._out, self._err):
-            try:
-                stream.flush()
-            except BaseException:  # closed, or replaced by something of the cell's that raises what it likes
-                continue
+    def _outcome(self, failure: BaseException | None) -> tuple[Status, str]:
+        """Status and traceback. Where the cell's time was over, where it was: that it was is for the actor to say."""
+        if failure is None:
+            return "ok", ""
+        if isinstance(failure, CellTimeout) and self._interrupted:
+            return "error", tracebacks.where(failure)
+        note = hint(failure)
+        text = tracebacks.short(failure) + (f"{note}\n" if note else "")
+        if isinstance(failure, MemoryError):
+            return "memory", text
+        if isinstance(failure, OSError) and failure.errno in _DISK_ERRORS:
+            return "disk", text
+        return "error", text
 
 
-class _Stream(io.TextIOWrapper):
-    """A cell's stdout or stderr: always valid UTF-8 (a lone surrogate is shown as its escape)."""
+def _display_on(streams: Streams) -> Callable[..., None]:
+    def display(*values: Any) -> None:
+        """Show each value as a cell's last expression is shown."""
+        for value in values:
+            streams.out.write(echo(value) + "\n")
 
-    def __init__(self, fd: int) -> None:
-        raw = open(fd, "wb", closefd=False)  # noqa: SIM115 (closed with this object)
-        super().__init__(raw, encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True)
-        self._eager = _EAGER_LINES
-
-    def write(self, text: str) -> int:
-        written = super().write(text)
-        if self._eager and "\n" in text:
-            self._eager -= 1
-            if not self._eager:
-                self.reconfigure(line_buffering=False)
-        return written
+    return display
 
 
 def dedent(code: str) -> str:
@@ -186,21 +201,6 @@ def is_quiet(code: str) -> bool:
     except (tokenize.TokenError, SyntaxError):
         return False
     return bool(tokens) and tokens[-1].string == ";"
-
-
-def _outcome(failure: BaseException | None) -> tuple[Status, str]:
-    if failure is None:
-        return "ok", ""
-    if isinstance(failure, CellTimeout):
-        return "timeout", ""
-    if isinstance(failure, SyntaxError) and _IPYTHON.search(failure.text or ""):
-        failure.add_note("This is not IPython: no magics (%), shell commands (!) or help (?). Write plain Python.")
-    text = tracebacks.short(failure)
-    if isinstance(failure, MemoryError):
-        return "memory", text
-    if isinstance(failure, OSError) and failure.errno in _DISK_ERRORS:
-        return "disk", text
-    return "error", text
 
 
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:

@@ -25,7 +25,8 @@ _REFUSE = 0x00050000 | errno.EPERM
 _ABSENT = 0x00050000 | errno.ENOSYS
 _NR, _ARCH = 0, 4
 
-_CLONE_THREAD = 0x00010000
+_CLONE_THREAD, _CLONE_FILES = 0x00010000, 0x00000400
+_CLOSE_RANGE_UNSHARE = 2
 _SET_MODE_FILTER = 1
 _X32 = 0x40000000
 
@@ -72,6 +73,7 @@ def common(machine: str) -> bytes:
         "prlimit64": _one_of(0, (0,)),
         "fcntl": _one_of(1, _FCNTL),
         "ioctl": _one_of(1, _IOCTL),
+        "close_range": [_load(_argument(2)), _jump(_ANY_BIT, _CLOSE_RANGE_UNSHARE, 1, 0), _ret(_ALLOW)],
         "socketpair": _local_stream_pair(),
         "sendto": _null_address(),
     }
@@ -85,7 +87,13 @@ def own(machine: str, pid: int) -> bytes:
         "kill": _one_of(0, (pid,)),
         "tgkill": _one_of(0, (pid,)),
         "prctl": _one_of(0, _PRCTL),
-        "clone": [_load(_argument(0)), _jump(_ANY_BIT, _CLONE_THREAD, 0, 1), _ret(_ALLOW)],
+        # Threads only, and all with one table of descriptors: the actor counts the files that are open in it.
+        "clone": [
+            _load(_argument(0)),
+            _jump(_ANY_BIT, _CLONE_THREAD, 0, 2),
+            _jump(_ANY_BIT, _CLONE_FILES, 0, 1),
+            _ret(_ALLOW),
+        ],
     }
     parts = [_load(_NR)]
     for name in _OF_THE_ZYGOTE:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import builtins
-import json
+import errno
 import linecache
 import os
-import resource
 import signal
 import socket
-import struct
 import sys
-from typing import Any, NoReturn, TypedDict
+from typing import NoReturn, TypedDict
 
 from factory.sandbox import frames
-from factory.sandbox.inside import preload, privileges
+from factory.sandbox.inside import preload, privileges, tracebacks
+from factory.sandbox.inside.channel import Channel
 from factory.sandbox.inside.repl import Repl
+
+BROKEN = 71
+"""The exit status of a session that could not go on."""
+
+_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC)  # another try may succeed
+_MAX_FAILURES = 200
+_MAX_REASON = 500
 
 
 class Order(TypedDict):
@@ -38,60 +44,68 @@ class Blank:
     def live(self, order: Order, fds: tuple[int, int, int], zygote: int) -> NoReturn:
         """Run in the forked child: confine it, then serve. `fds`: data socket, stdout pipe, stderr pipe."""
         data = socket.socket(fileno=fds[0])
-        self._repl.fds = fds[1:]
+        self._repl.guard.fds = (os.dup(0), *fds[1:])
         try:
             self._become(order, zygote)
         except Exception as error:
-            data.sendall(frames.pack({"fatal": f"{type(error).__name__}: {error}"}))
+            passing = isinstance(error, MemoryError) or getattr(error, "errno", 0) in _PASSING
+            data.sendall(frames.pack({"fatal": f"{type(error).__name__}: {error}", "passing": passing}))
             os._exit(70)
         data.sendall(frames.pack({"up": True}))
-        while True:
-            request = _receive(data)
-            if request is None:
-                os._exit(0)
-            status, trace = self._repl.run(request["code"], request["n"])
-            data.sendall(frames.pack({"n": request["n"], "status": status, "trace": trace}))
+        _serve(self._repl, data)
 
     def _become(self, order: Order, zygote: int) -> None:
         os.chdir(order["scratch"])
+        tracebacks.learn_folder(order["scratch"])
         os.environ["HOME"] = os.environ["TMPDIR"] = order["scratch"]
         for seed in self._seeders:
             seed(order["seed"] % 2**32)
         self._confinement.put_on(order["scratch"])
         if os.getppid() != zygote:
             raise OSError("the zygote died")
+        self._repl.guard.learn_limits()
+
+
+def _serve(repl: Repl, data: socket.socket) -> NoReturn:
+    """Answer cells. Threads that earlier cells left behind may raise exceptions at any line here: start again.
+
+    The second `try` is for an exception that strikes while the first one handles one. What keeps failing, because a
+    cell has broken what the runner needs, ends the session, which says why.
+    """
+    channel = Channel(data)
+    failures = 0
+    while True:
+        try:
+            while True:
+                try:
+                    request = channel.receive()
+                    status, trace = repl.run(request["code"], request["n"])
+                    channel.answer({"key": request["key"], "status": status, "trace": trace})
+                    failures = 0
+                except BaseException as error:
+                    failures += 1
+                    if failures > _MAX_FAILURES:
+                        _give_up(data, error)
+        except BaseException:
+            continue
+
+
+def _give_up(data: socket.socket, error: BaseException) -> NoReturn:
+    try:
+        data.sendall(frames.pack({"broken": f"{type(error).__name__}: {error}"[:_MAX_REASON]}))
+    finally:
+        os._exit(BROKEN)
 
 
 def _rehearse() -> None:
     """Run cells in a session that is thrown away, so that whatever is looked up once is looked up before the forks."""
     kept = sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"]
-    memory = resource.getrlimit(resource.RLIMIT_AS)
     repl = Repl()
     for number, code in enumerate(("x = 1\nprint(x)", "1 / 0", "'rehearsed'")):
         status, trace = repl.run(code, number)
-        frames.pack({"n": number, "status": status, "trace": trace})
+        frames.pack({"key": "", "status": status, "trace": trace})
+    repl.guard.open()  # a cell ends with the signals off and in the room to report in
     sys.stdin, sys.stdout, sys.stderr, sys.modules["__main__"] = kept
-    resource.setrlimit(resource.RLIMIT_AS, memory)  # a cell ends in the room to report in
     del builtins._  # type: ignore[attr-defined]
     linecache.clearcache()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _receive(data: socket.socket) -> dict[str, Any] | None:
-    """The next request; None where the actor has hung up."""
-    header = _exactly(data, frames.HEADER)
-    if header is None:
-        return None
-    body = _exactly(data, struct.unpack(">I", header)[0])
-    return None if body is None else json.loads(body)
-
-
-def _exactly(data: socket.socket, count: int) -> bytes | None:
-    parts = []
-    while count:
-        part = data.recv(min(count, 1 << 20))
-        if not part:
-            return None
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)

@@ -13,7 +13,7 @@ _COLUMN = {"x86_64": 1, "aarch64": 2}
 # name x86_64 aarch64: calls that a session may make with any argument.
 _FREE = """
 read 0 63, write 1 64, readv 19 65, writev 20 66, pread64 17 67, pwrite64 18 68, preadv 295 69, pwritev 296 70,
-preadv2 327 286, pwritev2 328 287, lseek 8 62, close 3 57, close_range 436 436, dup 32 23, dup2 33 -, dup3 292 24,
+preadv2 327 286, pwritev2 328 287, lseek 8 62, close 3 57, dup 32 23, dup2 33 -, dup3 292 24,
 pipe 22 -, pipe2 293 59, poll 7 -, ppoll 271 73, select 23 -, pselect6 270 72, epoll_create 213 -,
 epoll_create1 291 20, epoll_ctl 233 21, epoll_wait 232 -, epoll_pwait 281 22, epoll_pwait2 441 441, eventfd 284 -,
 eventfd2 290 19, signalfd4 289 74, timerfd_create 283 85, timerfd_settime 286 86, timerfd_gettime 287 87, open 2 -,
@@ -41,8 +41,8 @@ getsockname 51 204, getpeername 52 205
 _CHECKED = """
 kill 62 129, tgkill 234 131, clone 56 220, clone3 435 435, socketpair 53 199, sendto 44 206, ioctl 16 29,
 fcntl 72 25, prctl 157 167, prlimit64 302 261, memfd_create 319 279, openat2 437 437, io_uring_setup 425 425,
-sendmsg 46 211, pidfd_open 434 434, seccomp 317 277, landlock_create_ruleset 444 444, landlock_add_rule 445 445,
-landlock_restrict_self 446 446
+close_range 436 436, sendmsg 46 211, pidfd_open 434 434, seccomp 317 277, landlock_create_ruleset 444 444,
+landlock_add_rule 445 445, landlock_restrict_self 446 446
 """
 
 

@@ -15,10 +15,14 @@ import shutil
 import signal
 import socket
 import sys
+from os import fork  # before `processes` puts a refusal in its place
 from typing import Any
 
-from factory.sandbox.inside import hooks, hugepages, importing, preload, privileges, session
+from factory.sandbox import frames
+from factory.sandbox.inside import hooks, hugepages, importing, preload, privileges, processes, session, tracebacks
 from factory.sandbox.inside.privileges import Options
+
+_SOURCE = os.path.dirname(frames.__file__)
 
 
 def main() -> None:
@@ -44,11 +48,14 @@ def main() -> None:
 def _settle(options: Options) -> session.Blank:
     """Do all that is the same for every session once, before the forks: each touched page would be copied each time."""
     hooks.allow()
+    processes.install()
+    tracebacks.install()
     importing.hide_the_project(options["packages"])
     sys.argv = sys.orig_argv = [""]
     sys.dont_write_bytecode = True
     privileges.settle(options["limits"], options["layers"])
     blank = session.Blank(options)
+    tracebacks.hide_the_runner(_SOURCE)
     gc.collect()
     gc.freeze()
     hugepages.collapse()
@@ -89,7 +96,7 @@ def _fork(
 ) -> None:
     zygote = os.getpid()
     try:
-        pid = os.fork()
+        pid = fork()
     except OSError as error:
         _say(control, {"refused": order["id"], "why": str(error)})
         return
@@ -100,8 +107,13 @@ def _fork(
         try:
             blank.live(order, fds, zygote)
         finally:
-            os._exit(71)  # whatever a cell has broken, a session never goes on as a zygote
-    pidfd = os.pidfd_open(pid)
+            os._exit(session.BROKEN)  # whatever a cell has broken, a session never goes on as a zygote
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError as error:
+        os.kill(pid, signal.SIGKILL)
+        _say(control, {"refused": order["id"], "why": str(error)})
+        return
     _say(control, {"opened": order["id"], "pid": pid}, pidfd)
     os.close(pidfd)
 
