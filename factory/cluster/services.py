@@ -19,6 +19,7 @@ from factory.engines.endpoint import EndpointEngine
 from factory.engines.protocol import Engine
 from factory.metrics import Sink
 from factory.programs.effects import Model
+from factory.prompts.promise import python_tool
 from factory.sandbox.pool import SandboxPool
 from factory.stages.services import Services
 from factory.store.run import Run
@@ -48,7 +49,7 @@ class Connector:
             engine = self.pools[role]
         return Model(
             engine,
-            dialect(teacher.dialect, tokenizer),
+            dialect(teacher.dialect, tokenizer, python_tool(self.recipe.sandbox)),
             teacher.ask_tokens,
             teacher.ask_mode,
             teacher.engine.silence_s,

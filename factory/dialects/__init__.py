@@ -10,8 +10,12 @@ from factory.errors import FactoryError
 _DIALECTS: dict[str, type[Harmony] | type[Fenced]] = {"harmony": Harmony, "fenced": Fenced}
 
 
-def dialect(name: str, tokenizer: Tokenizer) -> Dialect:
-    """The dialect of this name over `tokenizer`. A `FactoryError` names the dialects there are."""
+def dialect(name: str, tokenizer: Tokenizer, python: str = "") -> Dialect:
+    """The dialect of this name over `tokenizer`. A `FactoryError` names the dialects there are.
+
+    `python` says what the Python tool does and lacks, after the dialect's own words on how it is called.
+    """
     if name not in _DIALECTS:
         raise FactoryError(f"there is no dialect named {name!r}", remedy=f"choose one of {', '.join(_DIALECTS)}")
-    return _DIALECTS[name](tokenizer)
+    kind = _DIALECTS[name]
+    return kind(tokenizer, python_description=kind.describe(python)) if python else kind(tokenizer)

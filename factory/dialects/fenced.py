@@ -52,6 +52,11 @@ class Fenced:
         self._pieces: dict[int, str] = {}
         self._begin = [control[spelling] for spelling in _BEGIN_OF_TEXT if spelling in control][:1]
 
+    @staticmethod
+    def describe(python: str) -> str:
+        """How Python is called, then what `python` says of it."""
+        return f"{_PYTHON} {python}"
+
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
         """A system message of `system`, effort and tool in words; the user's message; the assistant's header."""
         told = [system, f"Reasoning effort: {mode.value}." if mode else "", self.python_description if tool else ""]

@@ -12,6 +12,7 @@ from factory.dialects.harmony_message import HarmonyTokens
 from factory.dialects.harmony_parse import parse, read_turn
 from factory.dialects.harmony_prompt import (
     KNOWLEDGE_CUTOFF,
+    PYTHON_CALLS,
     PYTHON_DESCRIPTION,
     SystemContent,
     Tool,
@@ -46,6 +47,11 @@ class Harmony:
         self.python_description, self.tool_name = python_description, tool_name
         self.stop_token_ids = [self.tokens.return_, self.tokens.call]
         self.stop_token_ids += [] if self.tokens.end_of_text is None else [self.tokens.end_of_text]
+
+    @staticmethod
+    def describe(python: str) -> str:
+        """How Python is called, in the words that the models were trained with, then what `python` says of it."""
+        return f"{PYTHON_CALLS} {python}"
 
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
         """System message, `system` as the developer's instructions, the user's message, and the assistant's header.

@@ -11,15 +11,24 @@ from dataclasses import dataclass
 IDENTITY = "You are ChatGPT, a large language model trained by OpenAI."
 KNOWLEDGE_CUTOFF = "2024-06"
 CHANNELS = ("analysis", "commentary", "final")
-PYTHON_DESCRIPTION = (
+_PYTHON_USE = (
     "Use this tool to execute Python code in your chain of thought. The code will not be shown to the user. This tool "
     "should be used for internal reasoning, but not for code that is intended to be visible to the user (e.g. when "
     "creating plots, tables, or files).\n\n"
+)
+PYTHON_DESCRIPTION = (
+    f"{_PYTHON_USE}"
     "When you send a message containing Python code to python, it will be executed in a stateful Jupyter notebook "
     "environment. python will respond with the output of the execution or time out after 120.0 seconds. The drive at "
     "'/mnt/data' can be used to save and persist user files. Internet access for this session is UNKNOWN. Depends on "
     "the cluster."
 )
+"""The trained wording as a whole, which promises a notebook, two minutes and a drive."""
+PYTHON_CALLS = (
+    f"{_PYTHON_USE}"
+    "When you send a message containing Python code to python, it will be executed in a stateful Python session."
+)
+"""What of it is true of any sandbox; what a session gives follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from factory.engines import model_files
 from factory.inspection.redo import key_of, name_of
 from factory.programs.traces import final_answer
 from factory.prompts.loader import prompt
+from factory.prompts.promise import python_tool
 from factory.records import uid_of
 
 RELEASED_ROLES = ("user", "assistant", "tool")  # what the system was told is in the tokens only
@@ -27,9 +28,11 @@ def reread(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[s
         return []
     teacher = recipe.Teacher.model_validate(settings["teacher"])
     tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
-    chat = dialect(teacher.dialect, tokenizer)
+    promise = python_tool(recipe.Sandbox.model_validate(settings["sandbox"]))
+    chat = dialect(teacher.dialect, tokenizer, promise)
+    older = dialect(teacher.dialect, tokenizer)  # runs before the tool's description followed the recipe
     name = str(settings["solve"]["sampling"]["prompt"])
-    return [(name_of(row), difference(row, chat, name)) for row in rows]
+    return [(name_of(row), difference(row, chat, name) and difference(row, older, name)) for row in rows]
 
 
 def difference(row: dict[str, Any], chat: Dialect, prompt_name: str) -> str:

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from factory.recipe.fields import Positive
 from factory.settings import Strict, operational
 
+_IN_ANY_CASE = ("tqdm", "psutil")
+
 
 class Sandbox(Strict):
     """Limits of the sessions in which model-written Python runs, and what the machine must enforce."""
@@ -22,7 +24,7 @@ class Sandbox(Strict):
     output_chars: Positive = 10_000
     """Characters shown of each stream of a cell; head and tail are kept."""
     packages: tuple[str, ...] = ("numpy", "scipy", "sympy", "mpmath", "networkx", "pandas")
-    """Distributions that a session can import (with what they require), where they are installed."""
+    """Distributions that a session can import, with what they require; `tqdm` and `psutil` are there in any case."""
     if_missing: Literal["refuse", "external"] = operational("refuse")
     external_claim: str | None = operational(None)
     """What stands in for a missing isolation effect, in words; kept in the run as `sandbox.json`."""
@@ -32,6 +34,11 @@ class Sandbox(Strict):
     """Logical CPUs of one actor; it runs as many cells at once (at least one)."""
     downscale_delay_s: float = operational(60.0)
     """How long the pool must have had an actor's worth of idle CPUs before it gives one actor back."""
+
+    @property
+    def importable(self) -> tuple[str, ...]:
+        """All distributions that a session can import. Those of every recipe are in no fingerprint."""
+        return tuple(dict.fromkeys([*self.packages, *_IN_ANY_CASE]))
 
     @model_validator(mode="after")
     def _claim(self) -> Sandbox:

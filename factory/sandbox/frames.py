@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+from json import dumps  # by name: a cell that replaces `json.dumps` does not replace this one
+from struct import pack as pack_struct
 from typing import Any
 
 HEADER = 4
@@ -13,8 +15,8 @@ MAX_REPLY = 64 * 1024
 
 def pack(message: dict[str, Any]) -> bytes:
     """A message as the bytes of one frame. Lone surrogates survive as JSON escapes."""
-    body = json.dumps(message).encode("ascii")
-    return struct.pack(">I", len(body)) + body
+    body = dumps(message).encode("ascii")
+    return pack_struct(">I", len(body)) + body
 
 
 def take(buffer: bytearray) -> dict[str, Any] | None:

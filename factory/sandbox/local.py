@@ -11,6 +11,7 @@ import logging
 import os
 import resource
 from collections.abc import Sequence
+from importlib import metadata
 from types import TracebackType
 
 from factory import recipe
@@ -18,6 +19,7 @@ from factory.errors import FactoryError
 from factory.records import ToolCall
 from factory.sandbox import canary, scratch
 from factory.sandbox.cell import Bounds, CellRun
+from factory.sandbox.inside.importing import canonical_name
 from factory.sandbox.inside.privileges import LAYERS, Limits
 from factory.sandbox.launcher import Refused, Zygote, ZygoteDied
 from factory.sandbox.process import Process
@@ -137,9 +139,10 @@ class LocalSandbox:
             _raise_descriptor_limit()
             self._root = await asyncio.to_thread(scratch.Root)
         config = self.config
+        _insist_on(config.importable)
         limits = Limits(memory_mb=config.memory_mb, scratch_mb=config.scratch_mb, cpu_s=config.cpu_s)
         for _ in range(_ATTEMPTS):
-            zygote = Zygote(self._root, limits, config.packages, self._layers)
+            zygote = Zygote(self._root, limits, config.importable, self._layers)
             with contextlib.suppress(ZygoteDied):
                 await zygote.start()
                 await self._examine(zygote)
@@ -231,6 +234,18 @@ class LocalSession:
 
 def _dies_again_and_again() -> FactoryError:
     return FactoryError("the sandbox's zygote dies again and again", remedy="look for an out-of-memory killer")
+
+
+def _insist_on(distributions: Sequence[str]) -> None:
+    """Raise `FactoryError` where one is not installed: the model is told that it can import them."""
+    installed = {canonical_name(found.name) for found in metadata.distributions()}
+    absent = [name for name in distributions if canonical_name(name) not in installed]
+    if absent:
+        raise FactoryError(
+            f"the sandbox lacks packages: {', '.join(absent)}",
+            why="sandbox.packages names them, and they are not installed on this machine",
+            remedy="install them here, or leave them out of sandbox.packages",
+        )
 
 
 def _raise_descriptor_limit() -> None:

@@ -55,6 +55,13 @@ CASES = {
         "disk",
         True,
     ),
+    "deleted but mapped": (
+        "import ctypes, os\nlibc = ctypes.CDLL(None)\nlibc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 4 * [ctypes.c_long]\n"
+        "for i in range(20):\n    f = open('f', 'wb+'); f.write(bytes(8 << 20)); f.flush()\n"
+        "    libc.mmap(None, 4096, 1, 1, f.fileno(), 0); f.close(); os.unlink('f')\nwhile True: len('')",
+        "disk",
+        True,
+    ),
     "descriptors": ("f = [open('/dev/null') for _ in range(100)]", "error", False),
     "threads": (
         "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
@@ -140,3 +147,11 @@ async def test_a_session_full_of_objects_still_answers(sandbox: LocalSandbox) ->
     fill = "x = []\nwhile True: x.append(object())"
     results = await run_cells(sandbox, fill, "y = [0] * 10**6", "del x", "1", timeout_s=60)
     assert [r.status for r in results] == ["memory", "memory", "ok", "ok"]
+
+
+async def test_what_short_cells_hide_is_added_up(sandbox: LocalSandbox) -> None:
+    """Each is over before anyone looks while it runs."""
+    cell = "import os\nfor _ in range(2):\n    f = open('f', 'wb'); f.write(bytes(4 << 20)); f.flush()\n"
+    cell += "    os.unlink('f'); kept.append(f)"
+    results = await run_cells(sandbox, "kept = []", *[cell] * 25)
+    assert "disk" in [r.status for r in results]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from factory.sandbox.local import LocalSandbox
@@ -96,10 +98,21 @@ FAILS = {
     "NUL in the code": (["x = '\0'"], "null bytes"),
     "surrogate in the code": (["x = '\ud800'"], "UnicodeEncodeError"),
     "magic": (["%timeit 1"], "SyntaxError: invalid syntax\nThis is not IPython"),
+    "cell magic": (["%%time\nx = 1"], "This is not IPython"),
     "shell command": (["x = !ls"], "This is not IPython"),
+    "install": (["pip install numpy"], "invalid syntax\nNothing can be installed here"),
+    "fence": (["```python\nprint(1)\n```"], "Send the code alone, without ```"),
+    "prompt": ([">>> 1 + 1"], "Send the code alone, without prompts"),
+    "numbered prompt": (["In [3]: 1 + 1"], "NameError: name 'In' is not defined\nSend the code alone"),
+    "notebook's display": (["from IPython.display import Markdown"], "a plain Python session, not a notebook"),
     "help": (["print?"], "This is not IPython"),
+    "help on a name": (["?print"], "This is not IPython"),
     "carets of the last line": (["x = 1\nx[0]"], "    x[0]\n    ~^^^\nTypeError"),
     "carets of a line of its own": (["def f():\n    return x[0]\nx = 1", "f()"], "    return x[0]\n           ~^^^\n"),
+    "frames of the cell's own module": (
+        ["open('own.py', 'w').write('def f(): raise KeyError(1)')\nimport own", "own.f()"],
+        '  File "own.py", line 1, in f',
+    ),
     "missing package": (["import torch"], "ModuleNotFoundError: No module named 'torch'"),
     "the factory is not there": (["import factory"], "ModuleNotFoundError: No module named 'factory'"),
     "echo that fails": (["class A:\n    def __repr__(self): return 1 / 0\nA()"], "ZeroDivisionError"),
@@ -110,6 +123,82 @@ FAILS = {
     "unraised group": (["raise ExceptionGroup('g', [ValueError(1), TypeError(2)])"], "ValueError: 1"),
     "keyboard interrupt": (["raise KeyboardInterrupt"], "KeyboardInterrupt"),
 }
+
+
+# Cells that print a traceback themselves, or make Python print one -> what is said, on either stream.
+SAYS = {
+    "print_exc": (
+        "import json, traceback\ntry: json.loads('{')\nexcept ValueError: traceback.print_exc()",
+        'File "json/decoder.py"',
+    ),
+    "format_stack": (
+        "import traceback\nprint(''.join(traceback.format_stack()))",
+        '  File "<cell 1>", line 2, in <module>',
+    ),
+    "stack": ("import inspect\nprint(*[f.filename for f in inspect.stack()])", "<cell 1>"),
+    "frames": ("import sys\nf = sys._getframe()\nwhile f: print(f.f_code.co_filename); f = f.f_back", "<session>"),
+    "logging": (
+        "import json, logging\ntry: json.loads('{')\nexcept ValueError: logging.exception('bad')",
+        'File "json/decoder.py"',
+    ),
+    "thread": (
+        "import json, threading\nt = threading.Thread(target=json.loads, args=('{',), name='T')\nt.start(); t.join()",
+        'Exception in thread T:\nTraceback (most recent call last):\n  File "json/decoder.py"',
+    ),
+    "finalizer": (
+        "class A:\n    def __del__(self): raise KeyError(1)\na = A(); del a",
+        "Exception ignored in: <function A.__del__>\nTraceback",
+    ),
+    "excepthook": (
+        "import sys\ntry: 1 / 0\nexcept Exception: sys.excepthook(*sys.exc_info())",
+        'File "<cell 1>", line 2',
+    ),
+    "executor": (
+        "from concurrent.futures import ThreadPoolExecutor as P\nimport traceback\n"
+        "try: P(1).submit(int, 'x').result()\nexcept ValueError: traceback.print_exc()",
+        'File "concurrent/futures/thread.py"',
+    ),
+    "standard output": ("import sys\nprint(type(sys.stdout), sys.stdout)", "_Stream"),
+    "display": ("print(display)", "<function "),
+    "builtins": ("print(__builtins__)", "<module 'builtins' (built-in)>"),
+}
+
+
+@pytest.mark.parametrize("name", SAYS)
+async def test_no_place_on_the_machine_and_no_frame_of_the_runner_is_named(sandbox: LocalSandbox, name: str) -> None:
+    code, expected = SAYS[name]
+    (result,) = await run_cells(sandbox, code)
+    said = result.stdout + result.stderr
+    assert expected in said, said
+    assert not re.search(r"factory|site-packages|/lib/|repl\.py|session\.py|zygote|/tmp|<string>", said), said
+    assert "0x" not in said or name == "display"
+
+
+@pytest.mark.parametrize("code", ['print("why?', "x = 'what?\nprint(x)", "x = = 3  # why?", "1 +\n# %d"])
+async def test_a_note_is_for_what_it_is_about(sandbox: LocalSandbox, code: str) -> None:
+    (result,) = await run_cells(sandbox, code)
+    assert "SyntaxError" in result.stderr
+    assert "IPython" not in result.stderr
+
+
+async def test_a_timeout_names_the_line(sandbox: LocalSandbox) -> None:
+    (result,) = await run_cells(sandbox, "def f():\n    while True: len('')\n\nf()", timeout_s=0.3)
+    assert result.status == "timeout"
+    lines = result.stderr.splitlines()
+    assert '  File "<cell 1>", line 2, in f' in lines
+    assert lines[-1] == "Timeout: stopped after 0.3 s. Variables are kept."
+    assert "CellTimeout" not in result.stderr
+
+
+@pytest.mark.parametrize("module", ["tqdm", "psutil", "numpy", "scipy", "sympy", "mpmath", "networkx", "pandas"])
+async def test_what_is_promised_can_be_imported(sandbox: LocalSandbox, module: str) -> None:
+    (result,) = await run_cells(sandbox, f"import {module}\n{module}.__name__", timeout_s=60)
+    assert result.stdout == f"{module!r}\n", result.stderr
+
+
+async def test_progress_bars_work(sandbox: LocalSandbox) -> None:
+    (result,) = await run_cells(sandbox, "from tqdm import tqdm\nsum(tqdm(range(3)))")
+    assert (result.status, result.stdout) == ("ok", "3\n")
 
 
 @pytest.mark.parametrize("name", PRINTS)

@@ -63,8 +63,12 @@ FATAL = {
     ),
 }
 
+# The key of a cell's answer can be read from the runner's own variables, which share the process with the cell.
 FORGE = """
-import json, os, stat, struct, time
+import json, os, stat, struct, sys, time
+frame = sys._getframe()
+while 'request' not in frame.f_locals: frame = frame.f_back
+key = frame.f_locals['request']['key']
 def forge(times=1, **message):
     body = json.dumps(message).encode()
     for fd in range(64):
@@ -100,7 +104,7 @@ async def test_the_end_of_a_process_is_never_ok(sandbox: LocalSandbox, name: str
 async def test_a_forged_answer_ends_the_session_at_the_next_cell(sandbox: LocalSandbox) -> None:
     forged, after, third = await run_cells(
         sandbox,
-        FORGE + "forge(n=1, status='ok', trace='')\ntime.sleep(2)",
+        FORGE + "forge(key=key, status='ok', trace='')\ntime.sleep(2)",
         "print('second')",
         "print('third')",
         timeout_s=9,
@@ -112,14 +116,21 @@ async def test_a_forged_answer_ends_the_session_at_the_next_cell(sandbox: LocalS
 
 async def test_two_answers_at_once_kill(sandbox: LocalSandbox) -> None:
     """As a forged one and the session's own arrive where the actor is slow to read."""
-    (result,) = await run_cells(sandbox, f"{FORGE}forge(2, n=1, status='ok', trace='')\ntime.sleep(5)", timeout_s=3)
+    (result,) = await run_cells(sandbox, f"{FORGE}forge(2, key=key, status='ok', trace='')\ntime.sleep(5)", timeout_s=3)
     assert (result.status, result.state_lost) == ("killed", True)
     assert "more than its answer" in result.stderr
 
 
 @pytest.mark.parametrize(
     "message",
-    ["n=2, status='ok', trace=''", "n=1, status='perfect', trace=''", "n=1, status='ok'", "n=1, status='ok', trace=5"],
+    [
+        "key='guessed', status='ok', trace=''",
+        "n=1, status='ok', trace=''",
+        "key=key, status='perfect', trace=''",
+        "key=key, status='timeout', trace=''",
+        "key=key, status='ok'",
+        "key=key, status='ok', trace=5",
+    ],
 )
 async def test_a_wrong_answer_kills(sandbox: LocalSandbox, message: str) -> None:
     (result,) = await run_cells(sandbox, f"{FORGE}forge({message})\ntime.sleep(5)", timeout_s=3)
@@ -129,7 +140,7 @@ async def test_a_wrong_answer_kills(sandbox: LocalSandbox, message: str) -> None
 async def test_a_forged_timeout_flag_does_not_hide_a_timeout(sandbox: LocalSandbox) -> None:
     cell = (
         FORGE
-        + "def spin():\n    while True: pass\ntry: spin()\nexcept BaseException: forge(n=1, status='ok', trace='')"
+        + "def spin():\n    while True: pass\ntry: spin()\nexcept BaseException: forge(key=key, status='ok', trace='')"
     )
     (result,) = await run_cells(sandbox, cell, timeout_s=0.3)
     assert result.status == "timeout"
@@ -154,3 +165,15 @@ async def test_nothing_runs_between_cells(sandbox: LocalSandbox) -> None:
     pid = session._process.pid
     assert until(lambda: state_of(pid) == "T")
     await session.close()
+
+
+async def test_a_long_forged_traceback_is_cut(sandbox: LocalSandbox) -> None:
+    cell = f"{FORGE}forge(key=key, status='error', trace='x' * 60000)\ntime.sleep(5)"
+    (result,) = await run_cells(sandbox, cell, timeout_s=3)
+    assert (result.status, len(result.stderr)) == ("error", 5000)
+
+
+async def test_a_timeout_of_the_cell_s_own_making_is_an_error(sandbox: LocalSandbox) -> None:
+    cell = "raise next(c for c in BaseException.__subclasses__() if c.__name__ == 'CellTimeout')"
+    (result,) = await run_cells(sandbox, cell)
+    assert (result.status, result.stderr.splitlines()[-1]) == ("error", "CellTimeout")

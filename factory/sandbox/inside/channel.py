@@ -7,10 +7,10 @@ exception from elsewhere can strike.
 
 from __future__ import annotations
 
-import os
 import socket
-import struct
 from json import loads
+from os import _exit
+from struct import unpack
 from typing import Any, TypedDict
 
 from factory.sandbox import frames
@@ -39,7 +39,7 @@ class Channel:
         while (count := _missing(parts)) > 0:
             parts.extend(map(self._recv, (min(count, _PART),)))
             if not parts[-1]:
-                os._exit(0)
+                _exit(0)
         request: Request = loads(b"".join(parts)[frames.HEADER :])
         return request
 
@@ -58,5 +58,5 @@ def _missing(parts: list[bytes]) -> int:
     if have < frames.HEADER:
         return frames.HEADER - have
     header = b"".join(parts[: frames.HEADER])[: frames.HEADER]
-    (length,) = struct.unpack(">I", header)
+    (length,) = unpack(">I", header)
     return int(frames.HEADER + length - have)

@@ -17,17 +17,14 @@ from types import ModuleType
 
 from factory.sandbox.inside.privileges import Trees
 
-ALWAYS = ("tqdm", "psutil")
-"""Small distributions that any session can import, beside those that its recipe names."""
-
 
 def tops_of(distributions: Sequence[str]) -> set[str]:
     """Top-level names in site-packages of these distributions and of all that they require, where installed."""
     tops: set[str] = set()
     seen: set[str] = set()
-    pending = [*ALWAYS, *distributions]
+    pending = list(distributions)
     while pending:
-        name = re.sub(r"[-_.]+", "-", pending.pop()).lower()
+        name = canonical_name(pending.pop())
         if name in seen:
             continue
         seen.add(name)
@@ -39,6 +36,11 @@ def tops_of(distributions: Sequence[str]) -> set[str]:
         required = (line for line in found.requires or [] if "extra ==" not in line)
         pending += [match[0] for line in required if (match := re.match(r"[\w.-]+", line))]
     return tops
+
+
+def canonical_name(distribution: str) -> str:
+    """The spelling under which package indexes compare names (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def trees_for(tops: set[str]) -> Trees:

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from os import _exit
 from typing import NoReturn, TypedDict
 
 from factory.sandbox import frames
@@ -94,7 +95,7 @@ def _give_up(data: socket.socket, error: BaseException) -> NoReturn:
     try:
         data.sendall(frames.pack({"broken": f"{type(error).__name__}: {error}"[:_MAX_REASON]}))
     finally:
-        os._exit(BROKEN)
+        _exit(BROKEN)
 
 
 def _rehearse() -> None:
