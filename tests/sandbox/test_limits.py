@@ -56,7 +56,8 @@ CASES = {
         True,
     ),
     "deleted but mapped": (
-        "import ctypes, os\nlibc = ctypes.CDLL(None)\nlibc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 4 * [ctypes.c_long]\n"
+        "import ctypes, os\nlibc = ctypes.CDLL(None)\n"
+        "libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 4 * [ctypes.c_long]\n"
         "for i in range(20):\n    f = open('f', 'wb+'); f.write(bytes(8 << 20)); f.flush()\n"
         "    libc.mmap(None, 4096, 1, 1, f.fileno(), 0); f.close(); os.unlink('f')\nwhile True: len('')",
         "disk",
