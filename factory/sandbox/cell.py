@@ -33,6 +33,8 @@ _NO_HANDLER = "a timer of the code's own went off while no handler was set"
 _TIMERS = dict.fromkeys((int(signal.SIGALRM), int(signal.SIGVTALRM), int(signal.SIGPROF)), _NO_HANDLER)
 _REPEAT_S = 0.25
 _WATCH_S = 0.1
+_SEARCH_S = 0.5
+"""Each time that a session has run for this long, its open and mapped files are searched: that takes a millisecond."""
 _CHUNK = 1 << 18
 
 
@@ -70,7 +72,7 @@ class CellRun:
         self._frames = bytearray()
         self._out, self._err = Output(bounds.output_chars), Output(bounds.output_chars)
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._started = self._starved = 0.0
+        self._started = self._starved = self._seen = 0.0
         self._interrupted = False
         self._killed: tuple[CellStatus, str] | None = None
 
@@ -79,6 +81,7 @@ class CellRun:
         process, loop = self._process, self._loop
         self._discard_late_output()
         self._started, self._starved = time.monotonic(), process.starved_s()
+        self._seen = self._started
         process.signal(signal.SIGCONT)
         loop.add_reader(process.data, self._on_data)
         loop.add_reader(process.out, self._on_output, process.out, self._out)
@@ -91,8 +94,7 @@ class CellRun:
             process.signal(signal.SIGSTOP)  # nothing runs on after the cell
             seconds = time.monotonic() - self._started
             self._drain()
-            process.unwatched_s += seconds
-            self._check_resources(thorough=process.unwatched_s > _WATCH_S)
+            self._check_scratch()
         finally:
             for timer in self._timers.values():
                 timer.cancel()
@@ -232,19 +234,21 @@ class CellRun:
         self._kill("timeout", f"it did not stop after {self._bounds.timeout_s:g} s")
 
     def _watch(self) -> None:
-        self._check_resources(thorough=True)
+        if self._process.threads() > 2 * MAX_THREADS:  # not by Python's means, which stop before
+            self._kill("killed", f"it started more than {MAX_THREADS} threads")
+        self._check_scratch()
         if self._killed is None:
             self._later("watch", _WATCH_S, self._watch)
 
-    def _check_resources(self, *, thorough: bool) -> None:
-        """Kill the process where it is out of bounds. `thorough`: look where it takes a millisecond to look, too."""
-        process, limit = self._process, self._bounds.scratch_mb << 20
+    def _check_scratch(self) -> None:
+        """Kill the process where it holds more scratch space than its bounds allow, deleted files included."""
+        process, limit, now = self._process, self._bounds.scratch_mb << 20, time.monotonic()
+        process.unsearched_s += now - self._seen
+        self._seen = now
         size, entries = scratch.usage(process.folder)
-        if thorough:
-            process.unwatched_s = 0.0
+        if process.unsearched_s > _SEARCH_S:
+            process.unsearched_s = 0.0
             size += scratch.deleted(process.folder, process.pid, limit)
-            if process.threads() > 2 * MAX_THREADS:  # not by Python's means, which stop before
-                self._kill("killed", f"it started more than {MAX_THREADS} threads")
         if size > limit:
             self._kill("disk", f"it wrote more than {self._bounds.scratch_mb} MiB to its scratch folder")
         elif entries > scratch.MAX_ENTRIES:

@@ -34,8 +34,8 @@ class Process:
         os.set_blocking(out, False)
         os.set_blocking(err, False)
         self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        self.unwatched_s = 0.0
-        """Seconds that it has run since its hidden files and its threads were last counted."""
+        self.unsearched_s = 0.0
+        """Seconds that it has run since its open and mapped files were last searched for deleted ones."""
         self._pidfd = self._pid = -1
         self._closed = False
 

@@ -154,5 +154,5 @@ async def test_what_short_cells_hide_is_added_up(sandbox: LocalSandbox) -> None:
     """Each is over before anyone looks while it runs."""
     cell = "import os\nfor _ in range(2):\n    f = open('f', 'wb'); f.write(bytes(4 << 20)); f.flush()\n"
     cell += "    os.unlink('f'); kept.append(f)"
-    results = await run_cells(sandbox, "kept = []", *[cell] * 25)
+    results = await run_cells(sandbox, "kept = []", *[cell] * 25, "import time\ntime.sleep(0.7)")
     assert "disk" in [r.status for r in results]
