@@ -89,3 +89,40 @@ def test_an_empty_source(store, table):
 def test_a_missing_source_is_named(tmp_path):
     with pytest.raises(FactoryError, match=r"nowhere\.jsonl"):
         ingest.work([Source(path=str(tmp_path / "nowhere.jsonl"))])
+
+
+def test_two_snapshots_without_ids_or_names_keep_all_their_problems(store, tmp_path):
+    sources = []
+    for name in ("numina", "openr1"):
+        folder = tmp_path / name / "data"
+        folder.mkdir(parents=True)
+        (folder / "train-00000-of-00001.jsonl").write_text('{"problem": "1+1?"}\n' * 5)
+        sources.append(Source(path=str(tmp_path / name)))
+    inputs = take_in(store, *sources)
+    assert (inputs.problems, inputs.rejects) == (10, {})
+    assert {p.id.split(":")[0] for p in problems(store, inputs)} == {
+        "numina/data/train-00000-of-00001",
+        "openr1/data/train-00000-of-00001",
+    }
+
+
+def test_ids_that_stand_for_two_problems_are_an_error_with_a_way_out(store, table):
+    one = [table(*({"id": n, "problem": f"{name} {n}"} for n in range(3)), name=f"{name}.jsonl") for name in "ab"]
+    with pytest.raises(FactoryError, match="ids: named"):
+        ingest.work(one)
+    late = [table(*({"id": str(n), "problem": f"{name} {n}"} for n in ids), name=f"{name}.jsonl") for name, ids in
+            (("c", range(200)), ("d", range(150, 350)))]  # fmt: skip
+    with pytest.raises(FactoryError, match="'150' stands for"):
+        take_in(store, *late)
+    named = [source.model_copy(update={"name": name, "ids": "named"}) for name, source in zip("ab", one, strict=True)]
+    inputs = take_in(store, *named)
+    assert [p.id for p in problems(store, inputs)] == ["a/0", "a/1", "a/2", "b/0", "b/1", "b/2"]
+
+
+def test_problems_of_the_same_text_are_folded_where_the_recipe_says_so(store, table):
+    rows = [("a", "x", None), ("b", "y", "1"), ("c", " x", "2"), ("d", "x", "3"), ("b", "z", None)]
+    source = table(*({"id": i, "problem": p, "answer": a} for i, p, a in rows))
+    inputs = take_in(store, source.model_copy(update={"fold_duplicates": True}))
+    assert [p.id for p in problems(store, inputs)] == ["b", "c"]
+    assert inputs.rejects == {"duplicate_id": 1, "duplicate_problem": 2}
+    assert inputs.rows == inputs.problems + sum(inputs.rejects.values())

@@ -122,7 +122,9 @@ def _missing(where: str, column: str, passed: str, part: str, shape: Shape) -> F
         hint = f"did you mean {'.'.join(filter(None, [passed, near[0]]))!r}? " if near else ""
         why = f"its {'fields' if passed else 'columns'} are: {', '.join(shape)}"
     elif isinstance(shape, list):
-        why, example = "it holds a list", next(_texts(shape[0], f"{passed}.0" if passed else "0"), f"{passed}.0")
+        inside = list(_texts(shape[0], f"{passed}.0" if passed else "0"))
+        example = next((path for path in inside if path.endswith(f".{part}")), inside[0] if inside else "0")
+        why = "it holds a list"
         hint = f"name the element by its number, such as {example!r}; "
     else:
         why, hint = "it holds a value that has no fields", ""

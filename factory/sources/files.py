@@ -84,7 +84,7 @@ def find(path: str, wanted: Callable[[str], bool], *, what: str, name: str | Non
     try:
         found = list(_glob(system, root)) if _is_pattern(system, root) else list(_walk(system, root, wanted))
         exists = bool(found) or system.get_file_info(root).type != fs.FileType.NotFound
-    except (ArrowException, OSError) as error:
+    except Exception as error:  # storages behind fsspec (hf://) raise errors of their own
         raise FactoryError(
             f"cannot list {path}",
             why=" ".join(str(error).split()),
@@ -164,7 +164,7 @@ def _with_patience(uri: str) -> str:
     """Google's client tries for 15 minutes where the recipe gives no other time; a task is tried again anyway."""
     if not uri.startswith(("gs://", "gcs://")) or "retry_limit_seconds" in uri:
         return uri
-    return f"{uri}{'&' if '?' in uri else '?'}retry_limit_seconds=20"
+    return f"{uri}{'&' if '?' in uri else '?'}retry_limit_seconds=8"
 
 
 def open_raw(file: File, start: int = 0) -> IO[bytes]:

@@ -174,15 +174,26 @@ def _check_sample(source: Source, file: File) -> None:
     try:
         columns.check(file.uri, source, columns.shape_of_rows(rows))
     except FactoryError:
-        document = rows[0] if len(rows) == 1 and isinstance(rows[0], dict) else {}
-        for key, value in document.items():
-            if isinstance(value, list) and value and isinstance(value[0], dict):
-                raise FactoryError(
-                    f"cannot read {file.uri}",
-                    why=f"it is one JSON document with its rows under {key!r}, not JSON lines",
-                    remedy=f"write one row a line, for example with: jq -c '.[\"{key}\"][]' FILE > FILE.jsonl",
-                ) from None
-        raise
+        key = _rows_within(source, rows[0]) if len(rows) == 1 else None
+        if key is None:
+            raise
+        raise FactoryError(
+            f"cannot read {file.uri}",
+            why=f"it is one JSON document with its rows under {key!r}, not JSON lines",
+            remedy=f"write one row a line, for example with: jq -c '.[\"{key}\"][]' FILE > FILE.jsonl",
+        ) from None
+
+
+def _rows_within(source: Source, document: columns.Row) -> str | None:
+    """The key under which a document holds a list of rows that the recipe's columns fit."""
+    for key, value in document.items() if isinstance(document, dict) else ():
+        if isinstance(value, list) and value and all(isinstance(row, dict) for row in value[:SAMPLE_ROWS]):
+            try:
+                columns.check(key, source, columns.shape_of_rows(value[:SAMPLE_ROWS]))
+            except FactoryError:
+                continue
+            return str(key)
+    return None
 
 
 def _refuse_delimiter(file: File, names: list[str]) -> None:

@@ -332,3 +332,69 @@ def test_real_dumps(shared_data):
     assert all(post.attribution.url and post.attribution.license for t in threads for post in (t.question, *t.answers))
     threads, rejects = everything(shared_data("src_se_math_posts_sample.xml"))
     assert (len(threads), posts_in(threads), rejects) == (50, 113, [])
+
+
+@pytest.mark.parametrize("name", ["{}.V1.3.xml", "{}.XML", "site_{}.xml"])
+def test_other_names_find_their_siblings(tmp_path, name):
+    (tmp_path / name.format("Posts")).write_bytes(document([question(1), answer(2, 1)]))
+    (tmp_path / name.format("Comments").lower()).write_bytes(document([row(Id=9, PostId=1, Text="c")], "comments"))
+    for path in (tmp_path, tmp_path / name.format("Posts")):
+        (thread,), rejects = everything(path)
+        assert (thread.question.comments, rejects) == (["c"], [])
+
+
+def test_a_forbidden_character_reference_costs_that_character(tmp_path):
+    data = document([question(1), answer(2, 1)]).replace(b"answer 2", b"answer&#x0E; 2&#xD800;&#0;")
+    (tmp_path / "Posts.xml").write_bytes(data)
+    (thread,), rejects = everything(tmp_path)
+    assert (thread.answers[0].text, rejects) == ("answer 2", [])
+
+
+def test_a_prolog_and_remarks_are_no_rows(tmp_path):
+    data = document([question(1), b"<!-- remark --><?note x?>", question(3)], end=b"\n")
+    data = data.replace(b"<posts>", b"<?style href='x'?>\n<!DOCTYPE posts [<!ELEMENT row EMPTY>]>\n<!-- a --><posts>")
+    (tmp_path / "Posts.xml").write_bytes(data + b"\n<!-- end -->\n")
+    threads, rejects = everything(tmp_path)
+    assert (len(threads), rejects) == (2, [])
+
+
+def test_archives_of_two_sites_and_one_that_lies_beside_its_files(tmp_path):
+    for site in ("one.stackexchange.com", "two.stackexchange.com"):
+        (tmp_path / "plain" / site).mkdir(parents=True)
+        (tmp_path / "plain" / site / "Posts.xml").write_bytes(document([question(1)]))
+    with py7zr.SevenZipFile(tmp_path / "all.7z", "w") as archive:
+        archive.writeall(tmp_path / "plain", "")
+    threads, rejects = everything(tmp_path / "all.7z")
+    assert [thread.id for thread in threads] == ["one.stackexchange.com:1", "two.stackexchange.com:1"]
+    assert rejects == []
+    threads, _ = everything(tmp_path)  # the archive and its files
+    assert len(threads) == 2
+    (tmp_path / "copy" / "one.stackexchange.com").mkdir(parents=True)
+    (tmp_path / "copy" / "one.stackexchange.com" / "Posts.xml").write_bytes(document([question(1)]))
+    with pytest.raises(FactoryError, match="would begin with 'one"):
+        everything(tmp_path)
+
+
+def test_numbered_files_are_an_error_and_other_files_say_what_they_are(tmp_path):
+    (tmp_path / "Posts_1.xml").write_bytes(document([question(1)]))
+    with pytest.raises(FactoryError, match="part of a table"):
+        everything(tmp_path)
+    (tmp_path / "Posts_1.xml").unlink()
+    for data, said in ((gzip.compress(b"x"), "gzip"), (b"<html>gone</html>", "HTML page")):
+        (tmp_path / "Posts.xml").write_bytes(data)
+        _, (reject,) = everything(tmp_path)
+        assert said in reject.detail
+
+
+def test_a_post_with_an_unreadable_formula_is_one_reject(tmp_path):
+    bad = answer(2, 1, Body="<p><span class='katex-html'>34</span></p>")
+    (tmp_path / "Posts.xml").write_bytes(document([question(1), bad, answer(3, 1)]))
+    (thread,), (reject,) = everything(tmp_path)
+    assert ([post.id.split(":")[1] for post in thread.answers], reject.reason) == (["3"], "unreadable_formula")
+
+
+def test_keys_of_tables_are_refused_for_threads(tmp_path):
+    (tmp_path / "Posts.xml").write_bytes(document([question(1)]))
+    for keys in ({"columns": {"problem": "Body"}}, {"where": {"Score": 1}}, {"ids": "named"}):
+        with pytest.raises(FactoryError, match="not for a source of kind stackexchange"):
+            everything(tmp_path, **keys)

@@ -19,7 +19,7 @@ from factory.arrow import from_table, to_table
 from factory.errors import FactoryError
 from factory.recipe import Source
 from factory.records import Problem, Reject
-from factory.sources import read, splits, table
+from factory.sources import json_list, read, splits, table
 
 
 def rows(path, **keys):
@@ -89,6 +89,18 @@ def test_each_bad_line_is_one_reject_and_its_neighbours_are_kept(tmp_path):
         (" \t", None),
         (float("nan"), None),
         (" 3 ", "3"),
+        (1e-7, "0.0000001"),
+        (["5"], "5"),
+        ([3, 4.0, "x"], "3, 4, x"),
+        ([], None),
+        ('["6"]', "6"),
+        ('["3", "4"]', "3, 4"),
+        ("['3', '4']", "3, 4"),
+        ('["\\frac{1}{2}"]', "\\frac{1}{2}"),
+        ("[0, 1]", "[0, 1]"),
+        ("[a, b]", "[a, b]"),
+        ("Proof", None),
+        ("n/a", None),
     ],
 )
 def test_answers_become_text(tmp_path, value, text):
@@ -278,6 +290,116 @@ def test_a_column_named_in_the_recipe_must_be_there(tmp_path):
     assert rows(path)[0].answer is None
     with pytest.raises(FactoryError, match="did you mean 'expected_answer'"):
         rows(path, columns={"answer": "expected_anser"})
+
+
+def test_a_path_that_leads_nowhere_is_an_error_that_says_what_is_there(tmp_path):
+    row = {"id": "a", "q": {"text": "x"}, "turns": [{"role": "user", "content": "x"}]}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "t.parquet")
+    lines = write(tmp_path / "t.jsonl", row)
+    for path in (tmp_path / "t.parquet", lines):
+        for column, said in (
+            ("q.txt", "did you mean 'q.text'"),
+            ("turns", "holds a list, not the text.*turns.0.content"),
+            ("turns.content", "such as 'turns.0.content'"),
+            ("q", "holds an object"),
+            ("nowhere", "its columns are: id, q, turns"),
+        ):
+            with pytest.raises(FactoryError, match=f"(?s){said}"):
+                splits(Source(path=str(path), columns={"problem": column}))
+        assert rows(path, columns={"problem": "turns.-1.content"})[0].text == "x"
+        with pytest.raises(FactoryError, match="no column 'level'"):
+            splits(Source(path=str(path), columns={"problem": "q.text"}, where={"level": 1}))
+    pq.write_table(pa.table([["x"], ["y"]], names=["problem", "problem"]), tmp_path / "twice.parquet")
+    with pytest.raises(FactoryError, match="more than one column"):
+        splits(Source(path=str(tmp_path / "twice.parquet")))
+
+
+def test_rows_are_filtered_and_counted(tmp_path):
+    levels = (1, 2, 1.0, True, None)
+    path = write(tmp_path / "t.jsonl", *({"id": str(n), "problem": "x", "level": v} for n, v in enumerate(levels)))
+    assert reasons(rows(path, where={"level": 1})) == ["ok", "filtered_out", "ok", "filtered_out", "filtered_out"]
+    assert reasons(rows(path, where={"level": (2, None)})).count("ok") == 2
+    assert json.loads(rows(path, where={"level": 1})[1].row) == {"level": 2}
+
+
+def test_a_json_list_is_read_in_pieces(tmp_path, monkeypatch):
+    values = [{"id": str(n), "problem": 'p "[{,\\' * n, "x": [[1], {"y": "]"}]} for n in range(30)]
+    path = tmp_path / "t.json"
+    for indent in (None, 2):
+        path.write_text(json.dumps([*values, 7], indent=indent))
+        for chunk in (1, 7, 1 << 20):
+            monkeypatch.setattr(json_list, "CHUNK", chunk)
+            found = rows(path)
+            assert reasons(found) == ["missing_problem", *["ok"] * 29, "unreadable_row"]
+            assert [row.text for row in found[1:30]] == [value["problem"] for value in values[1:]]
+    path.write_text(json.dumps(values[1:])[:-20])
+    assert reasons(rows(path))[-1] == "truncated_file"
+    path.write_text(json.dumps([{"problem": "x"}, {"problem": "y" * (2 << 20)}, {"problem": "z"}]))
+    assert reasons(rows(path, max_row_mb=1)) == ["ok", "oversized_row", "ok"]
+    path.write_text("[]")
+    assert rows(path) == []
+
+
+def test_one_bad_value_costs_one_row(tmp_path):
+    bad = pa.array([b"one", b"\xff\xfe", b"three"]).view(pa.string())
+    far = pa.array([0, 2**62, 0]).cast(pa.timestamp("us"))
+    batch = pa.table({"id": ["a", "b", "c"], "problem": bad, "unread": far})
+    pq.write_table(batch, tmp_path / "t.parquet")
+    with pa.OSFile(str(tmp_path / "t.arrow"), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_table(batch)
+    for name in ("t.parquet", "t.arrow"):
+        assert reasons(rows(tmp_path / name)) == ["ok", "unreadable_row", "ok"]
+
+
+def test_floats_are_the_shortest_of_their_type(tmp_path):
+    floats = pa.array([0.1, 2.0], pa.float32())
+    nested = pa.array([{"a": 0.7}, {"a": None}], pa.struct([("a", pa.float32())]))
+    pq.write_table(pa.table({"problem": ["x", "y"], "answer": floats, "n": nested}), tmp_path / "t.parquet")
+    assert [row.answer for row in rows(tmp_path / "t.parquet")] == ["0.1", "2"]
+    assert [row.answer for row in rows(tmp_path / "t.parquet", columns={"answer": "n.a"})] == ["0.7", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("t.jsonl", '{"problem": "x"}\n'.encode("utf-16"), "UTF-16"),
+        ("t.csv", b"version https://git-lfs.github.com/spec/v1\n", "git-lfs"),
+        ("t.parquet", b"version https://git-lfs.github.com/spec/v1\n", "git-lfs"),
+        ("t.jsonl", gzip.compress(b"{}"), "gzip"),
+        ("t.jsonl", b"<!DOCTYPE html><p>gone</p>", "HTML page"),
+        ("t.json", b'{\n "problem": "x"\n}\n', "one JSON document"),
+        ("t.json", b'{"rows": [{"problem": "x"}]}', "under 'rows'"),
+        ("t.csv", b"id;problem\n1;x\n", "delimiter: ';'"),
+        ("t.csv", b"id\tproblem\n1\tx\n", r"delimiter: '\\t'"),
+        ("t.csv", b"id,problem,problem\n1,x,y\n", "more than one column"),
+    ],
+)
+def test_a_file_that_is_something_else_is_said_so(tmp_path, name, data, said):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(FactoryError, match=said):
+        rows(tmp_path / name)
+
+
+def test_delimiters_blank_lines_and_upper_case_endings(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\n\nid;problem\n1;x\n")
+    assert [row.text for row in rows(tmp_path / "t.csv", delimiter=";")] == ["x"]
+    (tmp_path / "t.JSONL.GZ").write_bytes(gzip.compress(b'{"problem": "x"}'))
+    assert reasons(rows(tmp_path / "t.JSONL.GZ")) == ["ok"]
+
+
+@pytest.mark.parametrize("path", ["", "s3://", "https://huggingface.co/datasets/a/b", "https://x.y/z.jsonl"])
+def test_addresses_that_nobody_means(path):
+    with pytest.raises(FactoryError, match="cannot read from"):
+        splits(Source(path=path))
+
+
+def test_ids_of_files_and_splits(tmp_path):
+    for name in ("a.jsonl", "a.json", "b.jsonl", "train-00000-of-00001.jsonl", "training.jsonl"):
+        write(tmp_path / name, {"id": "7", "problem": name})
+    found = rows(tmp_path, columns={"id": None})
+    assert [row.id for row in found][:3] == ["a.json:0", "a.jsonl:0", "b:0"]
+    assert [row.text for row in rows(tmp_path, split="train")] == ["train-00000-of-00001.jsonl"]
+    assert rows(tmp_path / "b.jsonl", name="n", ids="named")[0].id == "n/7"
 
 
 def test_licences_travel_and_can_be_refused(tmp_path):

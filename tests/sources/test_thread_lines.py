@@ -116,6 +116,51 @@ def test_splits_and_wrong_files(tmp_path, monkeypatch):
         threads(write(tmp_path / "a.csv", "x"), "aops")
 
 
+def test_replies_as_a_list_and_before_the_first_heading(tmp_path):
+    path = write(
+        tmp_path / "a.jsonl",
+        {"id": "s", "forum_post": "p", "forum_discussions": ["one", {"text": "two"}]},
+        {"id": "t", "forum_post": "p", "forum_discussions": "before\nPost 1:\none"},
+    )
+    first, second = threads(path, "aops")
+    assert [(post.id, post.text) for post in first.answers] == [("s/post-1", "one"), ("s/post-2", "two")]
+    assert [(post.id, post.text) for post in second.answers] == [("t/post-0", "before"), ("t/post-1", "one")]
+
+
+def test_other_fields_of_stack_exchange_threads(tmp_path):
+    row = {
+        "id": 1,
+        "title": "T",
+        "body": "<p>is n<m?</p>",
+        "tags": "<a-b><c>",
+        "comments": ["why", {"text": ""}],
+        "answers": [
+            {"answer_id": 5, "body": "<p>no</p>", "score": "9", "comments": [{"body": "ok"}]},
+            {"answer_id": 6, "text": "a<b", "score": 3.0, "is_accepted": True},
+        ],
+    }
+    (tmp_path / "s.json").write_text(json.dumps([row]))
+    (thread,) = threads(tmp_path / "s.json", "stackexchange")
+    assert (thread.question.text, thread.tags, thread.question.comments) == ("is n<m?", ["a-b", "c"], ["why"])
+    assert [(p.id, p.text, p.score, p.comments, p.accepted) for p in thread.answers] == [
+        ("5", "no", 9, ["ok"], False),
+        ("6", "a<b", 3, [], True),
+    ]
+
+
+def test_fields_that_no_thread_has_are_an_error(tmp_path):
+    path = write(tmp_path / "a.jsonl", {"question": "p", "answers": ["a"]})
+    with pytest.raises(FactoryError, match=r"(?s)'forum_post'.*'question', 'answers'.*'forum_discussions'"):
+        threads(path, "aops")
+    with pytest.raises(FactoryError, match="problem: not for a source of kind aops"):
+        threads(path, "aops", columns={"problem": "question"})
+
+
+@pytest.mark.timeout(60)
+def test_quotes_without_an_end_take_linear_time():
+    assert strip_quotes("[quote " * 16_000) == ("[quote " * 16_000).strip()
+
+
 def test_real_threads(shared_data):
     discussions = threads(shared_data("src_aops_forum_threads.jsonl"), "aops")
     assert [len(thread.answers) for thread in discussions] == [3, 0, 2, 3, 1, 1, 0, 2, 2, 4]
