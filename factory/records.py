@@ -285,7 +285,7 @@ class Trace(Drawn):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement(Record):
-    """One sample held against the settled reference. `equal` is what counts: None while nobody could decide.
+    """One sample compared with the settled reference. `equal` is what counts: None while nobody could decide.
 
     `symbolic` is the rules' own verdict and `judge` that of the model, where it was asked; `majority` tells whether the
     sample votes with the winning class, for the samples that were drawn to settle the reference.

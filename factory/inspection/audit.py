@@ -1,4 +1,4 @@
-"""`factory audit URI`: hold a published dataset against its manifest, its counts, the checker and the sandbox.
+"""`factory audit URI`: check a published dataset against its manifest and counts, and with the checker and the sandbox.
 
 Every file is read once. What is cheap is checked on every row; tokens are read again, answers compared again and tool
 cells run again on a sample that depends on the rows alone.
@@ -71,12 +71,12 @@ def audit(uri: str, *, answers: int = 200, cells: int = 20) -> Audit:
     found = Audit(uri, manifest.version)
     rows = _Rows(found, manifest, answers, cells)
     for shard in manifest.shards:
-        if _whole(found, run.store, shard) and _of_schema(found, run.store, shard, manifest):
+        if _verify_checksum(found, run.store, shard) and _of_schema(found, run.store, shard, manifest):
             rows.read(run.store, shard)
     for file in manifest.rejects:
-        _whole(found, run.store, file)
+        _verify_checksum(found, run.store, file)
     rows.close()
-    asyncio.run(_again(found, run, rows))
+    asyncio.run(_redo(found, run, rows))
     return found
 
 
@@ -94,7 +94,7 @@ def render(found: Audit) -> str:
     return "\n".join(lines)
 
 
-def _whole(found: Audit, store: Store, file: Shard | RejectFile) -> bool:
+def _verify_checksum(found: Audit, store: Store, file: Shard | RejectFile) -> bool:
     """Whether a file of the manifest is there, byte for byte."""
     there = store.exists(file.key)
     found.check("files are there", there, file.key)
@@ -103,9 +103,9 @@ def _whole(found: Audit, store: Store, file: Shard | RejectFile) -> bool:
     digest, size = hashlib.sha256(), store.size(file.key)
     for start in range(0, size, _CHUNK):
         digest.update(store.read(file.key, start, min(_CHUNK, size - start)))
-    whole = (size, digest.hexdigest()) == (file.bytes, file.sha256)
-    found.check("files have their size and checksum", whole, file.key)
-    return whole
+    same = (size, digest.hexdigest()) == (file.bytes, file.sha256)
+    found.check("files have their size and checksum", same, file.key)
+    return same
 
 
 def _of_schema(found: Audit, store: Store, shard: Shard, manifest: Manifest) -> bool:
@@ -164,7 +164,7 @@ class _Rows:
         self._per_cell[(row["reasoning_mode"], tool, shard.bucket)] += 1
         here = (row["reasoning_mode"], tool, bucket_of(n, self._edges))
         check(
-            "rows lie in the file of their mode, tool and length", here == (shard.mode, shard.tool, shard.bucket), name
+            "rows are in the file of their mode, tool and length", here == (shard.mode, shard.tool, shard.bucket), name
         )
         origins = np.bincount(mask, minlength=3)
         says = (row["n_prompt_tokens"], row["n_generated_tokens"], row["n_tool_tokens"])
@@ -215,7 +215,7 @@ class _Smallest:
         return [row for _, _, row in sorted(self._heap, key=lambda item: -item[0])]
 
 
-async def _again(found: Audit, run: Run, rows: _Rows) -> None:
+async def _redo(found: Audit, run: Run, rows: _Rows) -> None:
     try:
         for name, difference in reread(run.recipe, rows.answers):
             found.check(REREAD, not difference, f"{name}: {difference}")

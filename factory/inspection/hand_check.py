@@ -73,7 +73,7 @@ def write(path: str | Path, rows: Iterable[Mapping[str, str]]) -> None:
             sheet.writerows(rows)
     except FileExistsError:
         raise FactoryError(
-            f"{path} is there already", remedy="check that one, or give the new one another name"
+            f"{path} already exists", remedy="check that one, or give the new sheet another name"
         ) from None
     except OSError as error:
         raise FactoryError(f"cannot write {path}", why=error.strerror or str(error)) from None

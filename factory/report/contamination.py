@@ -98,7 +98,7 @@ def _decided(problem: Problem, config: Decontaminate) -> Checked:
 
 
 class _Nearest:
-    """The kept problems that may be worth reading: as values where they are at hand, else where their verdict lies."""
+    """The kept problems that may be worth reading: as values where they are at hand, else where to find them."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, dict[str, Any] | tuple[str, str]]] = []

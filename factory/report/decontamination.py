@@ -27,7 +27,7 @@ _PAIRS_SHOWN = 25
 
 
 class Benchmarks(Protocol):
-    """What problems are held against: names with numbers of problems, and the texts. `BenchmarkIndex` is one."""
+    """What problems are compared with: names with numbers of problems, and the texts. `BenchmarkIndex` is one."""
 
     @property
     def benchmarks(self) -> dict[str, int]: ...

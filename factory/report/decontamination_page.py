@@ -16,7 +16,7 @@ _LONGEST, _FIRST = 1500, 8
 
 def page(report: dict[str, Any]) -> str:
     """A page for the dictionary that `DecontaminationReport.as_dict` returns."""
-    under = f"{report['problems']:,} problems held against {len(report['benchmarks'])} benchmarks"
+    under = f"{report['problems']:,} problems compared with {len(report['benchmarks'])} benchmarks"
     return document("Decontamination", under, [section(report), *reading(report)])
 
 

@@ -37,7 +37,7 @@ def funnel(read: Stage, report: PublishReport, shard_rows: int, threads: int = 0
     """The stages of a run: how its inputs were read, what became of every thread, of every problem, and of every trace.
 
     `read` is the account of the ingest, of whose rows `threads` are threads; `report` is the account of the journal,
-    `shard_rows` what lies in the published files.
+    `shard_rows` the rows of the published files.
     """
     by_stage = _rejects_by_stage(report)
     stages, rows = [read], read.rows_out - threads

@@ -24,7 +24,7 @@ from factory.store.usage import Usage, usages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class PageData:
     """A run at one moment, summed up."""
 
     run: Run
@@ -44,7 +44,7 @@ class Gathered:
         return self.status.total is not None and self.status.finished >= self.status.total
 
 
-def gather(uri: str, prices: Prices | None = None) -> Gathered:
+def gather(uri: str, prices: Prices | None = None) -> PageData:
     """Read a run. Raises `FactoryError` where there is none at `uri`."""
     run = Run.attach(uri)
     now = datetime.now(UTC)
@@ -52,7 +52,7 @@ def gather(uri: str, prices: Prices | None = None) -> Gathered:
     verdicts, rejects = figures.of_verdicts(journal), figures.of_rejects(journal)
     manifest = latest(run.store)
     current = manifest if manifest and manifest.report.problems.get("verdict", 0) == verdicts.problems else None
-    return Gathered(
+    return PageData(
         run=run,
         at=now,
         status=status_of(run, journal, now, prices),

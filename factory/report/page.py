@@ -10,7 +10,7 @@ from factory.inspection.status import Status
 from factory.planning.cost import cost as priced
 from factory.recipe import Prices
 from factory.report import decontamination_page, sections, spending
-from factory.report.gather import Gathered, gather
+from factory.report.gather import PageData, gather
 from factory.report.html import Section, document, tiles
 from factory.report.plots import short
 
@@ -30,7 +30,7 @@ def report(uri: str, out: str | Path, prices: Prices | None = None) -> str:
     return f"{target} ({len(html.encode(errors='replace')) / 1e6:.1f} MB)"
 
 
-def render(found: Gathered, prices: Prices | None = None) -> str:
+def render(found: PageData, prices: Prices | None = None) -> str:
     """The page as text."""
     now, whole = found.status, priced(found.usages, prices)
     kept = found.manifest.report.published if found.manifest else found.verdicts.right
@@ -47,12 +47,12 @@ def render(found: Gathered, prices: Prices | None = None) -> str:
         sections.side_by_side(found.example),
         sections.making(found.run.recipe, found.run.fingerprint, found.run.manifest.get("versions", {})),
     ]
-    under = f"{escape(now.uri)}, recipe {now.fingerprint}; {_standing(found)}; read {found.at:%Y-%m-%d %H:%M} UTC"
+    under = f"{escape(now.uri)}, recipe {now.fingerprint}; {_progress(found)}; read {found.at:%Y-%m-%d %H:%M} UTC"
     head = tiles(_figures(found, now, kept, spending.money(whole.total) if whole else ""))
     return document(f"Run {now.name}", under, parts, head)
 
 
-def _decontamination(found: Gathered) -> list[Section]:
+def _decontamination(found: PageData) -> list[Section]:
     if found.decontamination is None:
         return []
     return [
@@ -61,7 +61,7 @@ def _decontamination(found: Gathered) -> list[Section]:
     ]
 
 
-def _standing(found: Gathered) -> str:
+def _progress(found: PageData) -> str:
     now = found.status
     if found.manifest:
         return f"published as version {found.manifest.version}"
@@ -71,7 +71,7 @@ def _standing(found: Gathered) -> str:
     return f"{now.finished:,} of {now.total:,} rows finished{left}"
 
 
-def _figures(found: Gathered, now: Status, kept: int, money: str) -> list[tuple[str, str]]:
+def _figures(found: PageData, now: Status, kept: int, money: str) -> list[tuple[str, str]]:
     entries = [
         (short(now.total) if now.total is not None else "?", "problems and threads in"),
         (short(found.verdicts.problems), "problems with a verdict"),

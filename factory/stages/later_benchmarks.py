@@ -1,4 +1,4 @@
-"""`factory add-benchmarks`: hold a finished run against benchmarks that came later, and withdraw what they hold.
+"""`factory add-benchmarks`: compare a finished run with benchmarks that came later, and withdraw what they contain.
 
 Only the new pairs are compared. A withdrawal is a row in the journal like every other ending: the next publish leaves
 the problem's traces out, and the funnel counts it at a stage of its own, after solve.
@@ -63,7 +63,7 @@ def add_benchmarks(
             if found.contaminated:
                 leaving.append(contaminated(found, WITHDRAWN))
                 yield {"id": found.problem.id, **as_json(found)}
-    say(f"{compared:,} solved problems held against {len(index.problems):,} of {', '.join(index.benchmarks)}")
+    say(f"{compared:,} solved problems compared with {len(index.problems):,} of {', '.join(index.benchmarks)}")
     if apply:
         _withdraw(run, leaving, index, compared)
         say(f"{len(leaving):,} withdrawn; start the job again with the same recipe and --out to publish without them")
@@ -79,7 +79,7 @@ def _solved(run: Run) -> Iterator[Problem]:
 
 
 def _withdraw(run: Run, leaving: list[Reject], index: BenchmarkIndex, compared: int) -> None:
-    """Journal the withdrawals, and put on record which benchmarks the run has been held against."""
+    """Journal the withdrawals, and put on record which benchmarks the run has been compared with."""
     writer = JournalWriter(run.store, "withdraw", part_mb=32, part_age_s=30, fingerprint=run.fingerprint)
     for reject in leaving:
         writer.append(reject)

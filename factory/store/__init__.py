@@ -1,1 +1,1 @@
-"""Store: filesystems by URI, the journal, commits, publishing. Truth lies here and nowhere else."""
+"""Store: filesystems by URI, the journal, commits, publishing. The truth about a run is here and nowhere else."""

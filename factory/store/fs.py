@@ -1,6 +1,6 @@
 """A place that holds keys and bytes: the one view of `file://` and `s3://` that the rest of the store is written on.
 
-A `Store` is opened from a URI and addressed by relative keys ("journal/traces/x.parquet"). Its promises, whatever lies
+A `Store` is opened from a URI and addressed by relative keys ("journal/traces/x.parquet"). Its promises, whatever is
 below: a key is visible whole or not at all, `create` has one winner, and a failure that a user can mend is a
 `FactoryError`. Transient failures are retried inside. A `Store` pickles as its URI and may be shared by threads.
 """

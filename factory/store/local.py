@@ -99,7 +99,7 @@ class LocalStore(Store):
         with self._explained(key):
             target = self._path(key)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, target)  # a rename: the spool lies on the same file system
+            shutil.move(path, target)  # a rename: the spool is on the same file system
             _sync_directory(target.parent)
 
     @contextmanager

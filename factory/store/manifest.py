@@ -97,7 +97,7 @@ def load(uri: str, *, mode: str | None = None, tool: str | None = None, bucket: 
     store = Store.open(uri)
     manifest = latest(store)
     if manifest is None:
-        raise FactoryError(f"nothing is published at {uri}", remedy="let the job finish, or run `factory publish`")
+        raise FactoryError(f"nothing is published at {uri}", remedy="let its job finish: it publishes at its end")
     wanted = {"mode": mode, "tool": tool, "bucket": bucket}
     return [
         store.url(shard.key)

@@ -1,7 +1,7 @@
 """The format of one journal part: a Parquet file of rows of one kind, with a table of contents in its footer.
 
-Rows of one owner lie together and row groups end between owners. The footer tells, for each row group, whose rows it
-holds, and sums up the part; so a reader learns all that resuming and planning need from one read of the file's tail.
+Rows of one owner are stored together, and row groups end between owners. The footer tells, for each row group, whose
+rows it holds, and sums up the part; so a reader learns all that resuming and planning need from the file's tail.
 """
 
 from __future__ import annotations

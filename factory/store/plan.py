@@ -1,4 +1,4 @@
-"""Split a journal into partitions that can be published one by one: ranges of problem hashes, and where their rows lie.
+"""Split a journal into partitions that can be published one by one: ranges of problem hashes, with their rows' places.
 
 Reads only the tables of contents of the parts, so planning twenty million traces is a matter of footers.
 """
@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def directory(self) -> str:
-        """Where unfinished work of this plan lies."""
+        """Where unfinished work of this plan is stored."""
         return f"publish/{self.id}/"
 
 

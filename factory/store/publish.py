@@ -1,4 +1,4 @@
-"""From the journal to the dataset: every judged-right sample once, in few large files, and every other one counted.
+"""From the journal to the dataset: publish each correct sample once, in a few large files; count all others.
 
 Two passes over tasks that may run anywhere: partitions (what is published, sorted and counted), then shards (files of
 the wanted size). Each task is committed by a marker, the version by its manifest, last. Nothing depends on when or
@@ -29,7 +29,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 Card = Callable[[Manifest], Mapping[str, bytes]]
-"""Files to lay beside the dataset, by name: README.md and its pictures."""
+"""Files to store beside the dataset, by name: README.md and its pictures."""
 LEFTOVER_AGE = timedelta(days=7)
 ROUNDS = 3
 

@@ -44,7 +44,7 @@ def test_a_sound_dataset_passes_and_damage_is_found(tmp_path):
     assert "generated = published + rejected traces" in twice.faults
 
     tamper(run, shards=[replace(shards[0], mode="low"), *shards[1:]])
-    assert "rows lie in the file of their mode, tool and length" in audit(run.uri, answers=0, cells=0).faults
+    assert "rows are in the file of their mode, tool and length" in audit(run.uri, answers=0, cells=0).faults
 
     tamper(run, shards=shards)
     data = bytearray(run.store.read(shards[0].key))

@@ -37,7 +37,7 @@ def test_a_sheet_comes_back_and_is_never_written_over(uri, tmp_path):
     path, rows = tmp_path / "sheet.csv", draw(uri, 3)
     write(path, rows)
     assert read(path) == rows
-    with pytest.raises(FactoryError, match="there already"):
+    with pytest.raises(FactoryError, match="already exists"):
         write(path, rows)
     with pytest.raises(FactoryError, match="cannot write"):
         write(tmp_path / "nowhere" / "sheet.csv", rows)

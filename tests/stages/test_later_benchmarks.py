@@ -62,7 +62,7 @@ def test_what_must_leave_is_named_and_nothing_changes_until_it_is_applied(run, l
     (row,) = add_benchmarks(run.uri, [later], say=said.append)
     assert (row["id"], row["contaminated"]) == ("copy", True)
     assert {"later": "b7"}.items() <= {n["benchmark"]: n["id"] for n in row["nearest"]}.items()
-    assert said == ["2 solved problems held against 1 of later", "1 must leave; --apply withdraws them"]
+    assert said == ["2 solved problems compared with 1 of later", "1 must leave; --apply withdraws them"]
     assert published(run) == {"kept", "copy"}
 
 
