@@ -7,6 +7,7 @@ Rooms, from the bottom up (an arrow never points upwards):
     dialects  verify  sandbox  engines  store  sources  decontaminate   one part each
     programs                            what a language model does to one row; knows only protocols
     ingest  stages  cluster             inputs taken in once; the graph's workers; what a run asks of its machines
+    views                               what a run is turned into without a model
     report  inspection  planning        funnel, card, plots; a run's state and any row's life; what a run will take
     pipeline, cli                       know everyone
 """

@@ -28,8 +28,7 @@ from factory.sources import Split
 from factory.sources.distinct import refuse_shared_ids, shared_id, tell_apart, text_of
 from factory.store.fs import Store
 from factory.store.ids import Hashes, hash_of, hashes_of
-from factory.store.released import REJECT_COLUMNS
-from factory.store.tables import encode_rows, read_table, write_rows
+from factory.store.tables import REJECT_COLUMNS, encode_rows, read_table, write_rows
 
 MANIFEST = "inputs/manifest.json"
 DUPLICATES = "inputs/Reject/duplicates.parquet"

@@ -39,6 +39,7 @@ from factory.store.manifest import Manifest
 from factory.store.publish import publish
 from factory.store.run import Run
 from factory.store.usage import Meter
+from factory.views.nemotron import NemotronMath
 
 INDEX_FILES = ("vectors.npy", "problems.jsonl", "meta.json")  # the last one makes the index complete
 
@@ -97,7 +98,7 @@ def _build(run: Run, recipe: Recipe, meter: Meter, say: Say) -> Finished:
             unfinished = finish(Work(run, recipe, inputs, ledger, connect, index), idle)
     else:
         services.end(run)
-    manifest = publish(run, recipe.publish, mapper=_on_cluster, card=lambda m: _card(run, inputs, m))
+    manifest = publish(run, recipe.publish, NemotronMath(), mapper=_on_cluster, card=lambda m: _card(run, inputs, m))
     ingest.publish_rejects(run.store, inputs)
     return Finished(_stages(inputs, manifest), manifest, unfinished, progress, idle)
 

@@ -25,10 +25,10 @@ from factory.records import Origin, tool_name
 from factory.store.fs import Store
 from factory.store.ids import hash_of
 from factory.store.manifest import Manifest, RejectFile, Shard, latest
-from factory.store.released import REGIMES, Release
 from factory.store.report import PUBLISHED
 from factory.store.run import Run
 from factory.store.shape import bucket_of
+from factory.views.nemotron import REGIMES, NemotronMath
 
 SHOWN = 10  # findings kept of each kind; all are counted
 REREAD = "tokens read again give the row's prompt, messages and answer"
@@ -111,8 +111,8 @@ def _verify_checksum(found: Audit, store: Store, file: Shard | RejectFile) -> bo
 def _of_schema(found: Audit, store: Store, shard: Shard, manifest: Manifest) -> bool:
     with store.parquet(shard.key, shard.bytes) as file:
         found.check("files have their number of rows", file.metadata.num_rows == shard.rows, shard.key)
-        release = Release(tuple(manifest.annotations), manifest.keyed)
-        same = bool(file.schema_arrow.equals(release.schema))
+        view = NemotronMath(tuple(manifest.annotations), manifest.keyed)
+        same = bool(file.schema_arrow.equals(view.schema))
     found.check("files have the published schema", same, shard.key)
     return same
 

@@ -21,10 +21,9 @@ from factory.store.ids import hash_of
 from factory.store.outcome import Ending, Endings
 from factory.store.partition_reader import Annotations, PartitionReader
 from factory.store.plan import Partition, Plan
-from factory.store.released import REJECT_COLUMNS
 from factory.store.report import PUBLISHED, PublishReport
 from factory.store.shape import Cell, bucket_of
-from factory.store.tables import encode_rows
+from factory.store.tables import REJECT_COLUMNS, encode_rows
 
 REJECTS = "rejects/"
 RUN_LEVEL = 3  # runs are read once and thrown away
@@ -153,13 +152,13 @@ def _write_run(
     groups = []
     most = min(shape.ROW_GROUP_BYTES, task.plan.settings.shard_mb * 1_000_000 // 4)
     uids = traces["uid"].to_pylist()
-    release = task.plan.release
-    with task.store.sink(key) as file, shape.writer(file, release.schema, RUN_LEVEL) as writer:
+    view = task.plan.view
+    with task.store.sink(key) as file, shape.writer(file, view, RUN_LEVEL) as writer:
         for start, length in shape.row_groups(traces["problem_id"].to_pylist(), _row_bytes(traces), most):
             verdicts, judged = zip(*about[start : start + length], strict=True)
             mine = [said.get(uid, {}) for uid in uids[start : start + length]]
             piece = traces.slice(start, length)
-            table = release.rows(piece, list(verdicts), list(judged), mine, task.plan.fingerprint)
+            table = view.rows(piece, verdicts, judged, mine, task.plan.fingerprint)
             before = file.tell()
             writer.write_table(table, row_group_size=length)
             groups.append([length, file.tell() - before])

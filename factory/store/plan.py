@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from factory.arrow import SCHEMA_VERSION
 from factory.recipe import Publish
@@ -17,8 +17,8 @@ from factory.store.fs import Entry
 from factory.store.ids import hash_of
 from factory.store.kinds import KINDS
 from factory.store.parts import PartInfo
-from factory.store.released import Release
 from factory.store.run import Run
+from factory.store.view import View
 
 PARTITION_BYTES = 512 << 20  # of journaled rows before compression; a task holds about twice this
 LAYOUT_VERSION = 2  # raised when the same journal would be published differently
@@ -46,7 +46,11 @@ class Plan:
     id: str
     fingerprint: str
     settings: Publish
-    release: Release = field(default_factory=Release)
+    view: View
+    annotations: tuple[str, ...] = ()
+    """Names of annotations that the journal holds."""
+    keyed: bool = False
+    """Whether it holds samples of other tasks or teachers than the usual ones."""
 
     @property
     def directory(self) -> str:
@@ -54,20 +58,23 @@ class Plan:
         return f"publish/{self.id}/"
 
 
-def make_plan(run: Run, settings: Publish, partition_bytes: int) -> tuple[Plan, list[Partition]]:
+def make_plan(run: Run, settings: Publish, view: View, partition_bytes: int) -> tuple[Plan, list[Partition]]:
     """Read the journal's tables of contents and cut it into partitions of about `partition_bytes`."""
     reader = run.reader()
     infos = {kind: reader.parts(kind) for kind in _KINDS}
     partitions = cut(infos, partition_bytes)
     count = len(partitions)
-    return Plan(_identity(infos, settings, count), run.fingerprint, settings, _release(infos)), partitions
-
-
-def _release(infos: dict[type, list[PartInfo]]) -> Release:
-    """The columns that the journal's rows ask for, as the parts' footers tell."""
-    names = {name for info in infos[Annotation] for name in info.tally}
+    names = tuple(sorted({name for info in infos[Annotation] for name in info.tally}))
     keyed = any(heading.count("/") > 1 for info in infos[Trace] for heading in info.tally)
-    return Release(tuple(sorted(names)), keyed)
+    plan = Plan(
+        id=_identity(infos, settings, count),
+        fingerprint=run.fingerprint,
+        settings=settings,
+        view=view.extended(names, keyed=keyed),
+        annotations=names,
+        keyed=keyed,
+    )
+    return plan, partitions
 
 
 def cut(infos: dict[type, list[PartInfo]], partition_bytes: int) -> list[Partition]:

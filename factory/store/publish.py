@@ -24,6 +24,7 @@ from factory.store.plan import PARTITION_BYTES, Partition, Plan, make_plan
 from factory.store.report import PublishReport
 from factory.store.run import Run
 from factory.store.shards import shard_tasks, write_shard
+from factory.store.view import View
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -48,6 +49,7 @@ def in_process(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Ite
 def publish(
     run: Run,
     settings: Publish,
+    view: View,
     *,
     mapper: Mapper = in_process,
     card: Card | None = None,
@@ -55,11 +57,13 @@ def publish(
 ) -> Manifest:
     """Publish the journal's present state as a new version, unless it is published already; returns its manifest.
 
+    `view` gives the published rows their form.
+
     Safe to kill and call again, and to call twice at once. The former version's files are removed after the new
     manifest is in place, so that a reader who lists the directory sees one version.
     """
     store = run.store
-    plan, partitions = make_plan(run, settings, partition_bytes)
+    plan, partitions = make_plan(run, settings, view, partition_bytes)
     for _ in range(ROUNDS):
         manifest = _published(store, plan)
         if manifest is not None:
@@ -91,8 +95,8 @@ def _build(store: Store, plan: Plan, partitions: list[Partition], mapper: Mapper
         settings=plan.settings.model_dump(mode="json"),
         shards=list(mapper(write_shard, list(shard_tasks(store, plan, records)))),
         rejects=[RejectFile(**record["rejects"]) for record in records],
-        annotations=list(plan.release.annotations),
-        keyed=plan.release.keyed,
+        annotations=list(plan.annotations),
+        keyed=plan.keyed,
         report=reduce(add, (PublishReport.from_json(record["report"]) for record in records), PublishReport()),
     )
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.store.parts import WRITER_SETTINGS
-from factory.store.released import REPETITIVE
+from factory.store.view import View
 
 ROW_GROUP_ROWS = 2000
 ROW_GROUP_BYTES = 64 << 20  # before compression; the Hub's viewer refuses row groups above 286 MiB
@@ -59,10 +59,10 @@ def row_groups(
         yield start, len(owners) - start
 
 
-def writer(file: IO[bytes], schema: pa.Schema, level: int) -> pq.ParquetWriter:
+def writer(file: IO[bytes], view: View, level: int) -> pq.ParquetWriter:
     """A Parquet writer of published rows. Its bytes depend on the rows alone."""
-    settings: dict[str, Any] = {**WRITER_SETTINGS, "compression_level": level, "use_dictionary": REPETITIVE}
-    return pq.ParquetWriter(pa.PythonFile(file, mode="w"), schema, **settings)
+    settings: dict[str, Any] = {**WRITER_SETTINGS, "compression_level": level, "use_dictionary": list(view.repetitive)}
+    return pq.ParquetWriter(pa.PythonFile(file, mode="w"), view.schema, **settings)
 
 
 def _label(edge: int) -> str:

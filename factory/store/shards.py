@@ -61,7 +61,7 @@ def write_shard(task: ShardTask) -> Shard:
 def _write(task: ShardTask) -> Shard:
     cell, rows = task.cell, 0
     with task.store.spool(f"{cell.directory}part") as spooled:
-        with shape.writer(spooled.file, task.plan.release.schema, SHARD_LEVEL) as writer:
+        with shape.writer(spooled.file, task.plan.view, SHARD_LEVEL) as writer:
             for key, groups in task.pieces:
                 with task.store.parquet(key) as run:
                     for group in groups:

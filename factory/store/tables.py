@@ -12,6 +12,9 @@ from factory.arrow import to_table
 from factory.store.fs import Store
 from factory.store.parts import WRITER_SETTINGS
 
+REJECT_COLUMNS = ("id", "kind", "stage", "reason", "detail", "row", "position")
+"""Columns of a published reject: those that every version has had."""
+
 
 def encode_rows(kind: type, rows: Sequence[Any], columns: Sequence[str] | None = None) -> bytes:
     """Rows of one kind, or some columns of them, as a Parquet file; equal rows give equal bytes."""

@@ -23,6 +23,7 @@ from factory.store.partition import READ_AHEAD
 from factory.store.parts import encode_part, encode_row
 from factory.store.plan import PARTITION_BYTES, make_plan
 from factory.store.run import Run
+from factory.views.nemotron import NemotronMath
 from tests.bench import meters, simulated
 
 SAMPLES = 20_000_000
@@ -125,7 +126,7 @@ def measure() -> Costs:
         part = _cpu(index.refresh) / PARTS
         name = min(_cpu(index.refresh) for _ in range(3)) / PARTS
         begin = _cpu(lambda: [ledger.begin(f"new{n}") for n in range(500)]) / 500
-        plan = _cpu(lambda: make_plan(run, Publish(), PARTITION_BYTES)) / PARTS
+        plan = _cpu(lambda: make_plan(run, Publish(), NemotronMath(), PARTITION_BYTES)) / PARTS
         return Costs(part, name, begin, plan)
 
 

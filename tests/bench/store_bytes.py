@@ -32,6 +32,7 @@ from factory.store.fs import Store
 from factory.store.journal import JournalWriter
 from factory.store.publish import publish
 from factory.store.run import Run
+from factory.views.nemotron import NemotronMath
 from tests.s3.ceph import Ceph
 from tests.store.rows import problem, verdict
 from tests.store.test_run import recipe
@@ -100,7 +101,7 @@ def sizes(rows: list[Trace]) -> None:
         for name in sorted({row.problem_id for row in rows}):
             writer.append(verdict(problem(name), [row for row in rows if row.problem_id == name]))
         writer.close()
-        shards = publish(run, Publish()).shards
+        shards = publish(run, Publish(), NemotronMath()).shards
     print(f"{'':<34} {'bytes/trace':>12} {'of JSONL':>9}")
     for name, size in (
         ("JSON lines", len(lines)),

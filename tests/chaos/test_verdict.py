@@ -17,6 +17,7 @@ from factory.recipe import Publish, Recipe, Source, Teacher
 from factory.records import Mode, Problem, Reject, SampleKey, Trace
 from factory.store.publish import publish
 from factory.store.run import Run
+from factory.views.nemotron import NemotronMath
 from tests.chaos.account import Account, account_of
 from tests.chaos.verdict import TEACHER, Judged, judge
 from tests.programs.rollouts import Python, call, draw, run, turns
@@ -63,7 +64,7 @@ def finished(place: Path, samples: dict[str, list[Trace]], *more: Trace | Reject
     for row in more:
         writer.append(row)
     writer.close()
-    publish(opened, Publish())
+    publish(opened, Publish(), NemotronMath())
     return account_of(opened.uri)
 
 

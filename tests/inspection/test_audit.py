@@ -15,7 +15,7 @@ from factory.store.manifest import Manifest, latest
 from factory.store.publish import publish
 from factory.store.run import Run
 from tests.store.rows import problem, trace, verdict
-from tests.store.test_publish import SETTINGS, a_run, journal
+from tests.store.test_publish import SETTINGS, VIEW, a_run, journal
 from tests.store.test_run import recipe
 
 
@@ -29,7 +29,7 @@ def tamper(run: Run, **changes) -> None:
 
 def test_a_sound_dataset_passes_and_damage_is_found(tmp_path):
     run = a_run(tmp_path, 10)
-    shards = publish(run, SETTINGS).shards
+    shards = publish(run, SETTINGS, VIEW).shards
     found = audit(run.uri, answers=30, cells=3)
     assert found.sound, render(found)
     assert found.checked["answers are right when compared again"] == 30
@@ -72,7 +72,7 @@ def test_rows_that_contradict_themselves_are_found(tmp_path):
     right = verdict(of, [other_output])
     lying = replace(lying, judgements=[*lying.judgements, *right.judgements])
     journal(run, [miscounted, wrong, other_output, lying])
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     found = audit(run.uri)
     assert found.examples["answers are right when compared again"] == ["p1/high/none/0"]
     assert found.faults["the mask has as many tokens of each origin as the row says"] == 1

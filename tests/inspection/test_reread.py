@@ -18,7 +18,7 @@ from factory.store.run import Run
 from tests.conftest import ROOT
 from tests.programs.rollouts import Python, call, draw, run, turns
 from tests.store.rows import verdict
-from tests.store.test_publish import SETTINGS
+from tests.store.test_publish import SETTINGS, VIEW
 from tests.store.test_run import recipe
 
 TEACHER = ROOT / "jobs" / "demo" / "teacher"
@@ -48,7 +48,7 @@ def audited(place, trace: Trace, of: Problem = SUM, model: str = str(TEACHER)) -
     for row in (trace, verdict(replace(of, answer=trace.answer), [trace])):
         writer.append(row)
     writer.close()
-    publish(opened, SETTINGS)
+    publish(opened, SETTINGS, VIEW)
     return audit(opened.uri, cells=0)
 
 

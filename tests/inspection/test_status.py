@@ -18,7 +18,7 @@ from factory.records import Asked, FinishedTurn, Mode
 from factory.store.publish import publish
 from factory.store.run import Run
 from tests.store.rows import problem, reject, verdict
-from tests.store.test_publish import SETTINGS, a_run, journal, samples
+from tests.store.test_publish import SETTINGS, VIEW, a_run, journal, samples
 from tests.store.test_run import recipe
 
 
@@ -43,7 +43,7 @@ def test_status_counts_from_storage_alone(run):
     assert now.generated_tokens == sum(t.n_generated_tokens for n in range(10) for t in samples(f"p{n}"))
     assert now.tokens_per_second > 0
     assert now.published == {}
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     assert status(run.uri).published["rows"] == 96
     assert "10 of 10 rows" in render(now)
     assert "nothing yet" in render(now)
@@ -64,7 +64,7 @@ def test_rows_journaled_twice_do_not_count_as_progress(run):
 
 
 def test_why_tells_the_life_of_a_problem(run):
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     text = render_life(life_of(run.uri, "p0"))
     assert "entered    problem p0" in text
     assert "settled    '7'" in text

@@ -14,7 +14,7 @@ from factory.inspection import hand_check
 from factory.store.publish import publish
 from tests.conftest import ROOT
 from tests.report.builders import a_run
-from tests.store.test_publish import SETTINGS
+from tests.store.test_publish import SETTINGS, VIEW
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
@@ -22,7 +22,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> str:
     run = a_run(tmp_path_factory.mktemp("run"))
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     return run.uri
 
 

@@ -15,13 +15,13 @@ from factory.store.manifest import latest
 from factory.store.publish import publish
 from factory.store.run import Run
 from tests.report.builders import COPIES, PROBLEMS, a_run
-from tests.store.test_publish import SETTINGS
+from tests.store.test_publish import SETTINGS, VIEW
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
     run = a_run(tmp_path_factory.mktemp("run"))
-    publish(run, SETTINGS, card=lambda manifest: of(run, manifest))
+    publish(run, SETTINGS, VIEW, card=lambda manifest: of(run, manifest))
     return run
 
 
@@ -74,8 +74,8 @@ def test_publishing_twice_gives_the_same_files(run, tmp_path):
     names = [entry.key for entry in run.store.list("dataset/") if "_manifest" not in entry.key]
     assert {"dataset/README.md", "dataset/lengths.svg", "dataset/pass_rates.svg"} < set(names)
     again = a_run(tmp_path)
-    publish(again, SETTINGS, card=lambda manifest: of(again, manifest))
-    publish(again, SETTINGS, card=lambda manifest: of(again, manifest))
+    publish(again, SETTINGS, VIEW, card=lambda manifest: of(again, manifest))
+    publish(again, SETTINGS, VIEW, card=lambda manifest: of(again, manifest))
     pictures = ["dataset/lengths.svg", "dataset/pass_rates.svg", "dataset/README.md"]
     assert [again.store.read(name) for name in pictures] == [run.store.read(name) for name in pictures]
 

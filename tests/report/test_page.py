@@ -23,7 +23,7 @@ from factory.store.run import Run
 from tests.report.browser import PACKAGE, browser, look
 from tests.report.builders import COPIES, EASY, PROBLEMS, a_run, recipe
 from tests.store.rows import reject
-from tests.store.test_publish import SETTINGS, journal
+from tests.store.test_publish import SETTINGS, VIEW, journal
 
 SECTIONS = [
     "funnel", "rejects", "lengths", "pass-rates", "verification", "tools", "engine-time", "decontamination",
@@ -65,7 +65,7 @@ def outline(html: str) -> Outline:
 
 
 def test_a_finished_run_has_every_section_and_reaches_nowhere(run):
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     html = render(gather(run.uri))
     page = outline(html)
     assert page.sections == SECTIONS
@@ -81,7 +81,7 @@ def test_a_finished_run_has_every_section_and_reaches_nowhere(run):
 
 
 def test_the_figures_are_those_of_the_rows(run):
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     found = gather(run.uri)
     assert found.verdicts.problems == SOLVED
     assert found.rejects.reasons == {

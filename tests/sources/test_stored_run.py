@@ -24,7 +24,7 @@ from factory.store.publish import publish
 from factory.store.run import Run
 from factory.store.tables import read_table
 from tests.store.rows import problem, reject, verdict
-from tests.store.test_publish import SETTINGS, a_run, journal, samples
+from tests.store.test_publish import SETTINGS, VIEW, a_run, journal, samples
 from tests.store.test_run import recipe
 
 LEFT_OUT = {"problem_too_easy", "unfinished"}  # outcomes of samples whose problem has no verdict
@@ -34,7 +34,7 @@ LEFT_OUT = {"problem_too_easy", "unfinished"}  # outcomes of samples whose probl
 def run(tmp_path) -> Run:
     """30 problems: 24 with a verdict, 3 rejected, 3 under way; published."""
     run = a_run(tmp_path / "run")
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     return run
 
 
@@ -55,7 +55,7 @@ def split_size(request, monkeypatch):
 def test_problems_come_once_with_the_settled_reference(run):
     settled = dataclasses.replace(verdict(problem("new"), samples("new")), reference="42")
     journal(run, [*samples("new"), settled, verdict(problem("p0"), samples("p0"))], "w2")  # p0 for the second time
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     found = rows(source(run))
     assert all(isinstance(row, Problem) for row in found)
     assert Counter(row.id for row in found) == Counter([*(f"p{n}" for n in range(30) if n % 10 not in (1, 2)), "new"])
@@ -99,7 +99,7 @@ def test_a_run_that_has_gone_on_is_refused(run):
     journal(run, [*samples("late"), verdict(problem("late"), samples("late"))], "w2")
     with pytest.raises(FactoryError, match="has gone on since its version 1"):
         splits(source(run))
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     assert len(rows(source(run))) == 25
     with pytest.raises(FactoryError, match="has gone on since its version 1"):
         splits(source(run, version=1))
@@ -112,7 +112,7 @@ def test_the_manifest_is_part_of_the_fingerprint(run, tmp_path):
     made_from = recipe(sources=(first,))
     assert settings.result_values(made_from)["sources"][0]["digest"] == first.digest
     journal(run, [reject(problem("p2"))], "w2")
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     second = pinned(source(run))
     assert recipe(sources=(second,)).fingerprint != made_from.fingerprint
     derived = Run.open(str(tmp_path / "derived"), made_from)
@@ -165,5 +165,5 @@ def test_why_walks_back(run, tmp_path):
 def publishing(derived: Run) -> Run:
     """The derived run with a verdict on one of its problems, published."""
     journal(derived, [*samples("p0"), verdict(problem("p0"), samples("p0"))])
-    publish(derived, SETTINGS)
+    publish(derived, SETTINGS, VIEW)
     return derived

@@ -21,7 +21,7 @@ from factory.store.publish import publish
 from factory.store.run import Run
 from factory.store.tables import read_table
 from tests.store.rows import problem, reject, verdict
-from tests.store.test_publish import SETTINGS, journal, samples
+from tests.store.test_publish import SETTINGS, VIEW, journal, samples
 from tests.store.test_run import recipe
 
 STORY = "Nadia buys 14 notebooks at $3 each and 5 pens at $2 each. How many dollars does she spend?"
@@ -48,7 +48,7 @@ def later(tmp_path) -> str:
 
 
 def published(run: Run) -> set[str]:
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     return {
         p
         for file in load(run.uri)
@@ -71,7 +71,7 @@ def test_a_withdrawn_problem_is_gone_once_and_the_funnel_adds_up(run, later):
     assert [row["id"] for row in add_benchmarks(run.uri, [later], apply=True)] == ["copy"]
     assert list(add_benchmarks(run.uri, [later], apply=True)) == []
     assert published(run) == {"kept"}
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     assert manifest.version == 2
     assert manifest.report.problems == {"verdict": 1, "problem/solve/too_easy": 1, "problem/withdraw/contaminated": 1}
     assert manifest.report.traces["problem_contaminated"] == 24

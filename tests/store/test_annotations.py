@@ -17,7 +17,7 @@ from factory.store.manifest import load
 from factory.store.publish import publish
 from factory.store.run import Run
 from tests.store.rows import problem, trace, verdict
-from tests.store.test_publish import SETTINGS, journal
+from tests.store.test_publish import SETTINGS, VIEW, journal
 from tests.store.test_run import recipe
 
 REWARD = {"name": "reward", "model": "judge-1", "revision": "abc", "license": "Apache-2.0"}
@@ -36,7 +36,7 @@ def rows(run: Run) -> dict[str, dict]:
 def test_publishing_joins_what_is_said_of_a_trace(run):
     mine = [trace("p", sample=n, salt=n) for n in range(3)]
     journal(run, [*mine, verdict(problem("p"), mine)])
-    plain = publish(run, SETTINGS)
+    plain = publish(run, SETTINGS, VIEW)
     assert not plain.annotations
     before = rows(run)
     said = [Annotation(owner="p", uid=mine[0].uid, value=0.75, **REWARD)]
@@ -44,7 +44,7 @@ def test_publishing_joins_what_is_said_of_a_trace(run):
     said += [Annotation(owner="p", uid=mine[1].uid, name="topic", text="algebra")]
     said += [Annotation(owner="p", uid="of a trace that is not published", value=1.0, **REWARD)]
     journal(run, said, "w2")
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     assert (manifest.version, manifest.annotations) == (2, ["reward", "topic"])
     after = rows(run)
     new = {"annotation_reward", "annotation_topic"}
@@ -66,7 +66,7 @@ def test_the_choice_between_two_annotations_depends_on_the_rows_alone(tmp_path):
         journal(run, [*mine, verdict(problem("p"), mine)])
         for worker, row in enumerate(order):
             journal(run, [row], f"w{worker}")
-        publish(run, SETTINGS)
+        publish(run, SETTINGS, VIEW)
         chosen.add(rows(run)[mine[0].uid]["annotation_reward"]["value"])
         assert run.index().annotations_of("p") == []  # of a finished problem nothing is kept in memory
     assert len(chosen) == 1
@@ -117,7 +117,7 @@ def test_samples_of_two_teachers_and_tasks_stay_apart(run):
     who = zip(judged.judgements, mine, strict=True)
     told = [dataclasses.replace(j, task=t.task, teacher=t.teacher) for j, t in who]
     journal(run, [*mine, dataclasses.replace(judged, judgements=told)])
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     assert (manifest.report.published, manifest.report.lost, manifest.keyed) == (3, 0, True)
     assert {uid: (row["task"], row["teacher"]) for uid, row in rows(run).items()} == {
         t.uid: (t.task, t.teacher) for t in mine

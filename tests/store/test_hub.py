@@ -13,7 +13,7 @@ from factory.store.publish import publish
 from factory.store.run import Run
 from tests.store.hub_stub import HubStub
 from tests.store.rows import problem, verdict
-from tests.store.test_publish import SETTINGS, a_run, journal, samples
+from tests.store.test_publish import SETTINGS, VIEW, a_run, journal, samples
 from tests.store.test_run import recipe
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def contents(run: Run) -> dict[str, bytes]:
 def test_a_version_goes_up_in_one_commit_and_only_once(hub, tmp_path):
     run = a_run(tmp_path, 10)
     card = lambda m: {"README.md": b"---\nlicense: other\n---\n" + str(m.version).encode()}  # noqa: E731
-    shards = publish(run, SETTINGS, card=card).shards
+    shards = publish(run, SETTINGS, VIEW, card=card).shards
     hub.fail_after = 5
     broken = push(hub, run.uri)
     assert broken.returncode == 2
@@ -61,7 +61,7 @@ def test_a_version_goes_up_in_one_commit_and_only_once(hub, tmp_path):
 
     mine = samples("late")
     journal(run, [*mine, verdict(problem("late"), mine)], "w2")
-    publish(run, SETTINGS, card=card)
+    publish(run, SETTINGS, VIEW, card=card)
     assert push(hub, run.uri).returncode == 0
     assert len(hub.commits) == 2
     assert {k: v for k, v in hub.files.items() if "_manifest" not in k} == contents(run)  # old files are gone
@@ -71,7 +71,7 @@ def test_a_version_goes_up_in_one_commit_and_only_once(hub, tmp_path):
 def test_refusals_are_explained(hub, tmp_path):
     run = Run.open(str(tmp_path), recipe())
     assert "nothing is published" in push(hub, run.uri).stderr
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     hub.refuse = True
     refused = push(hub, run.uri)
     assert refused.returncode == 2
@@ -80,7 +80,7 @@ def test_refusals_are_explained(hub, tmp_path):
 
 def test_many_files_go_up_in_commits_that_the_hub_can_make_the_manifest_last(hub, tmp_path):
     run = a_run(tmp_path, 10)
-    shards = publish(run, SETTINGS).shards
+    shards = publish(run, SETTINGS, VIEW).shards
     done = push(hub, run.uri, "hub.COMMIT_FILES = 3")
     assert done.returncode == 0, done.stderr
     added = [commit["added"] for commit in hub.commits]
@@ -93,7 +93,7 @@ def test_many_files_go_up_in_commits_that_the_hub_can_make_the_manifest_last(hub
 
 def test_a_commit_that_was_not_answered_is_made_once(hub, tmp_path):
     run = a_run(tmp_path, 10)
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     hub.time_outs = [True, False, False]
     done = push(hub, run.uri, "hub.COMMIT_FILES = 3")
     assert done.returncode == 0, done.stderr
@@ -105,7 +105,7 @@ def test_a_commit_that_was_not_answered_is_made_once(hub, tmp_path):
 
 def test_a_hub_that_never_answers_ends_in_an_error(hub, tmp_path):
     run = a_run(tmp_path, 2)
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     hub.time_outs = [False] * 99
     done = push(hub, run.uri)
     assert done.returncode == 2

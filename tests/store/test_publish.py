@@ -31,15 +31,16 @@ from factory.store.partition import PartitionTask, publish_partition
 from factory.store.plan import make_plan
 from factory.store.publish import publish
 from factory.store.reader import READ_AHEAD
-from factory.store.released import REGIMES
 from factory.store.report import PublishReport
 from factory.store.run import Run
 from factory.store.shape import bucket_of, row_groups
 from factory.store.tables import read_table
+from factory.views.nemotron import REGIMES, NemotronMath
 from tests.store.rows import problem, reject, trace, verdict
 from tests.store.test_run import recipe
 
 SETTINGS = Publish(buckets=(128, 256, 512), shard_mb=1)
+VIEW = NemotronMath()
 ANSWERS = ["7", "8", None, "7"]  # of a problem's four samples: right, wrong, none, right
 
 
@@ -89,7 +90,7 @@ def table(run: Run, **only: str):
 
 def test_each_trace_is_published_or_counted_with_its_reason(tmp_path):
     run = a_run(tmp_path)
-    report = publish(run, SETTINGS).report
+    report = publish(run, SETTINGS, VIEW).report
     assert report.problems == {
         "verdict": 24,
         "problem/solve/too_easy": 3,
@@ -117,7 +118,7 @@ def test_each_trace_is_published_or_counted_with_its_reason(tmp_path):
 
 def test_every_row_that_left_is_a_row_among_the_rejects(tmp_path):
     run = a_run(tmp_path)
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     rows = [r for file in manifest.rejects for r in from_table(Reject, read_table(run.store, file.key))]
     assert len(rows) == sum(file.rows for file in manifest.rejects)
     counted = Counter((row.kind, row.reason) for row in rows)
@@ -133,7 +134,7 @@ def test_every_row_that_left_is_a_row_among_the_rejects(tmp_path):
 
 def test_a_row_has_the_released_fields_and_its_provenance(tmp_path):
     run = a_run(tmp_path)
-    publish(run, SETTINGS)
+    publish(run, SETTINGS, VIEW)
     row = next(
         r for r in table(run, mode="high", tool="python").to_pylist() if r["problem_id"] == "p0" and r["sample"] == 3
     )
@@ -161,25 +162,25 @@ def test_a_row_has_the_released_fields_and_its_provenance(tmp_path):
 
 def test_publishing_again_changes_nothing_and_any_split_of_the_work_gives_the_same_rows(tmp_path):
     run = a_run(tmp_path / "a")
-    first = publish(run, SETTINGS)
+    first = publish(run, SETTINGS, VIEW)
     before = tree(run)
-    assert publish(run, SETTINGS).version == first.version
+    assert publish(run, SETTINGS, VIEW).version == first.version
     assert tree(run) == before
     for key in before:
         run.store.delete(key)
-    again = publish(run, SETTINGS)
+    again = publish(run, SETTINGS, VIEW)
     assert again.version == first.version + 1
     assert tree(run) == before
     assert list(run.store.list("publish/")) == []
     rows = table(run).to_pylist()
     other = a_run(tmp_path / "b")
-    publish(other, SETTINGS, partition_bytes=300_000)
+    publish(other, SETTINGS, VIEW, partition_bytes=300_000)
     assert table(other).to_pylist() == rows
 
 
 def test_the_manifest_names_every_file_with_its_checksum(tmp_path):
     run = a_run(tmp_path)
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     assert {shard.key: shard.sha256 for shard in manifest.shards} == tree(run)
     for shard in manifest.shards:
         data = run.store.read(shard.key)
@@ -194,7 +195,7 @@ def test_the_manifest_names_every_file_with_its_checksum(tmp_path):
 
 def test_problems_lie_together_and_buckets_apart(tmp_path):
     run = a_run(tmp_path)
-    publish(run, SETTINGS, partition_bytes=300_000)
+    publish(run, SETTINGS, VIEW, partition_bytes=300_000)
     seen: Counter = Counter()
     for path in load(run.uri, mode="high", tool="none"):
         part = pq.ParquetFile(path).read()
@@ -216,7 +217,7 @@ def test_shards_keep_to_their_size(tmp_path):
         long = replace(trace(of.id), token_ids=tokens, mask=[1] * len(tokens))
         mine = [long, trace(of.id, sample=1)]
         journal(run, [*mine, verdict(of, mine)], f"w{n}")
-    manifest = publish(run, Publish(shard_mb=1, buckets=(1024, 131_072)), partition_bytes=1_000_000)
+    manifest = publish(run, Publish(shard_mb=1, buckets=(1024, 131_072)), VIEW, partition_bytes=1_000_000)
     big = [shard for shard in manifest.shards if shard.bucket == "128k"]
     assert len(big) > 1
     assert max(shard.bytes for shard in big) <= 1_000_000
@@ -246,7 +247,7 @@ def test_what_the_journal_holds_twice_is_published_once(tmp_path):
     journal(run, [*mine, verdict(of, mine)], "a")
     journal(run, [*mine, verdict(of, mine)], "b")  # a zombie flushed the same rows again
     journal(run, [*redrawn, verdict(of, redrawn)], "c")  # and another worker drew them anew
-    report = publish(run, SETTINGS).report
+    report = publish(run, SETTINGS, VIEW).report
     assert report.problems == {"verdict": 1}
     assert report.traces == {"published": 12, "wrong_answer": 6, "no_answer": 6, "replaced": 24}
     assert report.cells[("copy",)] == 24
@@ -263,7 +264,7 @@ def test_the_choice_between_two_verdicts_depends_on_the_rows_alone(tmp_path):
         for worker, mine in enumerate(order):
             journal(run, [*mine, verdict(of, mine)], f"w{worker}")
         journal(run, [reject(of)], "w3")  # a verdict counts before a reject
-        publish(run, SETTINGS)
+        publish(run, SETTINGS, VIEW)
         published.append(tree(run))
     assert published[0] == published[1]
 
@@ -272,7 +273,7 @@ def test_a_judged_trace_that_the_journal_lacks_is_reported(tmp_path):
     run = Run.open(str(tmp_path), recipe())
     mine = samples("p1")
     journal(run, [*mine[1:], verdict(problem("p1"), mine)])
-    report = publish(run, SETTINGS).report
+    report = publish(run, SETTINGS, VIEW).report
     assert report.lost == 1
     assert report.published == 11
 
@@ -281,14 +282,20 @@ def test_undecided_samples_are_not_published(tmp_path):
     run = Run.open(str(tmp_path), recipe())
     mine = samples("p1")
     journal(run, [*mine, verdict(problem("p1"), mine, undecided=(mine[0].uid,))])
-    assert publish(run, SETTINGS).report.traces == {"published": 11, "wrong_answer": 6, "no_answer": 6, "undecided": 1}
+    traces = publish(run, SETTINGS, VIEW).report.traces
+    assert traces == {
+        "published": 11,
+        "wrong_answer": 6,
+        "no_answer": 6,
+        "undecided": 1,
+    }
 
 
 def test_an_empty_journal_publishes_an_empty_version(tmp_path):
     run = Run.open(str(tmp_path), recipe())
     with pytest.raises(FactoryError, match="nothing is published"):
         load(run.uri)
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     assert manifest.shards == []
     assert load(run.uri) == []
 
@@ -296,10 +303,10 @@ def test_an_empty_journal_publishes_an_empty_version(tmp_path):
 def test_a_new_version_replaces_the_former_files_and_the_card(tmp_path):
     run = a_run(tmp_path)
     card = lambda m: {"README.md": f"{m.report.published} rows".encode()}  # noqa: E731
-    publish(run, SETTINGS, card=card)
+    publish(run, SETTINGS, VIEW, card=card)
     mine = samples("late")
     journal(run, [*mine, verdict(problem("late"), mine)], "w2")
-    manifest = publish(run, SETTINGS, card=card)
+    manifest = publish(run, SETTINGS, VIEW, card=card)
     assert manifest.version == 2
     assert set(tree(run)) == {shard.key for shard in manifest.shards}
     assert run.store.read("dataset/README.md") == b"300 rows"
@@ -308,7 +315,7 @@ def test_a_new_version_replaces_the_former_files_and_the_card(tmp_path):
 
 def test_readers_open_the_dataset(tmp_path):
     run = a_run(tmp_path)
-    published = publish(run, SETTINGS).report.published
+    published = publish(run, SETTINGS, VIEW).report.published
     files = load(run.uri)
     pattern = f"{run.uri}/dataset/**/*.parquet"
     hub = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
@@ -327,20 +334,20 @@ KILLED = """
 import sys
 from factory.store import publish as module, shards, partition
 from factory.store.run import Run
-from tests.store.test_publish import SETTINGS
+from tests.store.test_publish import SETTINGS, VIEW
 
 def slowly(function, tasks):
     for n, task in enumerate(tasks):
         print(function.__name__, n, flush=True)
         yield function(task)
 
-module.publish(Run.attach(sys.argv[1]), SETTINGS, mapper=slowly, partition_bytes=300_000)
+module.publish(Run.attach(sys.argv[1]), SETTINGS, VIEW, mapper=slowly, partition_bytes=300_000)
 """
 
 
 def test_publishing_survives_kills(tmp_path):
     undisturbed = a_run(tmp_path / "a")
-    publish(undisturbed, SETTINGS, partition_bytes=300_000)
+    publish(undisturbed, SETTINGS, VIEW, partition_bytes=300_000)
     run = a_run(tmp_path / "b")
     root = Path(__file__).parents[2]
     for kill_at in (b"publish_partition 2\n", b"write_shard 1\n", b"write_shard 7\n"):
@@ -355,7 +362,7 @@ def test_publishing_survives_kills(tmp_path):
         child.send_signal(signal.SIGKILL)
         child.wait()
         assert latest(run.store) is None
-    publish(run, SETTINGS, partition_bytes=300_000)
+    publish(run, SETTINGS, VIEW, partition_bytes=300_000)
     assert table(run).to_pylist() == table(undisturbed).to_pylist()
     assert {entry.key for entry in run.store.list("dataset/mode=")} == set(tree(run))
 
@@ -371,7 +378,7 @@ def test_problems_of_threads_add_up_although_two_workers_disagree(tmp_path):
     journal(run, [*other, reject(problem("t"), "no_problem", "curate", "thread")], "zombie")
     journal(run, [*mine, verdict(three, mine), reject(problem("u"), "no_problem", "curate", "thread")], "w3")
     for partition_bytes in (1 << 30, 2000):
-        manifest = publish(run, SETTINGS, partition_bytes=partition_bytes)
+        manifest = publish(run, SETTINGS, VIEW, partition_bytes=partition_bytes)
         assert manifest.report.curated == {"threads": 1, "found": 3, "passed": 1}
         assert manifest.report.problems == {
             "verdict": 1,
@@ -387,7 +394,7 @@ def test_who_wrote_the_replies_goes_with_the_row_and_is_counted_by_licence(tmp_p
     of = replace(problem("p"), contributors=helpers)
     mine = samples("p")
     journal(run, [*mine, verdict(of, mine)])
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     n = manifest.report.published
     assert n
     assert manifest.report.table("license") == {("CC BY-SA 4.0",): n}
@@ -418,7 +425,7 @@ def test_a_partition_reads_parts_ahead_and_asks_for_no_sizes(tmp_path, monkeypat
         sized.append(key)
         return size(store, key)
 
-    plan, (partition,) = make_plan(run, SETTINGS, 1 << 40)
+    plan, (partition,) = make_plan(run, SETTINGS, VIEW, 1 << 40)
     monkeypatch.setattr(LocalStore, "read", slow)
     monkeypatch.setattr(LocalStore, "size", counted)
     publish_partition(PartitionTask(run.store, plan, partition))

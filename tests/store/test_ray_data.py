@@ -6,7 +6,7 @@ import pytest
 
 from factory.store.manifest import load
 from factory.store.publish import publish
-from tests.store.test_publish import SETTINGS, a_run, tree
+from tests.store.test_publish import SETTINGS, VIEW, a_run, tree
 
 pytestmark = pytest.mark.ray
 
@@ -17,9 +17,9 @@ def test_ray_tasks_publish_and_ray_data_reads(ray_local, tmp_path):
         return ray_local.get([remote.remote(task) for task in tasks])
 
     here = a_run(tmp_path / "here", 10)
-    publish(here, SETTINGS)
+    publish(here, SETTINGS, VIEW)
     run = a_run(tmp_path / "there", 10)
-    published = publish(run, SETTINGS, mapper=on_cluster).report.published
+    published = publish(run, SETTINGS, VIEW, mapper=on_cluster).report.published
     assert tree(run) == tree(here)
     rows = ray_local.data.read_parquet(load(run.uri))
     assert rows.count() == published

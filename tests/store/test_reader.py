@@ -22,7 +22,7 @@ from factory.store.parts import encode_part, encode_row
 from factory.store.publish import publish
 from factory.store.run import Run
 from tests.store.rows import problem, reject, trace, verdict
-from tests.store.test_publish import SETTINGS, journal
+from tests.store.test_publish import SETTINGS, VIEW, journal
 from tests.store.test_run import recipe
 
 
@@ -52,7 +52,7 @@ def run(tmp_path) -> Run:
 
 
 def test_all_commands_count_the_same(run):
-    now, reader, manifest = status(run.uri), run.reader(), publish(run, SETTINGS)
+    now, reader, manifest = status(run.uri), run.reader(), publish(run, SETTINGS, VIEW)
     verdicts, rejects = figures.of_verdicts(reader), figures.of_rejects(reader)
     problems = manifest.report.problems
     assert now.verdicts == verdicts.problems == problems.pop("verdict") == 3
@@ -101,7 +101,7 @@ def test_a_damaged_row_group_is_left_out_and_counted(run, caplog):
     run.store.write(part.key, bytes(data))
     assert sum(table.num_rows for _, _, table in run.reader().tables(Trace)) == 3  # the other worker's
     assert "skipping a row group" in caplog.text
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     assert manifest.report.damaged == 1
     assert manifest.report.lost > 0
 

@@ -25,7 +25,7 @@ from factory.store.run import Run
 from factory.store.s3 import S3Store
 from tests.s3.proxy import FaultyProxy
 from tests.store.rows import problem, trace, verdict
-from tests.store.test_publish import SETTINGS, a_run, tree
+from tests.store.test_publish import SETTINGS, VIEW, a_run, tree
 from tests.store.test_run import recipe
 
 pytestmark = pytest.mark.s3
@@ -183,10 +183,10 @@ async def test_the_journal_outlasts_an_outage_of_the_server(s3_server, s3_bucket
 
 def test_a_run_through_a_bad_network_loses_nothing(proxy, s3_bucket, tmp_path):
     expected = a_run(tmp_path, 10)
-    publish(expected, SETTINGS)
+    publish(expected, SETTINGS, VIEW)
     proxy.rates = {"slow_down": 0.04, "error": 0.04, "reset": 0.04, "lost": 0.06, "truncate": 0.04}
     run = a_run(f"{s3_bucket}/run", 10)
-    manifest = publish(run, SETTINGS)
+    manifest = publish(run, SETTINGS, VIEW)
     assert min(proxy.happened[fault] for fault in ("slow_down", "error", "reset", "lost")) > 0
     proxy.rates = {}
     assert manifest.report == latest(expected.store).report

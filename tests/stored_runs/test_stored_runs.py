@@ -37,6 +37,7 @@ from factory.store.manifest import Manifest, latest
 from factory.store.publish import publish
 from factory.store.run import Run
 from factory.store.tables import read_table
+from factory.views.nemotron import NemotronMath
 from tests.conftest import ROOT
 
 HERE = Path(__file__).parent
@@ -119,7 +120,7 @@ def test_published_again_its_bytes_are_the_same(copy):
     files = {file.key: copy.store.read(file.key) for file in before.files}
     for key in [*files, before.key]:
         copy.store.delete(key)
-    after = publish(copy, Recipe.model_fields["publish"].get_default())
+    after = publish(copy, Recipe.model_fields["publish"].get_default(), NemotronMath())
     assert after.report == before.report
     if copy.manifest["versions"]["pyarrow"] == pa.__version__:
         assert after.to_bytes() == before.to_bytes()

@@ -8,6 +8,7 @@ provenance: the very tokens, who wrote which of them, and how they were drawn.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,8 +86,6 @@ _COPIED = {  # published name -> field of the trace
     "prompt_fingerprint": "prompt_fingerprint",
 }
 SCHEMA = pa.schema([*_RELEASED, *_DERIVED, *(pa.field(name, _TRACE.field(old).type) for name, old in _COPIED.items())])
-REJECT_COLUMNS = ("id", "kind", "stage", "reason", "detail", "row", "position")
-"""Columns of a published reject."""
 # Columns whose values repeat from row to row; a dictionary only costs time on the others.
 REPETITIVE = ["problem", "expected_answer", "original_expected_answer", "data_source", "license", "url", "user_url"]
 REPETITIVE += ["user_name", "problem_id", "reasoning_mode", "verified_by", "finish_reason", "recipe_fingerprint"]
@@ -118,8 +117,8 @@ _ANNOTATION = pa.struct(
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
-    """The columns of one published version: `SCHEMA`, and after it what this run's journal has besides.
+class NemotronMath:
+    """A `View`: the columns of `SCHEMA`, and after them what one run's journal has besides.
 
     `annotations` are names of annotations, each a column `annotation_NAME`. `keyed` tells that samples were drawn for
     other tasks or by other teachers than the usual ones, and adds the columns `task` and `teacher`.
@@ -133,15 +132,21 @@ class Release:
         keys = [pa.field(name, pa.string()) for name in ("task", "teacher")] if self.keyed else []
         return pa.schema([*SCHEMA, *keys, *(pa.field(f"annotation_{name}", _ANNOTATION) for name in self.annotations)])
 
+    @property
+    def repetitive(self) -> list[str]:
+        return REPETITIVE
+
+    def extended(self, annotations: Sequence[str], *, keyed: bool) -> NemotronMath:
+        return NemotronMath(tuple(annotations), keyed)
+
     def rows(
         self,
         traces: pa.Table,
-        verdicts: list[Verdict],
-        judged: list[Judgement],
-        annotations: list[dict[str, Annotation]],
+        verdicts: Sequence[Verdict],
+        judged: Sequence[Judgement],
+        annotations: Sequence[dict[str, Annotation]],
         fingerprint: str,
     ) -> pa.Table:
-        """Published rows for a table of traces, with each row's verdict, judgement and annotations by name."""
         table = _released(traces, verdicts, judged, fingerprint)
         for name in ("task", "teacher") if self.keyed else ():
             table = table.append_column(name, traces[name])
@@ -151,7 +156,7 @@ class Release:
         return table.cast(self.schema)
 
 
-def _released(traces: pa.Table, verdicts: list[Verdict], judged: list[Judgement], fingerprint: str) -> pa.Table:
+def _released(traces: pa.Table, verdicts: Sequence[Verdict], judged: Sequence[Judgement], fingerprint: str) -> pa.Table:
     rows = [_about(verdict, judgement) for verdict, judgement in zip(verdicts, judged, strict=True)]
     uids = traces["uid"].to_pylist()
     for row, uid in zip(rows, uids, strict=True):
