@@ -67,7 +67,7 @@ def make_plan(run: Run, settings: Publish, view: View, partition_bytes: int) -> 
     names = tuple(sorted({name for info in infos[Annotation] for name in info.tally}))
     keyed = any(heading.count("/") > 1 for info in infos[Trace] for heading in info.tally)
     plan = Plan(
-        id=_identity(infos, settings, count),
+        id=_identity(infos, settings, view, count),
         fingerprint=run.fingerprint,
         settings=settings,
         view=view.extended(names, keyed=keyed),
@@ -102,11 +102,13 @@ def _number(owner_hash: int, count: int) -> int:
     return owner_hash * count >> 64
 
 
-def _identity(infos: dict[type, list[PartInfo]], settings: Publish, count: int) -> str:
+def _identity(infos: dict[type, list[PartInfo]], settings: Publish, view: View, count: int) -> str:
     basis = {
         "parts": sorted((info.entry.key, info.entry.size) for kind in _KINDS for info in infos[kind]),
         "settings": settings.model_dump(),
         "partitions": count,
         "versions": [SCHEMA_VERSION, LAYOUT_VERSION],
     }
+    if view.identity:
+        basis["view"] = view.identity
     return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]

@@ -58,7 +58,6 @@ def publish(
     """Publish the journal's present state as a new version, unless it is published already; returns its manifest.
 
     `view` gives the published rows their form.
-
     Safe to kill and call again, and to call twice at once. The former version's files are removed after the new
     manifest is in place, so that a reader who lists the directory sees one version.
     """

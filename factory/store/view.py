@@ -14,6 +14,11 @@ class View(Protocol):
     """The form of a published row. A pure function of journaled rows: equal rows give equal tables. Pickles."""
 
     @property
+    def identity(self) -> str:
+        """What tells its versions from another view's of the same journal; empty for the first view there was."""
+        ...
+
+    @property
     def schema(self) -> pa.Schema:
         """The columns of every published file."""
         ...

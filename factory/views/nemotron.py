@@ -128,6 +128,10 @@ class NemotronMath:
     keyed: bool = False
 
     @property
+    def identity(self) -> str:
+        return ""
+
+    @property
     def schema(self) -> pa.Schema:
         keys = [pa.field(name, pa.string()) for name in ("task", "teacher")] if self.keyed else []
         return pa.schema([*SCHEMA, *keys, *(pa.field(f"annotation_{name}", _ANNOTATION) for name in self.annotations)])

@@ -18,6 +18,7 @@ from pathlib import Path
 import datasets
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -431,3 +432,29 @@ def test_a_partition_reads_parts_ahead_and_asks_for_no_sizes(tmp_path, monkeypat
     publish_partition(PartitionTask(run.store, plan, partition))
     assert 2 < most <= READ_AHEAD
     assert not [key for key in sized if key.startswith("journal/")]
+
+
+def test_a_view_of_your_own_is_another_version(tmp_path):
+    """The same journal in another form: its own columns, its own version, and the first form comes back as it was."""
+    run = a_run(tmp_path, 5)
+    first = publish(run, SETTINGS, VIEW)
+    before = tree(run)
+    other = publish(run, SETTINGS, Questions())
+    assert (other.version, other.report) == (2, first.report)
+    assert set(table(run).column_names) == {"question", "uid"}
+    assert publish(run, SETTINGS, VIEW).version == 3
+    assert tree(run) == before
+
+
+class Questions:
+    """A view of two columns."""
+
+    identity = "questions"
+    repetitive = ("question",)
+    schema = pa.schema([("question", pa.string()), ("uid", pa.string())])
+
+    def extended(self, annotations, *, keyed):
+        return self
+
+    def rows(self, traces, verdicts, judged, annotations, fingerprint):
+        return pa.table([[v.problem.text for v in verdicts], traces["uid"]], schema=self.schema)
