@@ -7,7 +7,7 @@ every run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from factory.errors import FactoryError
 from factory.recipe import Source
@@ -20,13 +20,18 @@ from factory.sources.stored_run import pinned
 
 __all__ = ["Split", "pinned", "read", "splits"]
 
+RUN_KEYS = {"kind", "path", "what", "version", "digest", "where", "limit", "license", "refuse_licenses"}
+"""What may be said of a source of kind `run`."""
+
 
 def splits(source: Source) -> list[Split]:
     """The parts of a source. Raises `FactoryError` where there is nothing to read, or nothing that can be read."""
+    if source.kind == "run":
+        _refuse(source, _changed(source) - RUN_KEYS, "a run keeps its rows in a form of its own")
+        return stored_run.splits(source)
+    _refuse(source, _changed(source) & {"what", "version", "digest"}, "only a run has published versions")
     if source.kind == "table":
         return table.splits(source)
-    if source.kind == "run":
-        return stored_run.splits(source)
     _refuse_table_keys(source)
     if source.kind == "aops" or _names_thread_lines(source.path):
         return thread_lines.splits(source)
@@ -47,10 +52,14 @@ def _refuse_table_keys(source: Source) -> None:
     given += _changed(source) & {"where", "answer_in", "none_answers", "fold_duplicates", "delimiter"}
     if source.ids == "named" and not is_lines:
         given.append("ids")
-    if given:
+    _refuse(source, given, "the fields of a thread have fixed names, which docs/sources.md lists")
+
+
+def _refuse(source: Source, given: Iterable[str], why: str) -> None:
+    if given := sorted(given):
         raise FactoryError(
-            f"{', '.join(sorted(given))}: not for a source of kind {source.kind}",
-            why="the fields of a thread have fixed names, which docs/sources.md lists",
+            f"{', '.join(given)}: not for a source of kind {source.kind}",
+            why=why,
             remedy="leave the key out, or rename the fields of the data",
         )
 

@@ -126,6 +126,13 @@ def test_the_manifest_is_part_of_the_fingerprint(run, tmp_path):
     assert pinned(table) is table
 
 
+def test_keys_that_have_no_effect_are_refused(run, tmp_path):
+    with pytest.raises(FactoryError, match="answer_in, split: not for a source of kind run"):
+        splits(source(run, split="train", answer_in="boxed"))
+    with pytest.raises(FactoryError, match="version: not for a source of kind table"):
+        splits(Source(path=str(tmp_path), version=1))
+
+
 def test_nothing_to_read(tmp_path):
     with pytest.raises(FactoryError, match="nothing is published"):
         pinned(Source(kind="run", path=str(tmp_path)))
