@@ -6,9 +6,10 @@ from functools import reduce
 
 from factory.recipe import EquivalencePolicy
 from factory.verify.nodes import Apply, Bracket, Listing, Matrix, Node, Relation, Words, symbols
-from factory.verify.rules.lists import compare_several, is_several
+from factory.verify.rules.conditions import compare_conditionals
+from factory.verify.rules.lists import compare_named, compare_several, is_several
 from factory.verify.rules.matrices import as_matrix, compare_matrices
-from factory.verify.rules.names import Named, named
+from factory.verify.rules.names import as_assignments, named
 from factory.verify.rules.relations import compare_relations
 from factory.verify.rules.sets import NotASet, is_inequality, is_set, pieces, same_pieces
 from factory.verify.rules.solutions import holds_on
@@ -24,20 +25,10 @@ def compare(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivale
         verdict = compare_relations(gold, prediction)
         if verdict.equal:
             return verdict
-    one, other = named(gold, policy), named(prediction, policy)
-    if _names_differ(one, other):
-        return Equivalence(False, "name")
-    return _compare_values_of(one.value, other.value, policy)
-
-
-def _names_differ(one: Named, other: Named) -> bool:
-    """`x = 5` is not `y = 5`; a name against none, or against a longer description, is no difference."""
-    return (
-        one.name is not None
-        and other.name is not None
-        and one.name != other.name
-        and max(len(one.name), len(other.name)) == 1
-    )
+    assignments = as_assignments(gold), as_assignments(prediction)
+    if all(isinstance(side, Listing) and all(named(i, policy).name for i in side.items) for side in assignments):
+        gold, prediction = assignments  # `(x, y) = (4, 7)` and `(y, x) = (7, 4)`
+    return compare_named(named(gold, policy), named(prediction, policy), lambda a, b: _compare_values_of(a, b, policy))
 
 
 def _compare_values_of(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
@@ -47,6 +38,8 @@ def _compare_values_of(gold: Node, prediction: Node, policy: EquivalencePolicy) 
     gold, prediction = _as_set(gold), _as_set(prediction)
     if gold == prediction:
         return Equivalence(True, "same_tree")
+    if (conditional := compare_conditionals(gold, prediction, again)) is not None:
+        return conditional
     sets = _sets(gold, prediction, policy)
     if sets is not None:
         return sets

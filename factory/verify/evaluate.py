@@ -6,12 +6,14 @@ import hashlib
 import math
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
+from operator import eq, gt, lt, ne
 from typing import Any
 
 from mpmath import MPContext
 
 from factory.verify.exact import MAX_ORDER, NotReal, TooLarge, Undefined, Unsupported, exact, laplace
-from factory.verify.nodes import Apply, Constant, Matrix, Node, Number, Symbol
+from factory.verify.nodes import Apply, Constant, Matrix, Node, Number, Relation, Symbol
 
 _MAX_EXPONENT = 10**9
 _MAX_FACTORIAL = 10**6
@@ -73,6 +75,8 @@ class _Evaluation:
                 return self.value(laplace(rows))
             case Apply("sum" | "prod" as name, (Symbol(index), low, high, body)):
                 return self._series(name, index, self.value(low), self.value(high), body)
+            case Apply("piecewise", parts):
+                return self._piecewise(parts)
             case Apply("^", (base, exponent)) if self.real and _is_odd_root(exponent) and self.value(base) < 0:
                 raise Undefined("a rational power of a negative number is read in two ways")
             case Apply(name, args):
@@ -92,6 +96,20 @@ class _Evaluation:
             term = _Evaluation(self.mp, {**self.at, index: Fraction(k)}, self.real).value(body)
             total = total + term if name == "sum" else total * term
         return total
+
+    def _piecewise(self, parts: tuple[Node, ...]) -> Any:
+        for value, condition in zip(parts[::2], parts[1::2], strict=True):
+            if isinstance(condition, Relation) and self._holds(condition):
+                return self.value(value)
+        raise Undefined("no case applies")
+
+    def _holds(self, relation: Relation) -> bool:
+        values = [self.value(member) for member in relation.members]
+        for sign, (left, right) in zip(relation.signs, pairwise(values), strict=True):
+            close = abs(left - right) < self.mp.mpf(10) ** (6 - self.mp.dps) * max(1, abs(left))
+            if not (sign in ("=", "<=", ">=") if close else _ORDER[sign](left, right)):
+                return False
+        return True
 
     def _checked(self, value: Any) -> Any:
         if self.real and isinstance(value, self.mp.mpc):
@@ -145,7 +163,7 @@ class _Evaluation:
                 return self._power(+mp.e, v[0])
             case "mod":
                 return v[0] - v[1] * self._whole(mp.floor, v[0] / v[1])
-            case "max" | "min":
+            case "max" | "min" if len(v) > 1:
                 return (max if name == "max" else min)(v)
             case "floor" | "ceil":
                 return self._whole(mp.floor if name == "floor" else mp.ceil, v[0])
@@ -202,6 +220,7 @@ def _is_odd_root(exponent: Node) -> bool:
     return value is not None and value.denominator > 1 and value.denominator % 2 == 1
 
 
+_ORDER = {"<": lt, "<=": lt, ">": gt, ">=": gt, "!=": ne, "=": eq}
 _ONE_ARGUMENT = {
     "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec", "arccsc": "acsc",

@@ -49,7 +49,7 @@ def exact(node: Node, at: Mapping[str, Fraction] = _NOWHERE) -> Fraction | None:
                 return None
             try:
                 result: Fraction | None = _EXACT[name](*values)
-            except TypeError:
+            except (TypeError, IndexError):
                 raise Unsupported(f"{name} of {len(values)}") from None
             return result
         case _:
@@ -151,8 +151,8 @@ _EXACT: dict[str, Any] = {
     "mod": _exact_mod,
     "floor": lambda a: Fraction(math.floor(a)),
     "ceil": lambda a: Fraction(math.ceil(a)),
-    "max": lambda *v: max(v),
-    "min": lambda *v: min(v),
+    "max": lambda a, *more: max(a, more[0], *more),  # of one thing, it is not a maximum of numbers
+    "min": lambda a, *more: min(a, more[0], *more),
     "sgn": lambda a: Fraction((a > 0) - (a < 0)),
     "gcd": _exact_gcd,
     "lcm": _exact_lcm,

@@ -89,7 +89,17 @@ class Words:
     text: str
 
 
-Node = Number | Symbol | Constant | Apply | Quantity | Based | Bracket | Matrix | Relation | Listing | Words
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """A value under a condition: `2 if n is even`, a row of a piecewise function."""
+
+    value: Node
+    condition: Node
+
+
+Node = (
+    Conditional | Number | Symbol | Constant | Apply | Quantity | Based | Bracket | Matrix | Relation | Listing | Words
+)
 
 
 def symbols(node: Node) -> frozenset[str]:
@@ -110,5 +120,7 @@ def symbols(node: Node) -> frozenset[str]:
             return frozenset().union(*(symbols(cell) for row in rows for cell in row))
         case Quantity(value, _):
             return symbols(value)
+        case Conditional(value, condition):
+            return symbols(value) | symbols(condition)
         case _:
             return frozenset()

@@ -37,6 +37,9 @@ CONJUNCTIONS = {
 }  # fmt: skip
 """Words that separate items, and whether all of them hold or one of them."""
 
+CONDITIONS = frozenset({"if", "when", "where", "for", "with"})
+"""Conjunctions whose second half says when the value before them holds."""
+
 WORDS = frozenset(
     (
         "and or no yes not all any none the for if is are when with where such that true false odd even only both "

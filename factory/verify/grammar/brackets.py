@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from factory.verify.grammar.cursor import Cursor
 from factory.verify.grammar.lexer import Token, Unreadable
-from factory.verify.nodes import Apply, Bracket, Constant, Listing, Matrix, Node, Number
+from factory.verify.nodes import Apply, Bracket, Conditional, Constant, Listing, Matrix, Node, Number
 
 CLOSING = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "\\{": ("\\}",), "\\langle": ("\\rangle",),
             "<": (">",)}  # fmt: skip
@@ -105,8 +105,10 @@ class Brackets(Cursor):
         rows: list[tuple[Node, ...]] = []
         row: list[Node] = []
         while True:
+            if "cases" in name and row and self.is_conjunction():
+                self.next()  # "if", "for"
             row.append(self.relation())
-            self.accept(",")
+            self.accept(",", ".", ";")
             if self.accept("&"):
                 continue
             rows.append(tuple(row))
@@ -118,6 +120,17 @@ class Brackets(Cursor):
         if self.raw_group() != name or len({len(r) for r in rows}) != 1:
             raise Unreadable("a matrix with rows of different lengths")
         if "cases" in name:
-            return Listing(tuple(row[0] if len(row) == 1 else Bracket("(", row, ")") for row in rows))
+            return Listing(tuple(_case(row) for row in rows))
         matrix = Matrix(tuple(rows))
         return Apply("determinant", (matrix,)) if name == "vmatrix" else matrix
+
+
+def _case(row: tuple[Node, ...]) -> Node:
+    """A row of cases: an equation of a system, or a value and its condition."""
+    match row:
+        case (value,):
+            return value
+        case (value, condition):
+            return Conditional(value, condition)
+        case _:
+            raise Unreadable("a case of several conditions")

@@ -8,10 +8,22 @@ from functools import lru_cache
 
 from factory.verify.grammar.commands import COMMANDS, FUNCTIONS, GREEK, Commands
 from factory.verify.grammar.lexer import Comma, Token, Unreadable, tokens
-from factory.verify.nodes import Apply, Based, Listing, Node, Number, Quantity, Relation, Symbol, Words
+from factory.verify.nodes import (
+    Apply,
+    Based,
+    Conditional,
+    Constant,
+    Listing,
+    Node,
+    Number,
+    Quantity,
+    Relation,
+    Symbol,
+    Words,
+)
 from factory.verify.normalise import plain_words
 from factory.verify.units import unit_of
-from factory.verify.words import CONJUNCTIONS, NUMBER_WORDS, SCALES
+from factory.verify.words import CONDITIONS, CONJUNCTIONS, NUMBER_WORDS, SCALES
 
 MAX_DEPTH = 60
 MAX_TOKENS = 3000
@@ -59,7 +71,13 @@ class _Parser(Commands):
             if self.accept(";"):
                 groups.append([])
             elif self.is_conjunction():
-                separators.add(CONJUNCTIONS[self.word(self.next())])
+                word = self.word(self.next())
+                if word in CONDITIONS and self._condition(groups[-1]):
+                    if self.peek.kind == "end" or self.sign in stop:
+                        return False
+                    seen = True
+                    continue
+                separators.add(CONJUNCTIONS[word])
             elif self.sign in ("\\land", "\\lor"):
                 separators.add("or" if self.next_sign() == "\\lor" else "and")
             elif not self.accept(",", "\\quad", "&"):
@@ -68,6 +86,21 @@ class _Parser(Commands):
                 raise Unreadable(f"a stray {self.peek.text!r}")
             seen = True
         return seen and self.peek.kind != "end" and self.sign not in stop
+
+    def _condition(self, items: list[Node]) -> bool:
+        """Bind the condition that follows to the last item; what only declares a name (`k in Z`) is an item itself."""
+        start = self.position
+        if not items or self.peek.kind == "end":
+            return False
+        condition = self.relation()
+        if isinstance(condition, Relation) and condition.signs == ("in",):
+            self.position = start
+            return False
+        if isinstance(condition, Quantity) and isinstance(condition.value, Symbol) and "integer" in condition.unit:
+            items.append(Relation((condition.value, Constant("Z")), ("in",)))
+        else:
+            items[-1] = Conditional(items[-1], condition)
+        return True
 
     def relation(self) -> Node:
         members, signs = [self.set_operation()], list[str]()

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from factory.recipe import EquivalencePolicy
-from factory.verify.nodes import Apply, Bracket, Constant, Listing, Node, Quantity, Relation, Symbol, symbols
-from factory.verify.rules.names import Named, named
+from factory.verify.nodes import (
+    Apply,
+    Bracket,
+    Conditional,
+    Constant,
+    Listing,
+    Node,
+    Quantity,
+    Relation,
+    Symbol,
+    symbols,
+)
+from factory.verify.rules.names import Named, named, names_differ
 from factory.verify.verdict import Equivalence, undecided
 
 Compare = Callable[[Node, Node], Equivalence]
@@ -77,15 +89,18 @@ def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, com
     if "set" in kinds or all(isinstance(n.value, Bracket) for n in [*one, *other]):  # solutions, each listed once
         one, other = _distinct(one, compare), _distinct(other, compare)
     if len(one) != len(other):
+        if any(isinstance(n.value, Conditional) for n in [*one, *other]):
+            return undecided("cases that may be written in another way")
         return Equivalence(False, "number_of_values")
+    if _one_name_indexed(one, other) or _one_name_indexed(other, one):
+        one, other = ([Named(None, n.value) for n in side] for side in (one, other))
     by_name = _by_name(one, other)
     if by_name is not None:
         return _ordered(*by_name, compare)
     ordered = "tuple" in kinds or (
         "set" not in kinds and (policy.list_order == "keep" or _distinctly_named(one, other))
     )
-    values = [n.value for n in one], [n.value for n in other]
-    return _ordered(*values, compare) if ordered else _unordered(*values, compare)
+    return _ordered(one, other, compare) if ordered else _unordered(one, other, compare)
 
 
 def _without_domains(node: Node) -> tuple[Node, dict[str, Node]]:
@@ -116,7 +131,10 @@ def _items(node: Node, policy: EquivalencePolicy) -> list[Named]:
     match node:
         case Listing(items, _) | Bracket("{", items, _):
             found = [
-                Named(n.name, value) for item in items for n in [named(item, policy)] for value in both_signs(n.value)
+                replace(n, value=value)
+                for item in items
+                for n in [named(item, policy)]
+                for value in both_signs(n.value)
             ]
             return _grouped(found)
         case Bracket(_, items, _):
@@ -168,9 +186,24 @@ def _distinct(items: list[Named], compare: Compare) -> list[Named]:
     return kept
 
 
-def _by_name(one: list[Named], other: list[Named]) -> tuple[list[Node], list[Node]] | None:
-    """The values in one order of names, where both sides name each of theirs once."""
-    left, right = ({n.name: n.value for n in side} for side in (one, other))
+def compare_named(one: Named, other: Named, compare: Compare) -> Equivalence:
+    """Two values with their names: equal where the values are and no name speaks against it."""
+    differ = names_differ(one, other)
+    if differ:
+        return Equivalence(False, "name")
+    verdict = compare(one.value, other.value)
+    return undecided("the names may differ") if differ is None and verdict.equal else verdict
+
+
+def _one_name_indexed(one: list[Named], other: list[Named]) -> bool:
+    """`x_1 = 1, x_2 = 2` and `x = 1, x = 2` list the values of one unknown."""
+    bases = {(n.name or "").partition("_")[0] for n in one}
+    return len(bases) == 1 and bases == {n.name for n in other} and bases != {""}
+
+
+def _by_name(one: list[Named], other: list[Named]) -> tuple[list[Named], list[Named]] | None:
+    """Both sides in one order of names, where both name each of theirs once and by the same names."""
+    left, right = ({n.name: n for n in side} for side in (one, other))
     if (
         None in left
         or None in right
@@ -187,17 +220,17 @@ def _distinctly_named(one: list[Named], other: list[Named]) -> bool:
     return any(len({n.name for n in side if n.name}) > 1 for side in (one, other))
 
 
-def _ordered(one: Sequence[Node], other: Sequence[Node], compare: Compare) -> Equivalence:
-    verdicts = [compare(a, b) for a, b in zip(one, other, strict=True)]
+def _ordered(one: Sequence[Named], other: Sequence[Named], compare: Compare) -> Equivalence:
+    verdicts = [compare_named(a, b, compare) for a, b in zip(one, other, strict=True)]
     return all_equal(verdicts, "ordered")
 
 
-def _unordered(one: Sequence[Node], other: Sequence[Node], compare: Compare) -> Equivalence:
+def _unordered(one: Sequence[Named], other: Sequence[Named], compare: Compare) -> Equivalence:
     """Each value needs a partner of its own."""
     left = list(other)
     doubtful = False
     for value in one:
-        verdicts = [compare(value, candidate) for candidate in left]
+        verdicts = [compare_named(value, candidate, compare) for candidate in left]
         partner = next((i for i, verdict in enumerate(verdicts) if verdict.equal), None)
         if partner is not None:
             left.pop(partner)
