@@ -10,6 +10,7 @@ from factory.verify.rules.conditions import compare_conditionals
 from factory.verify.rules.lists import compare_named, compare_several, is_several
 from factory.verify.rules.matrices import as_matrix, compare_matrices
 from factory.verify.rules.names import as_assignments, named
+from factory.verify.rules.parameters import canonical_parameters, same_families
 from factory.verify.rules.relations import compare_relations
 from factory.verify.rules.sets import NotASet, is_inequality, is_set, pieces, same_pieces
 from factory.verify.rules.solutions import holds_on
@@ -21,6 +22,11 @@ def compare(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivale
     """Whether two trees are the same answer under a policy."""
     if gold == prediction:
         return Equivalence(True, "same_tree")
+    match canonical_parameters(gold, prediction):
+        case False:
+            return Equivalence(False, "domain")
+        case (one, other):
+            return _compare_families(one, other, policy)
     if isinstance(gold, Relation) and isinstance(prediction, Relation):
         verdict = compare_relations(gold, prediction)
         if verdict.equal:
@@ -29,6 +35,17 @@ def compare(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivale
     if all(isinstance(side, Listing) and all(named(i, policy).name for i in side.items) for side in assignments):
         gold, prediction = assignments  # `(x, y) = (4, 7)` and `(y, x) = (7, 4)`
     return compare_named(named(gold, policy), named(prediction, policy), lambda a, b: _compare_values_of(a, b, policy))
+
+
+def _compare_families(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
+    """Answers with whole parameters: as they are written, else as the numbers that they stand for."""
+    verdict = compare(gold, prediction, policy)
+    if verdict.equal:
+        return verdict
+    same = same_families(named(gold, policy).value, named(prediction, policy).value)
+    if same is not None:
+        return Equivalence(same, "family")
+    return verdict if verdict.method == "name" else undecided("families that may be written in another way")
 
 
 def _compare_values_of(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:

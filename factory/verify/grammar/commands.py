@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from factory.verify.grammar.brackets import Brackets
 from factory.verify.grammar.lexer import FUNCTION_NAMES, Unreadable
-from factory.verify.nodes import Apply, Bracket, Constant, Node, Number, Quantity, Relation, Symbol
+from factory.verify.nodes import Apply, Bracket, Constant, Node, Number, Quantity, Relation, Symbol, Words
 from factory.verify.words import SCALES
 
 GREEK = frozenset(
@@ -18,7 +18,7 @@ GREEK = frozenset(
     ).split()
 )
 FUNCTIONS = frozenset(FUNCTION_NAMES) - {"sqrt", "cbrt"}
-_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log"}
+_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 _UNKNOWN_FUNCTIONS = frozenset("fghFGHPQW") | {"\\phi", "\\varphi", "\\psi"}
 
 
@@ -58,6 +58,8 @@ class Commands(Brackets):
             arguments = (*arguments, base)
         elif base is not None:
             raise Unreadable(f"a subscript on {name}")
+        if name == "lg":
+            name, arguments = "log", (*arguments, Number(Fraction(10)))
         if exponent == Apply("neg", (Number(Fraction(1)),)) and name in ("sin", "cos", "tan", "cot", "sec", "csc"):
             return Apply("arc" + name, arguments)
         node: Node = Apply(name, arguments)
@@ -141,13 +143,49 @@ class Commands(Brackets):
             name += self.next_sign() + self.raw_name()
         return Constant(name)
 
-    def _decorated(self) -> Node:
-        r"""`\overline{AB}` is the segment AB, `\angle ABC` an angle: names, where they are anything."""
+    def _overline(self) -> Node:
+        r"""`\overline{AB}` is the segment AB; over anything else the bar means the conjugate, or a row of digits."""
+        inner = self._letters_of_figure() or self.group()
+        if _is_figure(inner):
+            return inner
+        match inner:
+            case Apply("*", _) if _is_row_of_letters(inner):
+                return Apply("digits()", _factors(inner))
+            case _:
+                return Apply("conj", (inner,))
+
+    def _hat(self) -> Node:
+        return Apply("hat()", (self.group(),))
+
+    def _angle(self) -> Node:
+        """An angle by its vertex, or by three points of which the outer two may change places."""
+        points = _factors(self._letters_of_figure() or self.group())
+        if len(points) == 3:
+            first, last = sorted((points[0], points[2]), key=repr)
+            points = (first, points[1], last)
+        return Apply("angle()", points) if points else Words("angle")
+
+    def _arrow(self) -> Node:
+        r"""`\vec{CD}` leads from C to D; an arrow over a single letter only says that it is a vector."""
+        inner = self._letters_of_figure() or self.group()
+        return Apply("vector()", _factors(inner)) if _is_figure(inner) else inner
+
+    def _triangle(self) -> Node:
+        r"""`\triangle ABC`: the order of its corners does not count."""
+        return Apply("triangle()", tuple(sorted(_factors(self._letters_of_figure() or self.group()), key=repr)))
+
+    def _letters_of_figure(self) -> Node | None:
+        """Capitals without braces, as many as follow: `ABC`, `A B`."""
         if self.sign == "{":
-            return self.group()
-        node = self.atom()
+            return None
+        found: list[Node] = []
         while self.peek.kind == "letter" and self.peek.text.isupper():
-            node = Apply("*", (node, self.atom()))
+            found += [Symbol(letter) for letter in self.next().text]
+        if not found:
+            return None
+        node = found[0]
+        for letter in found[1:]:
+            node = Apply("*", (node, letter))
         return node
 
     def command(self) -> Node:
@@ -167,6 +205,27 @@ class Commands(Brackets):
         return handler(self)
 
 
+def _factors(node: Node) -> tuple[Node, ...]:
+    """The factors of a product, a sequence of capitals letter by letter."""
+    match node:
+        case Apply("*", (left, right)):
+            return (*_factors(left), *_factors(right))
+        case Symbol(name) if len(name) > 1 and name.isupper():
+            return tuple(Symbol(letter) for letter in name)
+        case _:
+            return (node,)
+
+
+def _is_figure(node: Node) -> bool:
+    """Two or more points: a segment, a polygon."""
+    points = _factors(node)
+    return len(points) > 1 and all(isinstance(p, Symbol) and p.name[0].isupper() for p in points)
+
+
+def _is_row_of_letters(node: Node) -> bool:
+    return all(isinstance(p, Symbol | Number) or p == Constant("e") for p in _factors(node))
+
+
 COMMANDS: dict[str, Callable[[Commands], Node]] = {
     "frac": Commands._fraction,
     "sqrt": Commands._root,
@@ -184,10 +243,15 @@ COMMANDS: dict[str, Callable[[Commands], Node]] = {
     "pounds": lambda p: p._currency("gbp"),
     "euro": lambda p: p._currency("euro"),
     "yen": lambda p: p._currency("yen"),
-    "overline": Commands._decorated,
-    "angle": Commands._decorated,
-    "measuredangle": Commands._decorated,
-    "triangle": Commands._decorated,
+    "overline": Commands._overline,
+    "bar": Commands._overline,
+    "hat": Commands._hat,
+    "widehat": Commands._hat,
+    "vec": Commands._arrow,
+    "overrightarrow": Commands._arrow,
+    "angle": Commands._angle,
+    "measuredangle": Commands._angle,
+    "triangle": Commands._triangle,
     "begin": Commands.environment,
     "lfloor": lambda p: p._enclosed("\\rfloor", "floor"),
     "lceil": lambda p: p._enclosed("\\rceil", "ceil"),

@@ -33,7 +33,7 @@ class Token:
 
 FUNCTION_NAMES = (
     "arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sin cos tan cot sec csc log ln "
-    "lg exp lcm gcd max min det floor ceil abs sgn cbrt sqrt"
+    "lg exp lcm gcd max min det floor ceil abs sgn cbrt sqrt arcsinh arccosh arctanh sech csch cis conj"
 ).split()
 
 _GROUPED = r"[1-9]\d{0,2}(?:\{,\}\d{3})+|[1-9]\d{0,2}(?:,\d{3})+(?!\d|,\d)"
@@ -162,4 +162,6 @@ def _letters(run: str, spaced: bool) -> list[Token]:
         return [*_letters(before, spaced), Token("command", function, spaced), *_letters(after, False)]
     if len(run) > 1 and (lower in WORDS or run in UNITS or lower in UNITS or len(run) >= 4):
         return [Token("text", run, spaced)]
+    if len(run) >= 3 and run.isupper():
+        return [Token("letter", run, spaced)]  # SAS, HHT, ABC: a word or a figure, no product
     return [Token("letter", letter, spaced and i == 0) for i, letter in enumerate(run)]

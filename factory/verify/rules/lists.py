@@ -10,13 +10,10 @@ from factory.verify.nodes import (
     Apply,
     Bracket,
     Conditional,
-    Constant,
     Listing,
     Node,
     Quantity,
     Relation,
-    Symbol,
-    symbols,
 )
 from factory.verify.rules.names import Named, named, names_differ
 from factory.verify.verdict import Equivalence, undecided
@@ -69,11 +66,6 @@ def _with_sign(node: Node, upper: bool) -> Node:
 
 def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, compare: Compare) -> Equivalence:
     """Two answers of which at least one holds several values."""
-    (gold, domains), (prediction, other_domains) = _without_domains(gold), _without_domains(prediction)
-    if any(domains[name] != other_domains[name] for name in domains.keys() & other_domains.keys()):
-        return Equivalence(False, "domain")
-    if domains or other_domains:
-        return compare(gold, prediction)
     one, other = _items(gold, policy), _items(prediction, policy)
     if max(len(one), len(other)) > MAX_ITEMS:
         return undecided("too many items")
@@ -101,25 +93,6 @@ def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, com
         "set" not in kinds and (policy.list_order == "keep" or _distinctly_named(one, other))
     )
     return _ordered(one, other, compare) if ordered else _unordered(one, other, compare)
-
-
-def _without_domains(node: Node) -> tuple[Node, dict[str, Node]]:
-    """Take `k in Z` out of `pi + 2 k pi, k in Z`: it only says what a name in the other items ranges over."""
-    if not isinstance(node, Listing):
-        return node, {}
-    domains: dict[str, Node] = {}
-    kept = []
-    for item in node.items:
-        match item:
-            case Relation((Symbol(name), Constant() as domain), ("in",)) if any(
-                name in symbols(other) for other in node.items if other is not item
-            ):
-                domains[name] = domain
-            case _:
-                kept.append(item)
-    if not domains or not kept:
-        return node, {}
-    return (kept[0] if len(kept) == 1 else Listing(tuple(kept), node.separator)), domains
 
 
 def _are_alternatives(node: Node) -> bool:

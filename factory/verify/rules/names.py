@@ -45,6 +45,8 @@ class Named:
 _FUNCTIONS = frozenset(
     {"sin", "cos", "tan", "cot", "sec", "csc", "max", "min", "log", "ln", "abs", "det", "sqrt", "gcd", "lcm", "exp"}
 )
+_FIGURES = frozenset({"angle()", "vector()", "triangle()", "hat()", "digits()"})
+"""What the grammar makes of decorations: not functions of a variable."""
 _LABELS = frozenset(
     "maximum minimum max min largest smallest greatest least length width height area perimeter volume".split()
 )
@@ -139,7 +141,7 @@ def spelling(node: Node) -> str:
     match node:
         case Symbol(name) | Words(name):
             return name
-        case Apply(name, (Symbol(_),)) if name.endswith("()"):
+        case Apply(name, (Symbol(_),)) if name.endswith("()") and name not in _FIGURES:
             return name
         case Apply("*", (Symbol(one), Symbol(other))):
             return "".join(sorted((one, other)))
@@ -154,7 +156,7 @@ def _with_name(head: Node, value: Node) -> Named:
     if isinstance(head, Words | Quantity):
         kind = "words"
     elif isinstance(head, Apply) and (
-        head.name in _FUNCTIONS or head.name == "^" or (head.name.endswith("()") and "angle" not in head.name)
+        head.name in _FUNCTIONS or head.name == "^" or (head.name.endswith("()") and head.name not in _FIGURES)
     ):
         kind = "function"
     bound = kind != "function" or _measures_a_figure(head) or head.name.endswith("()")  # type: ignore[union-attr]
@@ -223,7 +225,9 @@ def substitute(node: Node, old: str, new: str) -> Node:
 def _in_own_variable(head: Node, value: Node) -> tuple[str, Node]:
     """`f(n) = n + 1` and `f(x) = x + 1` define one function, `a_n = n` and `a_k = k` one sequence."""
     match head:
-        case Apply(name, (Symbol(argument),)) if name.endswith("()") and argument in symbols(value):
+        case Apply(name, (Symbol(argument),)) if (
+            name.endswith("()") and name not in _FIGURES and argument in symbols(value)
+        ):
             return name, substitute(value, argument, "x")
         case Symbol(name) if (
             (split := name.rpartition("_"))[1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from factory.recipe import EquivalencePolicy
 from factory.verify.evaluate import value_of
 from factory.verify.exact import Undefined, Unsupported, exact
-from factory.verify.identity import same_value
+from factory.verify.identity import same_value, sameness
 from factory.verify.nodes import (
     Apply,
     Based,
@@ -17,10 +18,12 @@ from factory.verify.nodes import (
     Node,
     Number,
     Relation,
+    Symbol,
     Words,
     symbols,
 )
 from factory.verify.rules.quantities import compare_quantities
+from factory.verify.rules.times import compare_times
 from factory.verify.verdict import Equivalence, undecided
 
 _NUMERIC_CONSTANTS = ("pi", "e", "i", "oo", "...")
@@ -36,6 +39,8 @@ def compare_values(gold: Node, prediction: Node, policy: EquivalencePolicy) -> E
         return compare_values(a, b, policy)
 
     if (verdict := _based(gold, prediction)) is not None:
+        return verdict
+    if (verdict := compare_times(gold, prediction)) is not None:
         return verdict
     if (verdict := compare_quantities(gold, prediction, policy, again)) is not None:
         return verdict
@@ -53,13 +58,27 @@ def _numbers(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equival
     infinite = [_infinity(side) for side in (gold, prediction)]
     if any(infinite):
         return Equivalence(infinite[0] == infinite[1], "infinity")
-    same = same_value(gold, prediction)
+    if _is_reversed_pair(gold, prediction):
+        return undecided("two letters in another order")
+    found = sameness(gold, prediction)
+    same = found.equal
     method = "expression" if symbols(gold) or symbols(prediction) else "number"
     if same is None:
-        return undecided("no value")
+        return undecided(found.how or "no value")
     if not same and method == "number" and (rounded := _rounds(gold, prediction, policy)):
         return Equivalence(True, rounded)
-    return Equivalence(same, method)
+    detail = "for whole numbers" if found.how == "whole numbers" else ""
+    return Equivalence(same, method, detail)
+
+
+def _is_reversed_pair(gold: Node, prediction: Node) -> bool:
+    """`RL` and `LR`: moves or a product? Neighbours in the alphabet (`PQ`) name a segment, without order."""
+    match gold, prediction:
+        case Apply("*", (Symbol(a), Symbol(b))), Apply("*", (Symbol(c), Symbol(d))):
+            capitals = len(a) == len(b) == 1 and a.isupper() and b.isupper()
+            return capitals and (a, b) == (d, c) and abs(ord(a) - ord(b)) > 1
+        case _:
+            return False
 
 
 def _is_mixture(node: Node) -> bool:
@@ -127,20 +146,26 @@ def _based(gold: Node, prediction: Node) -> Equivalence | None:
     """`204_5`: equal digits in one base, or equal values in two written bases. A missing base cannot be guessed."""
     if not (isinstance(gold, Based) or isinstance(prediction, Based)):
         return None
-    if isinstance(gold, Based) and isinstance(prediction, Based):
-        return Equivalence(_in_base(gold) == _in_base(prediction), "base")
+    values = [_in_base(side) for side in (gold, prediction) if isinstance(side, Based)]
+    if None in values:
+        return undecided("digits that the base does not have")
+    if len(values) == 2:
+        return Equivalence(values[0] == values[1], "base")
     based, bare = (gold, prediction) if isinstance(gold, Based) else (prediction, gold)
     assert isinstance(based, Based)
     if based.base == 10 and isinstance(bare, Number):
-        return Equivalence(bare.value == _in_base(based), "base")
-    if isinstance(bare, Number) and bare.value in (_in_base(based), Fraction(int(based.digits.split(".")[0]))):
+        return Equivalence(bare.value == values[0], "base")
+    as_decimal = Fraction(based.digits) if re.fullmatch(r"\d+(?:\.\d+)?", based.digits) else None
+    if isinstance(bare, Number) and bare.value in (values[0], as_decimal):
         return undecided("one side names a base, the other does not")
     return Equivalence(False, "base")
 
 
 def _in_base(number: Based) -> Fraction | None:
+    """The value, with places after a point and digits above nine in either case; None for a digit out of range."""
+    whole, _, places = number.digits.partition(".")
     try:
-        return Fraction(int(number.digits, number.base))
+        return Fraction(int((whole + places) or "0", number.base), number.base ** len(places))
     except ValueError:
         return None
 
