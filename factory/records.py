@@ -304,6 +304,8 @@ class Judgement(Record):
     n_generated_tokens: Int32 = 0
     task: str = added(SOLVE)
     teacher: str = added(TEACHER)
+    rule: str | None = added(None)
+    """The rule that gave `symbolic`, also where the judge counts; None in rows older than this field."""
 
     def key(self, problem_id: str) -> SampleKey:
         """The key of the judged sample; the problem is the verdict's."""

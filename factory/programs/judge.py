@@ -64,6 +64,7 @@ def _judgement(trace: Trace, said: Opinion, majority: bool | None) -> Judgement:
         equal=said.verdict.equal,
         method=said.verdict.method,
         symbolic=said.rules.equal,
+        rule=said.rules.method,
         judge=said.judge,
         majority=majority,
         n_generated_tokens=trace.n_generated_tokens,

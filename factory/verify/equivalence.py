@@ -19,7 +19,7 @@ from factory.verify.nodes import Node, Words
 from factory.verify.normalise import clean, normal_form, plain_words, unwrapped
 from factory.verify.symbolic import compare_symbolically
 from factory.verify.verdict import Equivalence, undecided
-from factory.verify.words import is_wordy, option_and_content, option_letter, same_words
+from factory.verify.words import is_anagram, is_wordy, option_and_content, option_letter, same_words
 
 MAX_CHARS = 100_000
 """Longer texts are compared as they stand: no answer needs more, and patterns over them are not free."""
@@ -123,7 +123,7 @@ def _by_text(gold: str, prediction: str, one: str, other: str) -> Equivalence | 
         return options
     if same_words(gold, prediction) or ("\\text" in one + other and unwrapped(one) == unwrapped(other)):
         return Equivalence(True, "words")
-    return None
+    return undecided("letters in another order") if is_anagram(gold, prediction) else None
 
 
 def _options(gold: str, prediction: str) -> Equivalence | None:

@@ -62,6 +62,8 @@ class _Evaluation:
                 if name not in self.at:
                     raise Unsupported(f"symbol {name}")
                 value = self.at[name]
+                if isinstance(value, complex):
+                    return self.mp.mpc(value)
                 return self.mp.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
             case Constant("pi"):
                 return +self.mp.pi

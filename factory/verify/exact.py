@@ -40,7 +40,8 @@ def exact(node: Node, at: Mapping[str, Fraction] = _NOWHERE) -> Fraction | None:
         case Number(value):
             return value
         case Symbol(name):
-            return at.get(name)
+            found = at.get(name)
+            return found if isinstance(found, Fraction) else None
         case Apply("determinant", (Matrix(rows),)) if len(rows) == len(rows[0]) <= MAX_ORDER:
             return exact(laplace(rows), at)
         case Apply(name, args) if name in _EXACT:

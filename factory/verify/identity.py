@@ -23,6 +23,7 @@ whole numbers is then equal, and the verdict says that it holds for whole number
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,10 +167,20 @@ def _at_points(gold: Node, prediction: Node, names: list[str], whole: frozenset[
         verdict = _compare_at(points, gold, prediction, real=True)
         if verdict.how != "nowhere real":
             return Sameness(None, "too many breaks") if verdict.equal and around is None else verdict
+    if _has_parts(gold) or _has_parts(prediction):
+        return _compare_at([_off_axis(point, whole) for point in points[:16]], gold, prediction, real=False)
     return _compare_at(points[:16], gold, prediction, real=False)
 
 
-def _compare_at(points: list[Point], gold: Node, prediction: Node, *, real: bool) -> Sameness:
+def _off_axis(point: Point, whole: frozenset[str]) -> dict[str, Any]:
+    """Complex numbers for the symbols: a conjugate is no other thing on the real axis."""
+    return {
+        name: value if name in whole else complex(float(value), 1.25 + float(value) / 3)
+        for name, value in point.items()
+    }
+
+
+def _compare_at(points: Sequence[Mapping[str, Any]], gold: Node, prediction: Node, *, real: bool) -> Sameness:
     agreed = tried = 0
     conflict = False
     for point in points:
@@ -190,7 +201,7 @@ def _compare_at(points: list[Point], gold: Node, prediction: Node, *, real: bool
     return Sameness(None, "domains differ") if conflict else Sameness(True, "points")
 
 
-def _differ_in_domain(gold: Node, prediction: Node, point: Point) -> bool:
+def _differ_in_domain(gold: Node, prediction: Node, point: Mapping[str, Any]) -> bool:
     """Whether just one side is real at a point, and not by a law that holds for complex numbers too.
 
     `ln x` is not `ln|x|`; `sqrt(x) sqrt(x)` is x, though it has no real value where x is negative.
@@ -210,7 +221,7 @@ def _differ_in_domain(gold: Node, prediction: Node, point: Point) -> bool:
         return False
 
 
-def _agree(gold: Node, prediction: Node, at: Point, *, real: bool, thorough: bool = True) -> bool:
+def _agree(gold: Node, prediction: Node, at: Mapping[str, Any], *, real: bool, thorough: bool = True) -> bool:
     """Equal as fractions, or to 20 digits; to 100 if asked, or where there is a difference or a value near zero."""
     one, other = exact(gold, at), exact(prediction, at)
     if one is not None and other is not None:
@@ -228,12 +239,19 @@ def _agree(gold: Node, prediction: Node, at: Point, *, real: bool, thorough: boo
     return bool(is_zero or difference <= scale * context.mpf("1e-100"))
 
 
-def _difference(gold: Node, prediction: Node, at: Point, digits: int, real: bool) -> tuple[Any, Any]:
+def _difference(gold: Node, prediction: Node, at: Mapping[str, Any], digits: int, real: bool) -> tuple[Any, Any]:
     one, other = (value_of(side, dict(at), digits=digits, real=real) for side in (gold, prediction))
     scale = max(abs(one), abs(other))
     if not digits_of(digits).isfinite(scale):
         raise Undefined("not finite")
     return scale, abs(one - other)
+
+
+def _has_parts(node: Node) -> bool:
+    """Whether an expression looks at the parts of a complex number."""
+    if not isinstance(node, Apply):
+        return False
+    return node.name in ("conj", "re", "im", "arg") or any(_has_parts(arg) for arg in node.args)
 
 
 def _is_complex(node: Node) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from factory.verify.votes import is_missing
 
@@ -47,6 +47,8 @@ class Views:
     symbolic: bool | None
     judge: bool | None
     majority: bool | None
+    rule: str | None = None
+    """The rule that gave `symbolic`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Disagreement:
     """How often the three opinions fall together: a table of (symbolic, judge, majority) -> samples."""
 
     table: dict[tuple[bool | None, bool | None, bool | None], int]
+    by_rule: dict[tuple[str, bool | None, bool | None], int] = field(default_factory=dict)
+    """(rule, symbolic, judge) -> samples that the judge model saw."""
 
     @property
     def total(self) -> int:
@@ -75,9 +79,30 @@ class Disagreement:
         for one, other in (("symbolic", "judge"), ("symbolic", "majority"), ("judge", "majority")):
             differ, both = self.between(one, other)
             rows.append(f"{one} and {other} differ on {differ} of {both}")
+        return rows + self._rule_lines()
+
+    def _rule_lines(self) -> list[str]:
+        """Rule by rule, what the judge said of its verdicts; the rule with the most contradictions first."""
+        rules = sorted({rule for rule, _, _ in self.by_rule}, key=lambda rule: (-self.contradicted(rule)[0], rule))
+        if not rules:
+            return []
+        rows = ["", f"{'rule':>20}  {'judged':>7}  {'differ':>7}  {'open: yes':>9}  {'open: no':>8}"]
+        for rule in rules:
+            differ, judged = self.contradicted(rule)
+            undecided = [self.by_rule.get((rule, None, said), 0) for said in (True, False)]
+            rows.append(f"{rule:>20}  {judged:>7}  {differ:>7}  {undecided[0]:>9}  {undecided[1]:>8}")
         return rows
+
+    def contradicted(self, rule: str) -> tuple[int, int]:
+        """(samples on which the judge says otherwise than this rule, samples on which both have an opinion)."""
+        said = [(a, b, n) for (name, a, b), n in self.by_rule.items() if name == rule and None not in (a, b)]
+        return sum(n for a, b, n in said if a != b), sum(n for _, _, n in said)
 
 
 def disagreement(views: Iterable[Views]) -> Disagreement:
     """Tabulate opinions. `majority` is whether a sample is in the winning class of its problem's vote."""
-    return Disagreement(dict(Counter((v.symbolic, v.judge, v.majority) for v in views)))
+    seen = list(views)
+    return Disagreement(
+        dict(Counter((v.symbolic, v.judge, v.majority) for v in seen)),
+        dict(Counter((v.rule, v.symbolic, v.judge) for v in seen if v.rule is not None and v.judge is not None)),
+    )

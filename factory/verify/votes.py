@@ -40,6 +40,8 @@ class Votes:
     """Comparisons that ended undecided. The two answers then stand in different classes."""
     doubtful: bool = False
     """Whether classes that may be one, by comparisons that ended undecided, would together outvote the winner."""
+    conflicts: int = 0
+    """Spellings that equal answers of two classes which are not equal to each other, such as 10% beside 10 and 0.1."""
 
     @property
     def total(self) -> int:
@@ -75,12 +77,13 @@ def is_missing(answer: str | None) -> bool:
 
 
 async def cluster(answers: Sequence[str | None], equal: Equal) -> Votes:
-    """Sort answers into equivalence classes.
+    """Sort answers into equivalence classes, which do not depend on the order of the samples.
 
-    Spellings with one normal form are one bucket; each further bucket is compared with the representative of every
-    class, in the order of first appearance, until one is equal. At most one comparison per pair of distinct normal
-    forms. Equivalence by policy need not be transitive (10, 10%, 0.1): the class that a spelling joins is then the
-    first one whose founder it equals, which keeps the result independent of chance.
+    Spellings with one normal form are one bucket. Buckets are taken in an order of their own (most votes first, then
+    the shorter and the alphabetically earlier normal form), each is compared with the founder of every class, joins the
+    first one that it equals and founds a class where there is none. At most one comparison per pair of distinct normal
+    forms. Equivalence by policy need not be transitive (10, 10%, 0.1): a bucket that equals the founders of two classes
+    joins the first and counts as a conflict, since two classes that are known to differ are never made one.
     """
     missing = tuple(i for i, answer in enumerate(answers) if is_missing(answer))
     buckets: dict[str, list[int]] = {}
@@ -88,27 +91,25 @@ async def cluster(answers: Sequence[str | None], equal: Equal) -> Votes:
         if answer is not None and not is_missing(answer):
             buckets.setdefault(normal_form(answer), []).append(position)
     founded: list[tuple[str, list[int]]] = []
-    undecided = 0
+    undecided = conflicts = 0
     open_pairs: list[tuple[list[int], list[int]]] = []  # members of classes that may be the same
-    for positions in buckets.values():
-        spelling = answers[positions[0]] or ""
-        may_be: list[list[int]] = []
-        for founder, members in founded:
-            verdict = await equal(founder, spelling)
-            if verdict.equal:
-                members.extend(positions)
-                joined = members
-                break
-            if verdict.equal is None:
-                may_be.append(members)
+    for form in sorted(buckets, key=lambda f: (-len(buckets[f]), len(f), f)):
+        positions = buckets[form]
+        spelling = min(answers[position] or "" for position in positions)
+        verdicts = [(members, (await equal(founder, spelling)).equal) for founder, members in founded]
+        equals = [members for members, same in verdicts if same]
+        may_be = [members for members, same in verdicts if same is None]
+        joined = equals[0] if equals else list(positions)
+        if equals:
+            joined.extend(positions)
         else:
-            joined = list(positions)
             founded.append((spelling, joined))
+        conflicts += len(equals) > 1
         undecided += len(may_be)
         open_pairs += [(joined, members) for members in may_be]
     classes = [VoteClass(_usual_spelling(answers, members), tuple(sorted(members))) for _, members in founded]
     classes.sort(key=lambda c: (-c.count, c.members[0]))
-    return Votes(tuple(classes), missing, undecided, _doubtful(classes, open_pairs))
+    return Votes(tuple(classes), missing, undecided, _doubtful(classes, open_pairs), conflicts)
 
 
 def _doubtful(classes: list[VoteClass], open_pairs: list[tuple[list[int], list[int]]]) -> bool:

@@ -106,3 +106,18 @@ def option_and_content(answer: str) -> tuple[str, str] | None:
     """`(B) 42` as ("B", "42")."""
     match = _OPTION_AND_CONTENT.match(clean(answer))
     return (match.group(1), match.group(2).rstrip("} ")) if match else None
+
+
+def is_anagram(gold: str, prediction: str) -> bool:
+    """Whether two answers are one run of three letters or more in different orders: `cat` and `act` are two words.
+
+    Neighbours in the alphabet (`abc` and `bca`) are factors of one product.
+    """
+    one, other = clean(gold), clean(prediction)
+    if one == other or sorted(one) != sorted(other) or not _LETTERS.fullmatch(one):
+        return False
+    letters = sorted(set(one.lower()))
+    return ord(letters[-1]) - ord(letters[0]) != len(letters) - 1
+
+
+_LETTERS = re.compile(r"[A-Za-z]{3,}")

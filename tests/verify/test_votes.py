@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from factory.verify import Equivalence, cluster, equivalent, is_missing, settle_reference
@@ -163,3 +165,11 @@ async def test_a_vote_that_open_comparisons_could_turn_is_in_doubt(doubts, doubt
 async def test_every_sample_keeps_its_verdict_on_the_original():
     settled = await settle_reference("1/2", ["0.5", None, "3"], Counting())
     assert [None if v is None else v.equal for v in settled.verdicts] == [True, None, False]
+
+
+@pytest.mark.parametrize("answers", list(permutations(["10%", "10", "0.1", "1/10"])))
+async def test_classes_do_not_depend_on_the_order_of_the_samples(answers):
+    votes = await cluster(answers, Counting())
+    classes = {frozenset(answers[i] for i in c.members) for c in votes.classes}
+    assert classes == {frozenset({"10%", "10"}), frozenset({"0.1", "1/10"})}
+    assert votes.conflicts == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from factory.recipe import EquivalencePolicy
 from factory.verify.nodes import (
@@ -14,6 +15,7 @@ from factory.verify.nodes import (
     Node,
     Quantity,
     Relation,
+    Symbol,
 )
 from factory.verify.rules.names import Named, named, names_differ
 from factory.verify.verdict import Equivalence, undecided
@@ -66,6 +68,8 @@ def _with_sign(node: Node, upper: bool) -> Node:
 
 def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, compare: Compare) -> Equivalence:
     """Two answers of which at least one holds several values."""
+    if _are_propositions(gold) and _are_propositions(prediction) and gold.separator != prediction.separator:
+        return undecided("letters joined in two ways")
     one, other = _items(gold, policy), _items(prediction, policy)
     if max(len(one), len(other)) > MAX_ITEMS:
         return undecided("too many items")
@@ -93,6 +97,15 @@ def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, com
         "set" not in kinds and (policy.list_order == "keep" or _distinctly_named(one, other))
     )
     return _ordered(one, other, compare) if ordered else _unordered(one, other, compare)
+
+
+def _are_propositions(node: Node) -> TypeGuard[Listing]:
+    """`p and q` of letters alone, which may be statements rather than values."""
+    return (
+        isinstance(node, Listing)
+        and node.separator in ("and", "or")
+        and all(isinstance(item, Symbol) for item in node.items)
+    )
 
 
 def _are_alternatives(node: Node) -> bool:
