@@ -73,8 +73,6 @@ class _Parser(Commands):
             elif self.is_conjunction():
                 word = self.word(self.next())
                 if word in CONDITIONS and self._condition(groups[-1]):
-                    if self.peek.kind == "end" or self.sign in stop:
-                        return False
                     seen = True
                     continue
                 separators.add(CONJUNCTIONS[word])
