@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from factory import recipe as recipes
+from factory import sources
 from factory.errors import FactoryError
 
 DEMO = Path(__file__).parent / "recipes" / "demo.yaml"
@@ -38,7 +39,7 @@ def main(
     verbose: Annotated[bool, typer.Option(help="Show the logs of Ray and of all workers.")] = False,
 ) -> None:
     """Build a dataset of reasoning traces: problems in, verified multi-mode traces out."""
-    loaded = recipes.load(recipe, set_)
+    loaded = sources.pinned_recipe(recipes.load(recipe, set_))
     uri = out or f"out/{loaded.name}"
     from factory import pipeline
     from factory.cluster import demand, waiting
