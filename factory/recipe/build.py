@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from factory import settings
 from factory.recipe.answers import Verify
@@ -67,6 +67,15 @@ class Recipe(Strict):
     journal: Journal = Journal()
     publish: Publish = Publish()
     prices: Prices = operational(Prices())
+
+    @field_validator("sources")
+    @classmethod
+    def _problems_and_threads(cls, sources: list[Source]) -> list[Source]:
+        if any(source.kind == "run" and source.what == "traces" for source in sources):
+            raise ValueError(
+                "a dataset is built from problems and threads: take `what: problems` of a run, or `rejects`"
+            )
+        return sources
 
     @property
     def fingerprint(self) -> str:

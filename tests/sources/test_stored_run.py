@@ -140,10 +140,15 @@ def test_nothing_to_read(tmp_path):
         pinned(Source(kind="run", path=str(tmp_path)))
 
 
+def test_a_dataset_is_not_built_from_samples(run):
+    with pytest.raises(ValueError, match="built from problems and threads"):
+        recipe(sources=[source(run, what="traces")])
+
+
 def derived_from(run: Run, place, **keys) -> Run:
     """A run whose inputs are read, and no more."""
     of = pinned(source(run, **keys))
-    derived = Run.open(str(place), recipe(sources=(of,)))
+    derived = Run.open(str(place), recipe(sources=[of]) if of.what != "traces" else recipe())
     parts = [part for n, group in enumerate(ingest.work([of])) for part in ingest.ingest(derived.store, n, group)]
     ingest.finish(derived.store, parts)
     return derived
