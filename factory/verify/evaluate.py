@@ -207,9 +207,11 @@ class _Evaluation:
     def _unknown(self, name: str, values: list[Any]) -> Any:
         """An arbitrary but fixed smooth function, so that f(2) and f(4)/2 differ and f(x+1) equals f(1+x)."""
         total = self.mp.mpf(1)
+        own = self.at.get(name[:-2], Fraction(0))  # another function at every point, or g(2) would be a number
+        shift = self.mp.mpf(own.numerator) / own.denominator if isinstance(own, Fraction) else self.mp.mpc(own)
         for place, value in enumerate(values):
             a, b = coordinate(name, 3 * place), coordinate(name, 3 * place + 1)
-            angle = value * a.numerator / a.denominator + self.mp.mpf(b.numerator) / b.denominator
+            angle = value * a.numerator / a.denominator + self.mp.mpf(b.numerator) / b.denominator + shift
             total += self.mp.sin(angle) * (place + 1)
         return total
 

@@ -120,4 +120,4 @@ def is_anagram(gold: str, prediction: str) -> bool:
     return ord(letters[-1]) - ord(letters[0]) != len(letters) - 1
 
 
-_LETTERS = re.compile(r"[A-Za-z]{3,}")
+_LETTERS = re.compile(r"[A-Z]?[a-z]{2,}")

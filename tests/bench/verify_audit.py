@@ -48,19 +48,23 @@ def main() -> None:
     if given.show:
         for pair, a, b in zip(pairs, old, new, strict=True):
             if a[0] != b[0]:
-                print(f"{WORDS[a[0]]} ({a[1]}) -> {WORDS[b[0]]} ({b[1]}: {b[2]}): {pair[0]!r} | {pair[1]!r}")
+                print(f"{WORDS[a[0]]} ({a[1]}) -> {WORDS[b[0]]} ({b[1]}: {b[2]}): {pair[0]!r} | {pair[1][-300:]!r}")
 
 
 def pairs_of(path: Path) -> list[tuple[str, str]]:
-    """Every two different answers to one problem, once."""
+    """Every two different answers to one problem, and the expected answer with every text that a model wrote."""
     answers: dict[str, dict[str, None]] = defaultdict(dict)
+    texts: list[tuple[str, str]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         row: dict[str, Any] = json.loads(line)
         problem = str(row.get("problem") or row.get("problem_id") or row.get("question"))
-        for found in (row.get("expected_answer"), row.get("predicted_answer"), row.get("answer")):
+        expected, text = row.get("expected_answer"), row.get("generation")
+        for found in (expected, row.get("predicted_answer")):
             if isinstance(found, str) and found.strip():
                 answers[problem].setdefault(found.strip())
-    return [pair for found in answers.values() for pair in combinations(found, 2)]
+        if isinstance(expected, str) and isinstance(text, str):
+            texts.append((expected, text))
+    return [*(pair for found in answers.values() for pair in combinations(found, 2)), *texts]
 
 
 def verdicts(checkout: Path, pairs: list[tuple[str, str]]) -> list[Any]:

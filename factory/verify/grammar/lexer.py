@@ -53,6 +53,8 @@ _NUMBERS: dict[Comma, re.Pattern[str]] = {
     "list": _number_pattern(f"[1-9]\\d{{0,2}}(?:\\{{,\\}}\\d{{3}})+|{_PLAIN}"),
     "decimal": re.compile(rf"(\d+)?((?:\.|\{{,\}}|,(?=\d))\d*)?{_REPEAT}?({_EXPONENT})?"),
 }
+_DIGITS_ABOVE_NINE = re.compile(r"(\d[0-9A-Fa-f]*[A-Fa-f][0-9A-Fa-f]*)(?=\s*_\s*\{?\s*\(?1[1-6](?!\d))")
+"""`2B7` in front of a base above ten."""
 _COMMAND = re.compile(r"\\([A-Za-z]+)|\\(.)", re.DOTALL)
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _LETTERS = re.compile(r"[A-Za-z]+")
@@ -106,6 +108,8 @@ def _depth(text: str) -> int:
 def _number(text: str, position: int, comma: Comma) -> tuple[tuple[str, Number], int] | None:
     if not (text[position].isdigit() or (text[position] == "." and text[position + 1 : position + 2].isdigit())):
         return None
+    if digits := _DIGITS_ABOVE_NINE.match(text, position):
+        return (digits.group(1), Number(Fraction(int(digits.group(1), 16)))), digits.end(1)
     match = _NUMBERS[comma].match(text, position)
     if match is None or match.end() == position:
         return None

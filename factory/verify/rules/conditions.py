@@ -72,7 +72,7 @@ def _property(node: Node) -> tuple[str, str] | None:
     """`n is odd` and `odd n` as (n, odd)."""
     match node:
         case Quantity(Symbol(name), label) | Apply("*", (Words(label), Symbol(name))):
-            words = re.sub(r"\\b(?:is|an?|be|are|any|number|integer)\\b", " ", label.casefold()).split()
+            words = re.sub(r"\b(?:is|an?|be|are|any|number|integer)\b", " ", label.casefold()).split()
             return name, " ".join(words)
         case _:
             return None

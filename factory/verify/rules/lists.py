@@ -16,6 +16,7 @@ from factory.verify.nodes import (
     Quantity,
     Relation,
     Symbol,
+    symbols,
 )
 from factory.verify.rules.names import Named, named, names_differ
 from factory.verify.verdict import Equivalence, undecided
@@ -178,7 +179,9 @@ def compare_named(one: Named, other: Named, compare: Compare) -> Equivalence:
     if differ:
         return Equivalence(False, "name")
     verdict = compare(one.value, other.value)
-    return undecided("the names may differ") if differ is None and verdict.equal else verdict
+    if differ is None and (verdict.equal or symbols(one.value) | symbols(other.value)):
+        return undecided("the names may differ")
+    return verdict
 
 
 def _one_name_indexed(one: list[Named], other: list[Named]) -> bool:
