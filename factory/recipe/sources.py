@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from factory.recipe.fields import Positive
 from factory.settings import Strict, added, operational
@@ -56,7 +58,7 @@ class Source(Strict):
     """Keep one of the rows whose problem is the same text, first of all one with an answer, whatever their ids."""
     ids: Literal["own", "named"] = added("own")
     """Whether the ids of rows stay as they are, or stand under `name`, as `name/7`: for sources that count from 0."""
-    delimiter: str | None = added(None)
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = added(None)
     """Between the fields of a .csv or .tsv file; a comma, or a tab for .tsv, where this is not given."""
     split: str | None = None
     """The split of a Hugging Face dataset (`train`); all of them where this is not given."""

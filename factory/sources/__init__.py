@@ -30,6 +30,12 @@ def splits(source: Source) -> list[Split]:
         _refuse(source, _changed(source) - RUN_KEYS, "a run keeps its rows in a form of its own")
         return stored_run.splits(source)
     _refuse(source, _changed(source) & {"what", "version", "digest"}, "only a run has published versions")
+    if source.ids == "named" and not source.name:
+        raise FactoryError(
+            f"the source {source.path} has `ids: named` and no name",
+            why="its ids are to stand under its name",
+            remedy="give it a `name`",
+        )
     if source.kind == "table":
         return table.splits(source)
     _refuse_table_keys(source)

@@ -400,6 +400,8 @@ def test_ids_of_files_and_splits(tmp_path):
     assert [row.id for row in found][:3] == ["a.json:0", "a.jsonl:0", "b:0"]
     assert [row.text for row in rows(tmp_path, split="train")] == ["train-00000-of-00001.jsonl"]
     assert rows(tmp_path / "b.jsonl", name="n", ids="named")[0].id == "n/7"
+    with pytest.raises(FactoryError, match="give it a `name`"):
+        rows(tmp_path / "b.jsonl", ids="named")
 
 
 def test_licences_travel_and_can_be_refused(tmp_path):
