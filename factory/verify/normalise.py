@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from factory.verify.signs import as_latex
+
+MAX_CHARS = 4_000
+
 
 def normal_form(answer: str) -> str:
     """The key of an answer: `clean`, without the spaces that separate nothing."""
@@ -16,13 +20,17 @@ def normal_form(answer: str) -> str:
 
 @lru_cache(maxsize=4096)
 def clean(answer: str) -> str:
-    """One spelling per sign: bare LaTeX without math delimiters, sizing, styling and closing punctuation."""
+    """One spelling per sign: bare LaTeX without math delimiters, sizing, styling and closing punctuation.
+
+    Of a text longer than `MAX_CHARS`, which is no answer, only the white space is folded: the patterns are not linear.
+    """
+    if len(answer) > MAX_CHARS:
+        return " ".join(answer.split())
     text = _repair_escapes(answer)
     if text.count("{") == text.count("}") + 1:
         text = _OPEN_BOX.sub("", text)
-    text = "".join(_UNICODE.get(c, c) for c in text) if not text.isascii() else text
-    text = _UNIT_POWER.sub(r" \\text{\1}\2", text)
-    text = _UNICODE_POWER.sub(lambda m: "^{" + "".join(_POWERS[c] for c in m.group()) + "}", text)
+    text = as_latex(_UNIT_POWER.sub(r" \\text{\1}\2", text))
+    text = _SI.sub(_quantity, text)
     text = _MARKDOWN.sub(r"\1", text)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
@@ -55,30 +63,13 @@ _WORD_APOSTROPHE = re.compile(r"(?<=[A-Za-z]{2})'(?=[A-Za-z])")
 _PUNCTUATION = re.compile(r"(?<=[a-zA-Z]{3})!+|!+(?=[a-zA-Z]{3})|[\"`?;]|(?<!\d)[.,:]|[.,:](?!\d)")
 _OPEN_BOX = re.compile(r"^\s*\$*\s*\\(?:boxed|fbox)\s*\{")  # cut off before its end
 _MARKDOWN = re.compile(r"\*\*([^*]+)\*\*(?![\w(])")
-_TRAILING = re.compile(r"(?:\s|(?<!\\)[.,;:]|\\+$|(?<!\\)\$|\\quad)+$")
+_TRAILING = re.compile(r"(?:\s|(?<!\\)[.,;:]|\\+$|(?<!\\)\$|\\quad|\\cr(?![A-Za-z]))+$")
 
-_POWERS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
-_UNICODE_POWER = re.compile("[" + "".join(_POWERS) + "]+")
 _UNIT_POWER = re.compile(r"(?<=\d)\s?([cdkm]?m|ft|in|yd|mi)([²³])")
-_UNICODE = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ",
-    "∙": r"\cdot ", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "√": r"\sqrt ", "∛": r"\sqrt[3]", "π": r"\pi ",
-    "∞": r"\infty ", "°": r"^{\circ}", "º": r"^{\circ}", "≤": r"\leq ", "⩽": r"\leq ", "≥": r"\geq ", "⩾": r"\geq ",
-    "≠": r"\neq ", "≈": r"\approx ", "≡": r"\equiv ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∉": r"\notin ",
-    "∅": r"\emptyset ", "∖": r"\setminus ", "±": r"\pm ", "∓": r"\mp ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
-    "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}",
-    "¾": r"\frac{3}{4}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}",
-    "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "λ": r"\lambda ",
-    "μ": r"\mu ", "φ": r"\varphi ", "ϕ": r"\phi ", "ω": r"\omega ", "ε": r"\varepsilon ", "σ": r"\sigma ",
-    "Δ": r"\Delta ", "∧": r"\land ", "∨": r"\lor ", "→": r"\to ", "⇒": r"\Rightarrow ", "′": "'", "’": "'",
-    "‘": "'", "“": '"', "”": '"', "，": ",", "；": ";",
-    "：": ":", "（": "(", "）": ")", "％": "%", "．": ".", "＝": "=",
-    "＋": "+", "。": ".", "、": ",", "⟨": r"\langle ", "⟩": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
-    "⌈": r"\lceil ", "⌉": r"\rceil ", "…": r"\ldots ", "ℯ": "e", "₀": "_0", "₁": "_1", "₂": "_2", "₃": "_3",
-    "₄": "_4", "₅": "_5", "₆": "_6", "₇": "_7", "₈": "_8", "₉": "_9", "\u00a0": " ", "\u2009": " ", "\u202f": " ",
-    "\u200b": "", "\ufeff": "", "£": r"\pounds ", "€": r"\euro ", "¥": r"\yen ", "￥": r"\yen ",
-    "¢": r"\text{ cents}",
-}  # fmt: skip
+_SI = re.compile(r"\\(?:SI|qty)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_SI_WORD = re.compile(r"\\?([A-Za-z]+)|([\^\d/.-]+)")
+_SI_PREFIXES = {"nano", "micro", "milli", "centi", "deci", "kilo", "mega"}
+_SI_SIGNS = {"per": " / ", "squared": "^2", "cubed": "^3"}
 
 _TEXTS = (
     "text|textbf|textit|textrm|textsf|texttt|textnormal|textup|mbox|hbox|emph|mathrm|mathsf|mathtt|rm|operatorname\\*?"
@@ -91,9 +82,36 @@ def _rewrites(pairs: list[tuple[str, str]]) -> list[tuple[re.Pattern[str], str]]
     return [(re.compile(pattern), replacement) for pattern, replacement in pairs]
 
 
+def _quantity(match: re.Match[str]) -> str:
+    r"""`\SI{9.8}{\metre\per\second\squared}` as a number and a unit in words."""
+    words = ""
+    for name, sign in _SI_WORD.findall(match.group(2)):
+        words += _SI_SIGNS.get(name) or sign or (name if name in _SI_PREFIXES else name + " ")
+    return rf"{match.group(1)}\text{{ {words.replace(' ^', '^').strip()}}}"
+
+
 # in this order: each rule may rely on those above it
 _REWRITES = _rewrites(
     [
+        (r"^\*([^*]+)\*$", r"\1"),
+        (r"^\s*\\text\s*\{(?:(?!\bnot\b)[^{}])*\b(?:is|are|equals)\s*:?\s*\}(?=\s*[^\s.])", " "),
+        (r"^([A-Za-z])\s+(?:is|equals)\s+(?=[-\d\\$(])", r"\1 = "),
+        (r"\\(?:text)?color\s*(?:\[[^\[\]]*\])?\{[^{}]*\}|\\colorbox\s*\{[^{}]*\}", " "),
+        (r"\\(?:[hv]?phantom|tag\*?|label)\s*\{[^{}]*\}", " "),
+        (r"\\(?:underbrace|overbrace)\s*\{([^{}]*)\}\s*(?:[_^]\s*\{[^{}]*\})?", r"{\1}"),
+        (r"\\stackrel\s*\{[^{}]*\}\s*\{([^{}]*)\}", r"\1"),
+        (r"\\(?:square|blacksquare|qed|Box)(?![A-Za-z])|\\text\s*\{\s*Q\.?E\.?D\.?\s*\}", " "),
+        (r"^\s*\$*\s*\\(?:Rightarrow|implies|therefore|Longrightarrow)(?![A-Za-z])", " "),
+        (r":=|\\coloneqq(?![A-Za-z])", "="),
+        (r"(?:\\quad|\s)*\(?\\text\s*\{\s*\(?\s*(?:exactly|exact|units?:[^{}()]*)\s*\)?\s*\}\)?\s*$", ""),
+        (r"\\num\s*\{([^{}]*)\}", r"\1"),
+        (r"\\ang\s*\{([^{}]*)\}", r"\1^{\\circ}"),
+        (r"^(-?\d+\.\d*)\((\d+)\)$", r"\1\\overline{\2}"),
+        (r"(?<![\d.,])(\d{1,3})\.(\d{3})\.(\d{3})(?![\d.,])", r"\1{,}\2{,}\3"),
+        (r"\bUSD?\s*\\?\$\s*(?=\d)|\bUSD\s*(?=\d)", r"\\dollar "),
+        (r"((?:\\dollar |\\?\$)\s*\d[\d.,]*)\s*[kK](?![\w$])", r"\1\\text{ thousand}"),
+        (r"((?:\\dollar |\\?\$)\s*\d[\d.,]*)\s*M(?![\w$])", r"\1\\text{ million}"),
+        (r"(?<=\d)\^\s*(?:o|\{o\})(?![A-Za-z])", r"^{\\circ}"),
         (r"\\begin\{(?:align|equation|gather|aligned|gathered|split|math|displaymath|center)\*?\}(?:\[\w\])?", " "),
         (r"\\end\{(?:align|equation|gather|aligned|gathered|split|math|displaymath|center)\*?\}", " "),
         (r"\\(?:boxed|fbox|framebox)(?![A-Za-z])", " "),
@@ -142,7 +160,11 @@ _REWRITES = _rewrites(
         (r"\\(?:rbrack)(?![A-Za-z])", "]"),
         (r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\(?:degree|textdegree)s?(?![A-Za-z])", r"\\degree "),
         (r"\^\s*\{\s*\\prime\s*\}|\^\\prime(?![A-Za-z])", "'"),
-        (r"\\%|%|(?<!\\)\b(?:percent|percentage|pct)\b|\\text\s*\{\s*(?:percent|percentage|pct)\s*\}", r"\\percent "),
+        (
+            r"\\%|%|(?<!\\)\b(?:percent(?:age)?|pct|per cent)\b"
+            r"|\\text\s*\{\s*(?:percent(?:age)?|pct|per cent)\s*\}",
+            r"\\percent ",
+        ),
         (r"\*\*", "^"),
         (r"\\(?:cdot|times|ast)(?![A-Za-z])|\*", r"\\cdot "),
         (r"\\(?:div)(?![A-Za-z])", "/"),
@@ -152,7 +174,8 @@ _REWRITES = _rewrites(
         (r"(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
         (r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi "),
         (r"(?<![A-Za-z\\])sqrt\s*\(", r"\\sqrt("),
-        (r"(?<![A-Za-z\\])sqrt(?=[\s\d{])", r"\\sqrt "),
+        (r"(?<![A-Za-z\\])sqrt\s*(\d+)", r"\\sqrt{\1}"),
+        (r"(?<![A-Za-z\\])sqrt(?=[\s{])", r"\\sqrt "),
         (r"\\(?:operatorname)\s*", " "),
         (r"\{\s*,\s*\}", "{,}"),
         (

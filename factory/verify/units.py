@@ -83,7 +83,8 @@ def _table() -> dict[str, tuple[F, Dimension]]:
         (
             "time",
             {
-                "ms millisecond": F(1, 1000), "s sec second": F(1), "min minute": F(60), "h hr hour": F(3600),
+                "ms millisecond": F(1, 1000), "s sec second 秒": F(1), "min minute 分钟 分": F(60),
+                "h hr hour 小时": F(3600),
                 "day": F(86400), "week": F(604800),
             },
         ),
@@ -96,12 +97,12 @@ def _table() -> dict[str, tuple[F, Dimension]]:
             },
         ),
         ("money", {"dollar usd buck": F(1), "cent": F(1, 100), "dime": F(1, 10), "nickel": F(1, 20)}),
-        ("euro", {"euro eur": F(1)}), ("pounds", {"gbp pounds sterling": F(1)}), ("yuan", {"yuan rmb": F(1)}),
-        ("rupee", {"rupee": F(1)}), ("yen", {"yen": F(1)}),
+        ("euro", {"euro eur": F(1)}), ("pounds", {"gbp pounds sterling": F(1)}), ("yuan", {"yuan rmb 元": F(1)}),
+        ("rupee", {"rupee": F(1)}), ("rouble", {"rouble ruble руб рублей рубля": F(1)}), ("yen", {"yen": F(1)}),
         ("angle", {"degree deg": F(1)}), ("radian", {"rad radian": F(1)}),
         ("temperature", {"celsius": F(1)}), ("fahrenheit", {"fahrenheit": F(1)}),
-        ("unit", {"unit": F(1)}),
-        ("energy", {"j joule": F(1), "kj": F(1000)}), ("power", {"w watt": F(1)}), ("force", {"n newton": F(1)}),
+        ("unit", {"unit": F(1)}), ("substance", {"mol mole": F(1)}),
+        ("energy", {"j joule": F(1), "kj": F(1000)}), ("power", {"w watt": F(1)}), ("force", {"n N newton": F(1)}),
         ("charge", {"volt": F(1)}),
     ]  # fmt: skip
     table: dict[str, tuple[F, Dimension]] = {}

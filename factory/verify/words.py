@@ -16,6 +16,7 @@ NUMBER_WORDS = {
         ).split()
     )
 } | {word: 10 * tens for tens, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), start=3)}
+NUMBER_WORDS |= {word: value for value, word in enumerate("零一二三四五六七八九十")}
 
 SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
@@ -33,6 +34,7 @@ DENOMINATORS = (
 
 CONJUNCTIONS = {
     "and": "and", "or": "or", "as well as": "and", "where": "and", "for": "and", "with": "and", "for all": "and",
+    "和": "and", "与": "and", "и": "and", "或": "or", "或者": "or", "или": "or",
     "for any": "and", "for some": "and", "when": "and", "if": "and", "respectively": "and",
 }  # fmt: skip
 """Words that separate items, and whether all of them hold or one of them."""
@@ -49,15 +51,21 @@ WORDS = frozenset(
 )
 
 _SAME: tuple[frozenset[str], ...] = (
+    frozenset({"impossible", "not possible", "it is impossible", "it is not possible"}),
+    frozenset({"convergent", "converges", "it converges"}), frozenset({"divergent", "diverges", "it diverges"}),
+    frozenset({"right triangle", "right angled triangle"}), frozenset({"nonnegative", "non negative"}),
+    frozenset({"nonpositive", "non positive"}), frozenset({"nonzero", "non zero"}),
     frozenset(
         {
             "no solution", "no solutions", "none", "no real solution", "no real solutions", "there is no solution",
             "there are no solutions", "no such solution", "no solution exists", "no solutions exist", "empty set",
-            "the empty set", "\\emptyset", "{}", "\\{\\}", "has no solution", "no answer",
+            "the empty set", "\\emptyset", "{}", "\\{\\}", "has no solution", "no answer", "无解", "нет решений",
         }
     ),
     frozenset(
-        {"dne", "does not exist", "doesnt exist", "not exist", "limit does not exist", "the limit does not exist"}
+        {"dne", "does not exist", "doesnt exist", "not exist", "limit does not exist",
+         "the limit does not exist", "不存在",
+         "не существует"}
     ),
     frozenset({"infinitely many", "infinite", "infinitely many solutions", "there are infinitely many",
                "infinite solutions", "infinite number of solutions", "infinite number"}),
@@ -73,7 +81,7 @@ _SAME: tuple[frozenset[str], ...] = (
 _OPTION = re.compile(
     r"^\(?\s*(?:\\text\s*\{\s*)?(?:(?:option|choice|answer)\s*)?\(?([A-J])\)?\s*\}?\s*\)?[.:]?$", re.IGNORECASE
 )
-_OPTION_AND_CONTENT = re.compile(r"^(?:\\text\s*\{\s*)?\(?([A-J])[).:]\s*\}?\s*(?:\\quad)?\s*(\S.*)$")
+_OPTION_AND_CONTENT = re.compile(r"^(?:\\text\s*\{\s*)?\(?([A-J])(?:[).:]|\s+[-–—])\s*\}?\s*(?:\\quad)?\s*(\S.*)$")
 
 
 def same_words(gold: str, prediction: str) -> bool:
@@ -103,9 +111,18 @@ def option_letter(answer: str) -> str | None:
 
 
 def option_and_content(answer: str) -> tuple[str, str] | None:
-    """`(B) 42` as ("B", "42")."""
+    """`(B) 42` as ("B", "42"); None where the content is another option, or says that this one is not it."""
     match = _OPTION_AND_CONTENT.match(clean(answer))
-    return (match.group(1), match.group(2).rstrip("} ")) if match else None
+    if match is None or _NO_CONTENT.search(match.group(2)):
+        return None
+    return match.group(1), match.group(2).rstrip("} ")
+
+
+_NO_CONTENT = re.compile(
+    r"^[,;]|\(\s*[A-J]\s*\)|(?<![A-Za-z])[A-J]\)|^(?:and|or)\b"
+    r"|\b(?:wrong|false|incorrect|not|isn't|untrue|maybe|perhaps|or|impossible)\b",
+    re.IGNORECASE,
+)
 
 
 def is_anagram(gold: str, prediction: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -14,6 +13,7 @@ from factory.verify.extract import answer_of
 from factory.verify.extract.formulas import MASK, formulas, masked
 from factory.verify.extract.values import items
 from factory.verify.extract.vocabulary import roles
+from tests.verify.hostile import HOSTILE
 
 
 @pytest.mark.parametrize(
@@ -207,24 +207,6 @@ def test_every_word_has_one_role_in_the_predicate():
         (word, one, other) for one in table for other in table if one < other for word in table[one] & table[other]
     }
     assert shared == set()
-
-
-HOSTILE: dict[str, Callable[[int], str]] = {
-    "unclosed \\(": lambda size: "The answer is 5. " + "so \\(" * (size // 5),
-    "unclosed $": lambda size: "a $x b " * (size // 7),
-    "many formulas": lambda size: "$x=5$ is " * (size // 9),
-    "many boxes": lambda size: "\\boxed{5} " * (size // 10),
-    "open boxes": lambda size: "\\boxed{" * (size // 7),
-    "nested boxes": lambda size: "\\boxed{" * (size // 8) + "5" + "}" * (size // 8),
-    "deep braces": lambda size: "{" * (size // 2) + "}" * (size // 2),
-    "announcements": lambda size: "answer to a b c " * (size // 16),
-    "spaces": lambda size: "a" + " " * size + "b",
-    "stars": lambda size: "*" * size + "5",
-    "lines": lambda size: "5 is\n" * (size // 5),
-    "one sentence": lambda size: "is 5 and so we go " * (size // 18),
-    "elements": lambda size: "<answer>" * (size // 8),
-    "commands": lambda size: "\\frac{" * (size // 6),
-}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

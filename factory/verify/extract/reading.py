@@ -116,7 +116,7 @@ def _is_prose(text: str, hidden: str) -> bool:
     values = [item for item in found if item.kind == "value"]
     if values and found[0].kind == "value" and _CONDITIONS & set(words) and len(_sentences(hidden)) == 1:
         return False  # "3 if n is odd": a value with its condition
-    if any(word in roles()["states"] or word in roles()["concludes"] for word in words):
+    if len(found) > 1 and any(word in roles()["states"] or word in roles()["concludes"] for word in words):
         return True
     if _has_label(found):
         return True

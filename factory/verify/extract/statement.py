@@ -9,6 +9,7 @@ from factory.verify.extract.values import Item, items
 from factory.verify.extract.vocabulary import restatement, roles
 
 _COMPUTATION = re.compile(r"(?=\W*\d)[\d\s.,$€£+\-−*/×x()÷·%=]+=")
+_LETTER_UNIT = re.compile(r"(?<=[\d.])\s*([A-Za-z])$")
 _CLOCK = re.compile(r"\d{1,2}:\d\d\b")
 _COPULAS = frozenset(
     {"is", "are", "equals", "be", "was", "es", "son", "est", "sont", "ist", "sind", "是", "为", ":", "："}
@@ -87,6 +88,8 @@ def labelled(text: str, found: list[Item], place: int) -> str | None:
             break
         end = item.end
     value = text[found[place].start : end]
+    if found[place].has_unit:
+        value = _LETTER_UNIT.sub(r" \\text{\1}", value)  # a length, no variable
     computed = None if MASK in found[place].text else _COMPUTATION.match(value)
     return None if value.endswith("!") else value[computed.end() :].strip() if computed else value
 
@@ -95,7 +98,10 @@ def _conclusion(found: list[Item], masked: str) -> list[Item]:
     """The part behind the last "so" and the last "that is", up to "because"."""
     found = _until_reasons(_behind_last(found, "concludes"))
     signs = [place for place, item in enumerate(found) if item.text == "=" and holds_value(found[place:])]
-    found = found[signs[-1] + 1 :] if signs else found  # "260 kids - 24 kids = 236 kids"
+    if signs and not any(
+        _introduced_by(found, place, "states") for place in range(signs[-1]) if found[place].kind == "value"
+    ):
+        found = found[signs[-1] + 1 :]  # "260 kids - 24 kids = 236 kids"
     cuts = [match.span() for match in restatement().finditer(masked)]
     for start, end in reversed(cuts):
         before = [item for item in found if item.end <= start]

@@ -15,7 +15,7 @@ from factory.verify.words import DENOMINATORS, NUMBER_WORDS, SCALES
 _FUNCTIONS = frozenset({"sin", "cos", "tan", "cot", "log", "ln", "lg", "exp", "sqrt", "cbrt", "pi", "infinity"})
 _KINDS = {"formula": "value", "number": "value", "ordinal": "word", "sign": "infix"}
 _INFIX_WORDS = frozenset({"mod", "bmod"})
-_JOINS = frozenset({"and", "or", "y", "o", "et", "ou", "und", "oder", "и", "или", "和", "或", "と"})
+_JOINS = frozenset({"and", "or", "et", "ou", "und", "oder", "и", "или", "和", "或", "と"})
 _NOT_UNITS = frozenset({"in", "a", "an", "per"})
 _DETERMINERS = frozenset({"the", "these", "those", "all", "each", "other", "first", "last", "next"})
 _NO_NAMES = frozenset("aAI")

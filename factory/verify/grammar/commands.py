@@ -243,6 +243,7 @@ COMMANDS: dict[str, Callable[[Commands], Node]] = {
     "pounds": lambda p: p._currency("gbp"),
     "euro": lambda p: p._currency("euro"),
     "yen": lambda p: p._currency("yen"),
+    "rupee": lambda p: p._currency("rupee"),
     "overline": Commands._overline,
     "bar": Commands._overline,
     "hat": Commands._hat,

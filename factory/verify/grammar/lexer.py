@@ -58,6 +58,7 @@ _DIGITS_ABOVE_NINE = re.compile(r"(\d[0-9A-Fa-f]*[A-Fa-f][0-9A-Fa-f]*)(?=\s*_\s*
 _COMMAND = re.compile(r"\\([A-Za-z]+)|\\(.)", re.DOTALL)
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _LETTERS = re.compile(r"[A-Za-z]+")
+_FOREIGN = re.compile(r"[^\W\d_a-zA-Z]+")
 _SIGNS = re.compile(r"<>|->|==|[-+/^_(){}\[\]|=<>,;:!'&.\"?]")
 
 
@@ -85,6 +86,11 @@ def tokens(text: str, comma: Comma = "thousands") -> list[Token]:
             depth += _depth(match.group())
         elif match := _LETTERS.match(text, position):
             found += _letters(match.group(), spaced)
+            position = match.end()
+        elif match := _FOREIGN.match(text, position):
+            word = match.group()
+            number = Number(Fraction(NUMBER_WORDS[word])) if word in NUMBER_WORDS else None
+            found.append(Token("text" if number is None else "number", word, spaced, number))
             position = match.end()
         elif match := _SIGNS.match(text, position):
             found.append(Token("sign", match.group(), spaced))

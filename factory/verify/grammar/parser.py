@@ -23,7 +23,7 @@ from factory.verify.nodes import (
 )
 from factory.verify.normalise import plain_words
 from factory.verify.units import unit_of
-from factory.verify.words import CONDITIONS, CONJUNCTIONS, NUMBER_WORDS, SCALES
+from factory.verify.words import CONDITIONS, CONJUNCTIONS, DENOMINATORS, NUMBER_WORDS, SCALES
 
 MAX_DEPTH = 60
 MAX_TOKENS = 3000
@@ -34,7 +34,9 @@ _RELATIONS = {
     "\\to": "->", "\\mapsto": "->", "->": "->", "\\cong": "~", "\\subset": "subset", "\\subseteq": "subset",
 }  # fmt: skip
 _SETS = {"\\cup": "union", "\\bigcup": "union", "\\cap": "intersection", "\\setminus": "difference"}
-_CURRENCY_SIGNS = {"\\dollar": "dollar", "\\euro": "euro", "\\pounds": "gbp", "\\yen": "yen"}
+_CURRENCY_SIGNS = {"\\dollar": "dollar", "\\euro": "euro", "\\pounds": "gbp", "\\yen": "yen", "\\rupee": "rupee"}
+_NO_LABEL = re.compile(r"\d|[()]|\b(?:squared|cubed|factorial|negative|could|perhaps|maybe)\b", re.IGNORECASE)
+"""`4 squared` and `4 (perhaps 9)`: no label of four."""
 _DEGREE_OF = re.compile(r"degrees?|deg", re.IGNORECASE)
 
 
@@ -230,6 +232,8 @@ class _Parser(Commands):
                 node = Apply("double_factorial" if self.accept("!") else "factorial", (node,))
             elif self.accept("\\percent"):
                 node = Apply("percent", (node,))
+            elif self.accept("\\permille"):
+                node = Apply("/", (node, Number(Fraction(1000))))
             elif self.accept("\\degree"):
                 if self.peek.kind in ("letter", "text") and self.peek.text in ("C", "F"):
                     node = Quantity(node, "celsius" if self.next().text == "C" else "fahrenheit")
@@ -255,6 +259,8 @@ class _Parser(Commands):
         """Words behind a value, with the exponents and slashes of a unit."""
         if self.sign in _CURRENCY_SIGNS:
             return Quantity(node, _CURRENCY_SIGNS[self.next_sign()])
+        if self.word(self.peek) in DENOMINATORS:  # three tenths
+            return Apply("/", (node, Number(Fraction(DENOMINATORS[self.word(self.next())]))))
         words: list[str] = []
         while True:
             if self.peek.kind == "text" and not self.is_conjunction():
@@ -275,6 +281,10 @@ class _Parser(Commands):
         label = " ".join(words)
         if _DEGREE_OF.fullmatch(label):
             return Apply("degree", (node,))
+        if isinstance(node, Symbol) and node.name.isupper() and unit_of(label) is None:
+            raise Unreadable("words behind a capital letter")  # "A sphere" is no option
+        if _NO_LABEL.search(label) and unit_of(label) is None:
+            raise Unreadable("words that make another value")
         return self._compound(Quantity(node, label))
 
     def _compound(self, first: Quantity) -> Quantity:
