@@ -25,12 +25,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from factory.verify.evaluate import digits_of, value_of
 from factory.verify.exact import NotReal, TooLarge, Undefined, Unsupported, exact
 from factory.verify.formal import same_formally
-from factory.verify.nodes import Apply, Constant, Node, Symbol, symbols
+from factory.verify.nodes import Apply, Constant, Node, Number, Symbol, symbols
 from factory.verify.points import Point, break_points, is_axis, joint_points
 
 _WHOLE = frozenset("ijklmnNMK")
@@ -97,7 +98,9 @@ def constant_ratio(over: Node, under: Node) -> Any:
     ratios: list[Any] = []
     for point in [*joint_points(names, frozenset()), *around]:
         try:
-            one, other = (value_of(side, dict(point), real=True) for side in (over, under))
+            one, other = exact(over, point), exact(under, point)
+            if one is None or other is None:
+                one, other = (value_of(side, dict(point), real=True) for side in (over, under))
         except Undefined:
             continue
         except Unsupported:
@@ -106,7 +109,8 @@ def constant_ratio(over: Node, under: Node) -> Any:
             if one != other:
                 return None
             continue
-        ratios.append(one / other)
+        ratio = one / other
+        ratios.append(value_of(Number(ratio)) if isinstance(ratio, Fraction) else ratio)
         if abs(ratios[-1] - ratios[0]) > abs(ratios[0]) * digits_of(50).mpf("1e-20"):
             return None
     return ratios[0] if len(ratios) >= _ENOUGH else None

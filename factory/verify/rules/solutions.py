@@ -18,6 +18,7 @@ _SCALES = (Fraction(1), Fraction(1, 8), Fraction(6), Fraction(40))
 _TRIALS = 6
 _WANTED = 4
 _DIGITS = 30
+_STEPS = 40
 _FAR, _NEAR = 1000, 1e-12
 
 
@@ -102,25 +103,32 @@ def _zeros(node: Node, names: list[str]) -> Iterator[dict[str, Any]]:
                 previous = None
                 continue
             if previous is not None and previous[1] * value < 0:
-                zero = _bisect(node, at, unknown, previous[0], place)
+                zero = _narrowed(node, at, unknown, previous[0], place)
                 if zero is not None:
                     yield zero
                     break
             previous = (place, value)
 
 
-def _bisect(node: Node, at: dict[str, Any], unknown: str, low: Fraction, high: Fraction) -> dict[str, Any] | None:
-    left = _value(node, {**at, unknown: low})
-    for _ in range(70):
-        middle = (low + high) / 2
+def _narrowed(node: Node, at: dict[str, Any], unknown: str, low: Any, high: Any) -> dict[str, Any] | None:
+    """The zero between two places of different sign, by false position with the Illinois step."""
+    low, high = value_of(Number(low)), value_of(Number(high))
+    left, right = _value(node, {**at, unknown: low}), _value(node, {**at, unknown: high})
+    for _ in range(_STEPS):
+        if left is None or right is None or left == right:
+            return None
+        middle = (low * right - high * left) / (right - left)
         value = _value(node, {**at, unknown: middle})
         if value is None:
             return None
-        if left * value <= 0:
-            high = middle
+        if abs(value) < 1e-20:
+            return {**at, unknown: middle}
+        if (value < 0) != (right < 0):
+            low, left = high, right
         else:
-            low, left = middle, value
-    point = {**at, unknown: (low + high) / 2}
+            left = left / 2
+        high, right = middle, value
+    point = {**at, unknown: high}
     return point if _vanishes(node, point) else None  # else a pole, not a zero
 
 
