@@ -50,7 +50,9 @@ def _blocks(element: html.HtmlElement) -> Iterator[str]:
     """The block elements below `element` as Markdown; text between them is a paragraph of its own."""
     line = [element.text or ""]
     for child in element:
-        render = _renderer(child)
+        render = _BLOCKS.get(child.tag)
+        if render is None and len(child):  # seldom, and the loop is where the time goes
+            render = _renderer(child)
         if render is None:
             line.append(_inline(child))
         else:
@@ -62,13 +64,10 @@ def _blocks(element: html.HtmlElement) -> Iterator[str]:
 
 
 def _renderer(element: html.HtmlElement) -> Callable[[html.HtmlElement], Iterator[str]] | None:
-    """What renders a block element; None for what stands inside a line."""
+    """What renders an inline element that holds blocks; None for what stands inside a line."""
     if not isinstance(element.tag, str) or element.tag in _DROPPED:
         return None
-    render = _BLOCKS.get(element.tag)
-    if render is None and len(element) and next(element.iter(*_BLOCK_NAMES), None) is not None:
-        return _around_blocks
-    return render
+    return None if next(element.iter(*_BLOCK_NAMES), None) is None else _around_blocks
 
 
 def _around_blocks(element: html.HtmlElement) -> Iterator[str]:
