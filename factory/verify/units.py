@@ -101,7 +101,8 @@ def _table() -> dict[str, tuple[F, Dimension]]:
         ("rupee", {"rupee": F(1)}), ("rouble", {"rouble ruble руб рублей рубля": F(1)}), ("yen", {"yen": F(1)}),
         ("angle", {"degree deg": F(1)}), ("radian", {"rad radian": F(1)}),
         ("temperature", {"celsius": F(1)}), ("fahrenheit", {"fahrenheit": F(1)}),
-        ("unit", {"unit": F(1)}), ("substance", {"mol mole": F(1)}),
+        ("unit", {"unit": F(1)}),
+        ("data", {"kb": F(10**3), "mb": F(10**6), "gb": F(10**9)}), ("substance", {"mol mole": F(1)}),
         ("energy", {"j joule": F(1), "kj": F(1000)}), ("power", {"w watt": F(1)}), ("force", {"n N newton": F(1)}),
         ("charge", {"volt": F(1)}),
     ]  # fmt: skip

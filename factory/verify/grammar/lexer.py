@@ -58,6 +58,10 @@ _DIGITS_ABOVE_NINE = re.compile(r"(\d[0-9A-Fa-f]*[A-Fa-f][0-9A-Fa-f]*)(?=\s*_\s*
 _COMMAND = re.compile(r"\\([A-Za-z]+)|\\(.)", re.DOTALL)
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _LETTERS = re.compile(r"[A-Za-z]+")
+_COMPOUND = re.compile(
+    r"(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-(one|two|three|four|five|six|seven|eight|nine)\b",
+    re.IGNORECASE,
+)
 _FOREIGN = re.compile(r"[^\W\d_a-zA-Z]+")
 _SIGNS = re.compile(r"<>|->|==|[-+/^_(){}\[\]|=<>,;:!'&.\"?]")
 
@@ -84,6 +88,10 @@ def tokens(text: str, comma: Comma = "thousands") -> list[Token]:
             found.append(Token("command", match.group(1) or match.group(2), spaced))
             position = match.end()
             depth += _depth(match.group())
+        elif match := _COMPOUND.match(text, position):
+            value = sum(NUMBER_WORDS[part.lower()] for part in match.groups())
+            found.append(Token("number", match.group(), spaced, Number(Fraction(value))))
+            position = match.end()
         elif match := _LETTERS.match(text, position):
             found += _letters(match.group(), spaced)
             position = match.end()
