@@ -19,9 +19,9 @@ from factory.stages.ledger import Ledger
 from factory.store.index import FAR_EVERY_S, LISTING_SLACK_S, NEAR_SLACK_S
 from factory.store.journal import stamp
 from factory.store.kinds import DIRECTORIES
-from factory.store.reader import READ_AHEAD
 from factory.store.parts import encode_part, encode_row
 from factory.store.plan import PARTITION_BYTES, make_plan
+from factory.store.reader import READ_AHEAD
 from factory.store.run import Run
 from factory.views.nemotron import NemotronMath
 from tests.bench import meters, simulated
