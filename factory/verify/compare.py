@@ -14,6 +14,7 @@ from factory.verify.rules.parameters import canonical_parameters, same_families
 from factory.verify.rules.relations import compare_relations
 from factory.verify.rules.sets import NotASet, is_inequality, is_set, pieces, same_pieces
 from factory.verify.rules.solutions import holds_on
+from factory.verify.rules.times import compare_times
 from factory.verify.rules.values import compare_values
 from factory.verify.verdict import Equivalence, undecided
 
@@ -68,6 +69,8 @@ def _compare_values_of(gold: Node, prediction: Node, policy: EquivalencePolicy) 
         return _matrices(gold, prediction, policy)
     if is_several(gold) or is_several(prediction):
         return compare_several(gold, prediction, policy, again)
+    if (times := compare_times(gold, prediction)) is not None:
+        return times  # also noon
     if isinstance(gold, Words) or isinstance(prediction, Words):
         return _words(gold, prediction)
     return compare_values(gold, prediction, policy)
