@@ -96,6 +96,9 @@ def splits(source: Source) -> list[Split]:
             f"{', '.join(sorted(unknown))}: no condition on {source.what} of a run",
             remedy=f"where may name {', '.join(sorted(_CONDITIONS[source.what]))}",
         )
+    for bound in {"min_difficulty", "max_difficulty"} & source.where.keys():
+        if not isinstance(source.where[bound], int | float):
+            raise FactoryError(f"where: {bound} is {source.where[bound]!r}", remedy="give a number between 0 and 1")
     manifest, digest = _manifest(source)
     run = Run.attach(source.path)
     journal = run.reader()

@@ -93,6 +93,8 @@ def test_conditions_on_problems(run):
     assert len(rows(source(run, where={"min_difficulty": 0.5, "max_difficulty": 0.5}))) == 24
     with pytest.raises(FactoryError, match="no condition on problems of a run"):
         splits(source(run, where={"mode": "high"}))
+    with pytest.raises(FactoryError, match="min_difficulty is 'hard'"):
+        splits(source(run, where={"min_difficulty": "hard"}))
 
 
 def test_a_run_that_has_gone_on_is_refused(run):
