@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from factory.planning.figures import PlanFigures
-from factory.recipe import Recipe
+from factory.recipe import Recipe, Rejudge
 
 TARGET = Path(__file__).parent / "recipes.md"
 
@@ -34,6 +34,13 @@ A key marked **operational** changes how fast or where a run goes, never what it
 is started. All others are part of the run's fingerprint, and a run's place accepts one fingerprint only.
 """
 
+REJUDGE_HEAD = """
+# Judging a run again
+
+`kind: rejudge` judges every stored answer of a finished run again, under another policy or judge; start it with
+`python jobs/run.py --recipe RECIPE --out URI`. Sections that are not listed here are those of a build, above.
+"""
+
 FIGURES_HEAD = """
 # Figures of `factory plan`
 
@@ -46,12 +53,28 @@ rests on. NM is Nemotron-Math (arXiv 2512.15489), OMR OpenMathReasoning (arXiv 2
 
 def document() -> str:
     """The whole file."""
-    parts = [HEAD, *_sections(Recipe, "top level")]
+    parts = [HEAD, *_sections(Recipe, "top level"), REJUDGE_HEAD]
+    parts += _sections(Rejudge, "top level of a rejudge", shared=set(_places(Recipe)))
     return "\n".join([*parts, FIGURES_HEAD, *_sections(PlanFigures, "figures", shallow=True)])
 
 
-def _sections(model: type[BaseModel], name: str, *, shallow: bool = False) -> Iterator[str]:
-    """One section a model, in the order in which they are met; a model that stands in several places is told once."""
+def _sections(
+    model: type[BaseModel], name: str, *, shallow: bool = False, shared: Set[type[BaseModel]] = frozenset()
+) -> Iterator[str]:
+    """One section a model, in the order in which they are met; a model that stands in several places is told once, and
+    one that is `shared` not at all."""
+    places = _places(model, shallow=shallow)
+    for section, where in places.items():
+        if section in shared:
+            continue
+        kind = section.model_fields.get("kind")
+        told = f" with `kind: {kind.default}`" if kind and where and len(_siblings(places, where)) > 1 else ""
+        title = ", ".join(f"`{place}`" for place in where) or name
+        yield f"\n## {title}{told}\n\n{_flat(section.__doc__)}\n\n{_table(section)}"
+
+
+def _places(model: type[BaseModel], *, shallow: bool = False) -> dict[type[BaseModel], list[str]]:
+    """Every model below `model`, in the order in which they are met, and where in a recipe each stands."""
     places: dict[type[BaseModel], list[str]] = {model: []}
     queue = [] if shallow else [(model, "")]
     while queue:
@@ -62,11 +85,7 @@ def _sections(model: type[BaseModel], name: str, *, shallow: bool = False) -> It
                 if inner not in places:
                     queue.append((inner, inside + ("[]" if _is_list(field.annotation) else "")))
                 places.setdefault(inner, []).append(inside + ("[]" if _is_list(field.annotation) else ""))
-    for section, where in places.items():
-        kind = section.model_fields.get("kind")
-        told = f" with `kind: {kind.default}`" if kind and where and len(_siblings(places, where)) > 1 else ""
-        title = ", ".join(f"`{place}`" for place in where) or name
-        yield f"\n## {title}{told}\n\n{_flat(section.__doc__)}\n\n{_table(section)}"
+    return places
 
 
 def _siblings(places: dict[type[BaseModel], list[str]], where: list[str]) -> list[type[BaseModel]]:
@@ -75,7 +94,8 @@ def _siblings(places: dict[type[BaseModel], list[str]], where: list[str]) -> lis
 
 def _table(model: type[BaseModel]) -> str:
     lines = ["| key | value | default | |", "|---|---|---|---|"]
-    for key, field in model.model_fields.items():
+    # what must be given stands first
+    for key, field in sorted(model.model_fields.items(), key=lambda item: not item[1].is_required()):
         marks = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         notes = [f"**{mark}**" for mark in ("operational", "placeholder") if marks.get(mark)]
         text = " ".join([*notes, _flat(field.description)]).strip()

@@ -237,10 +237,11 @@ def report(
     price: Annotated[list[str] | None, typer.Option(help="gpu_hour=2.5 or cpu_hour=0.04; before the recipe's.")] = None,
 ) -> None:
     """Write one HTML page about a finished or running run: funnel, lengths, pass rates, tools, contamination, cost."""
+    from factory import runs
     from factory.planning.cost import prices
     from factory.report import page
 
-    print(page.report(uri, out, prices(price)))
+    print(page.report(uri, out, prices(price), lambda run: runs.of_run(run).sections))
 
 
 @app.command()

@@ -86,18 +86,22 @@ SAMPLE_TOKENS = Metric(
 SEQUENCES = _gauge(
     "factory_engine_sequences",
     "sequences",
-    "The pool of the teacher as a worker sees it: running, waiting, capacity. Every worker sees the same pool: take "
-    "the maximum.",
+    "The pool of a role as a worker sees it: running, waiting, capacity. Every worker of the role sees the same pool: "
+    "take the maximum.",
+    "role",
     "state",
 )
 ENGINE_SECONDS = _counter(
     "factory_engine_seconds",
     "seconds",
-    "Where the time of the teacher's pool went: busy, or idle by cause. Every worker accounts for the whole pool: "
-    "take shares.",
+    "Where the time of a role's pool went: busy, or idle by cause. Every worker of the role accounts for the whole "
+    "pool: take shares.",
+    "role",
     "cause",
 )
-PROGRAMS = _gauge("factory_programs", "problems", "Problems of a worker: running, queued at the gate, wanted.", "state")
+PROGRAMS = _gauge(
+    "factory_programs", "rows", "Rows of a worker: running, queued at the gate, wanted.", "stage", "state"
+)
 CELLS = _gauge("factory_cells_under_way", "cells", "Traces that wait for Python: cells that run or wait to run.")
 CELL_SECONDS = Metric(
     name="factory_cell_seconds",

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from factory import graph, pipeline
+from factory import pipeline
 from factory.arrow import from_table
 from factory.inspection.audit import audit
 from factory.inspection.status import status
@@ -31,6 +31,7 @@ from factory.inspection.why import life_of, render
 from factory.recipe import Recipe
 from factory.records import Asked, Curated, Reject, Trace, Verdict
 from factory.report.funnel import Stage
+from factory.runs.build import Build
 from factory.stages import near_duplicates
 from factory.store.fs import Store
 from factory.store.kinds import DIRECTORIES
@@ -139,7 +140,7 @@ def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp
         recipe = Recipe.model_validate(settings(made, server))
         run = pipeline.prepare(recipe, str(out))
         said: list[str] = []
-        done = pipeline.build(run, recipe, say=said.append)
+        done = pipeline.complete(run, recipe, say=said.append)
     attack.check()
     assert not (out / "near_duplicates.parquet").exists()
     assert done.unfinished == 0
@@ -174,7 +175,7 @@ def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp
     assert "curated    classify_proof: Proof" in render(life_of(str(out), "forum.example:20/1"))
     assert "found      1 of 2 problems go on: forum.example:20/2" in render(life_of(str(out), "forum.example:20"))
 
-    again = pipeline.build(run, recipe, say=said.append)  # nothing is asked of a server that is gone
+    again = pipeline.complete(run, recipe, say=said.append)  # nothing is asked of a server that is gone
     assert again.manifest == done.manifest
 
 
@@ -218,7 +219,7 @@ def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, workers
     table.write_text("".join(json.dumps(copy) + "\n" for copy in copies))
     sources = [*made.sources, {"path": str(table)}]
 
-    def died(work: Any) -> Any:
+    def died(self: Any, work: Any) -> Any:
         raise ConnectionError("the driver is gone")
 
     attack = Attack(made, out, workers)
@@ -227,12 +228,12 @@ def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, workers
         recipe = Recipe.model_validate(sections)
         run = pipeline.prepare(recipe, str(out))
         with monkeypatch.context() as patch:
-            patch.setattr(graph, "graph", died)  # after the duplicates were found, before any of them left
+            patch.setattr(Build, "graph", died)  # after the duplicates were found, before any of them left
             with pytest.raises(ConnectionError):
-                pipeline.build(run, recipe, say=lambda line: None)
+                pipeline.complete(run, recipe, say=lambda line: None)
         found = (out / "near_duplicates.parquet").stat().st_mtime_ns
         assert not journaled(out, Verdict)
-        done = pipeline.build(run, recipe, say=lambda line: None)
+        done = pipeline.complete(run, recipe, say=lambda line: None)
     assert (out / "near_duplicates.parquet").stat().st_mtime_ns == found
     attack.check()
     assert {path.name for path in tmp_path.glob("* died")} == {"Embed died", "NearDuplicates died"}

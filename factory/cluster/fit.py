@@ -15,35 +15,42 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import ray
 from ray.autoscaler.v2.sdk import get_cluster_status
 from ray.util.placement_group import placement_group, remove_placement_group
 
-from factory import recipe as r
-from factory.cluster.demand import Pool, pools
+from factory.cluster.demand import pools
 from factory.errors import FactoryError
+from factory.recipe import RunRecipe
+from factory.stages.declared import Pool, Stage
+
+Recipe = TypeVar("Recipe", bound=RunRecipe)
 
 PATIENCE_S = 60.0
 """A cluster that has not grown for this long, and sets no machine up, is as large as it gets for now."""
 
 
-def fit(recipe: r.Recipe, say: Callable[[str], None]) -> r.Recipe:
+def fit(recipe: Recipe, stages: Callable[[Recipe], Iterable[Stage]], say: Callable[[str], None]) -> Recipe:
     """The recipe with least numbers of actors that the cluster holds side by side; waits while it grows.
 
     Raises `FactoryError` where Ray runs on this machine alone, which no other will ever join, and is too small for one
     of each.
     """
-    wanted = pools(recipe)
+    wanted = pools(recipe, stages(recipe))
     cpus = _try_out(wanted, fixed="RAY_ADDRESS" not in os.environ)
     if cpus is None:
         return recipe
     least = lowered(wanted, cpus)
     changes = [f"{' and '.join(pool.keys)} {pool.least} -> {n}" for pool, n in least.items() if n < pool.least]
     say(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {', '.join(changes)}")
-    return with_least(recipe, {key: n for pool, n in least.items() for key in pool.keys})
+    counts: dict[str, int] = {}
+    for pool, n in least.items():
+        for key in pool.keys:  # several pools may be sized by one key of the recipe
+            counts[key] = min(n, counts.get(key, n))
+    return with_least(recipe, counts)
 
 
 def lowered(pools: Sequence[Pool], cpus: float) -> dict[Pool, int]:
@@ -63,7 +70,7 @@ def one_of_each(pools: Sequence[Pool]) -> float:
     return sum(pool.cpus for pool in pools)
 
 
-def with_least(recipe: r.Recipe, least: Mapping[str, int]) -> r.Recipe:
+def with_least(recipe: Recipe, least: Mapping[str, int]) -> Recipe:
     """The recipe with other least numbers of actors; most numbers, and so the recipe's fingerprint, stay."""
     values = recipe.model_dump()
     for key, n in least.items():
@@ -72,7 +79,7 @@ def with_least(recipe: r.Recipe, least: Mapping[str, int]) -> r.Recipe:
         for step in path:
             section = section[step]
         section[name] = (n, max(n, section[name][1]))
-    return r.Recipe.model_validate(values)
+    return type(recipe).model_validate(values)
 
 
 def _try_out(wanted: Sequence[Pool], *, fixed: bool) -> float | None:

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from factory import recipe as r
-from factory.cluster.demand import roles
 from factory.cluster.metrics_sink import RaySink
 from factory.dialects import dialect
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import lease, model_files, serve
-from factory.engines.endpoint import EndpointEngine
+from factory.engines.connect import open_model
 from factory.engines.protocol import Engine
 from factory.metrics import Sink
-from factory.programs.effects import Model
 from factory.prompts.promise import python_tool
 from factory.sandbox.pool import SandboxPool
 from factory.stages.services import Services
@@ -29,57 +27,46 @@ from factory.store.run import Run
 class Connector:
     """Awaited in a worker, it gives the worker its `Services`. Small to pickle: handles and the recipe."""
 
-    recipe: r.Recipe
+    recipe: r.RunRecipe
     pools: Mapping[r.Role, Engine]  # roles that are served on the cluster
-    sandbox: SandboxPool
+    sandbox: SandboxPool | None
     ledger: Any
     metrics: Sink
 
     async def __call__(self) -> Services:
-        models = {role: self._model(role, teacher) for role, teacher in roles(self.recipe).items()}
+        promise = python_tool(self.recipe.python) if self.recipe.python else ""
+        models = {
+            role: open_model(section, pool=self.pools.get(role), python=promise)
+            for role, section in self.recipe.roles.items()
+        }
         return Services(models, self.sandbox, self.ledger.begin.remote, self.ledger.recorded.remote, self.metrics)
 
-    def _model(self, role: r.Role, teacher: r.Teacher) -> Model:
-        tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
-        if isinstance(teacher.engine, r.EndpointEngine):
-            engine: Engine = EndpointEngine(
-                teacher.model, teacher.engine, revision=teacher.revision, tokenizer=tokenizer
-            )
-        else:
-            engine = self.pools[role]
-        return Model(
-            engine,
-            dialect(teacher.dialect, tokenizer, python_tool(self.recipe.sandbox)),
-            teacher.ask_tokens,
-            teacher.ask_mode,
-            teacher.engine.silence_s,
-        )
 
-
-def check(recipe: r.Recipe) -> None:
+def check(recipe: r.RunRecipe) -> None:
     """Raise `FactoryError` for a model directory on this machine that is not complete, or lacks control tokens."""
-    for teacher in roles(recipe).values():
+    for teacher in recipe.roles.values():
         if isinstance(teacher.engine, r.VllmEngine) and Path(teacher.model).is_dir():
             model_files.resolve(teacher.model, teacher.revision)
             dialect(teacher.dialect, HfTokenizer(model_files.tokenizer_file(teacher.model)))
 
 
 @contextmanager
-def running(recipe: r.Recipe, run: Run, ledger: Any, say: Callable[[str], None]) -> Iterator[Connector]:
+def running(recipe: r.RunRecipe, run: Run, ledger: Any, say: Callable[[str], None]) -> Iterator[Connector]:
     """The services for the length of a block. Pools of an earlier start of this run are found and used.
 
     What isolates model-written code goes on record in the run: the effects that hold, or what is claimed instead.
     """
-    served = {role: t for role, t in roles(recipe).items() if isinstance(t.engine, r.VllmEngine)}
+    served = {role: t for role, t in recipe.roles.items() if isinstance(t.engine, r.VllmEngine)}
     with ExitStack() as stack:
         if engines := [t.engine for t in served.values() if isinstance(t.engine, r.VllmEngine)]:
             stack.enter_context(lease.held(run.fingerprint, max(engine.linger_s for engine in engines)))
         pools: dict[r.Role, Engine] = {role: serve.deploy(run.fingerprint, teacher) for role, teacher in served.items()}
         for role, teacher in served.items():
             say(f"{role}: {teacher.model}, engines are starting")
-        sandbox = SandboxPool.start(recipe.sandbox)
-        stack.callback(sandbox.stop)
-        run.store.write("sandbox.json", json.dumps(sandbox.describe(), indent=1).encode())
+        sandbox = SandboxPool.start(recipe.python) if recipe.python else None
+        if sandbox:
+            stack.callback(sandbox.stop)
+            run.store.write("sandbox.json", json.dumps(sandbox.describe(), indent=1).encode())
         yield Connector(recipe, pools, sandbox, ledger, RaySink(run.fingerprint))
 
 

@@ -8,13 +8,12 @@ import ray
 from ray import serve
 from ray.serve.schema import ReplicaState
 
-from factory.cluster.demand import roles
 from factory.engines.serve_pool import ServePool
-from factory.recipe import Recipe, Role, VllmEngine
+from factory.recipe import Role, RunRecipe, VllmEngine
 from factory.store.usage import Held
 
 
-def held(recipe: Recipe, pools: Mapping[Role, object]) -> Held:
+def held(recipe: RunRecipe, pools: Mapping[Role, object]) -> Held:
     """The cluster's machines, and the replicas that are up of this run's pools (by role). Raises what Ray raises."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cluster = {
@@ -25,7 +24,7 @@ def held(recipe: Recipe, pools: Mapping[Role, object]) -> Held:
     replicas, gpus = dict[str, float](), dict[str, float]()
     applications = serve.status().applications if pools else {}
     counted = set[str]()
-    for role, teacher in roles(recipe).items():
+    for role, teacher in recipe.roles.items():
         pool, engine = pools.get(role), teacher.engine
         if not isinstance(pool, ServePool) or not isinstance(engine, VllmEngine) or pool.name in counted:
             continue  # two roles that share a pool are counted once

@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from factory import recipe
+from factory.engines.connect import open_engine
 from factory.engines.protocol import Engine, SamplingParams
 from factory.errors import FactoryError
 from factory.records import Origin
@@ -82,7 +83,7 @@ async def replay_file(path: str, uid: str | None, limit: int, teacher: recipe.Te
     try:
         for trace in itertools.islice(read(path, uid), limit):
             if engine is None:
-                engine = _engine(teacher or recipe.Teacher(model=trace.model))
+                engine = open_engine(teacher or recipe.Teacher(model=trace.model))
             yield json.dumps(asdict(await replay(trace, engine)))
     finally:
         if engine is not None:
@@ -140,16 +141,6 @@ def _json_rows(path: str) -> Iterator[tuple[str, dict[str, object]]]:
         if not isinstance(row, dict):
             raise FactoryError(f"{path}:{number} is not a trace", why="it is no JSON object")
         yield f"{path}:{number}", row
-
-
-def _engine(teacher: recipe.Teacher) -> Engine:
-    if isinstance(teacher.engine, recipe.EndpointEngine):
-        from factory.engines.endpoint import EndpointEngine
-
-        return EndpointEngine(teacher.model, teacher.engine, revision=teacher.revision)
-    from factory.engines.vllm_engine import VllmEngine
-
-    return VllmEngine(teacher.model, teacher.engine, revision=teacher.revision)
 
 
 def _stretches(mask: list[int]) -> Iterator[tuple[int, int]]:

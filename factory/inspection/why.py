@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from factory import ingest
 from factory.arrow import from_table, to_dict
 from factory.errors import FactoryError
+from factory.programs.answered import AnsweredProblem
 from factory.records import Annotation, Asked, Curated, FinishedTurn, Problem, Reject, Thread, Trace, Verdict, tool_name
 from factory.sources.stored_run import Origin
 from factory.store.ids import scoped
@@ -192,17 +193,19 @@ def _end(life: Life) -> Iterator[str]:
 
 def _entered(run: Run, row_id: str) -> Iterator[tuple[str, Thread | Problem | Reject]]:
     """The row as it was read, and as it was refused where that happened before anything was journaled."""
-    kinds: dict[str, type[Thread | Problem | Reject]] = {k.__name__: k for k in (Thread, Problem, Reject)}
+    kinds: dict[str, type] = {k.__name__: k for k in (Thread, Problem, AnsweredProblem, Reject)}
     inputs = ingest.finished(run.store)
     for key in [*(inputs.parts if inputs else []), *([ingest.DUPLICATES] if inputs and inputs.duplicates else [])]:
         table = read_table(run.store, key)
+        row: Any
         for row in from_table(kinds[key.split("/")[1]], table.filter(pc.equal(table["id"], row_id))):
-            yield key, row
+            yield key, row.problem if isinstance(row, AnsweredProblem) else row
 
 
 def _before(run: Run, life: Life) -> Iterator[tuple[Origin, Life | None]]:
     """What the runs tell of it that it was read from: named by its position, and by the recipe as sources."""
-    runs = {source["path"] for source in run.recipe.get("sources", ()) if source.get("kind") == "run"}
+    sources = [*run.recipe.get("sources", ()), run.recipe.get("source", {})]
+    runs = {source["path"] for source in sources if source.get("kind") == "run"}
     for _, row in life.entered:
         origin = Origin.of(row.position)
         if origin is not None and origin.uri in runs:

@@ -11,23 +11,17 @@ once in its life and each post once in its thread; a thread without problems cos
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 from factory.programs import curation
+from factory.programs.asking import Asks
+from factory.programs.program import Outcome, Program, always
 from factory.programs.thread_text import discussion_text, question_text
-from factory.recipe import Curate, Role
-from factory.records import Problem, Reject, Thread
+from factory.recipe import Curate, Recipe
+from factory.records import Curated, Problem, Reject, Thread
 
 STAGE = "curate"
 MALFORMED = "malformed"  # the key of `Problem.steps` that names the steps whose reply could not be read
-
-
-class Asks(Protocol):
-    """The one effect that curation needs."""
-
-    async def ask(self, role: Role, prompt: str, variables: Mapping[str, Any]) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +133,17 @@ def _noted(steps: dict[str, str], step: str, text: str, *, malformed: bool) -> d
     if malformed:
         steps[MALFORMED] = ", ".join(filter(None, [steps.get(MALFORMED), step]))
     return steps
+
+
+async def _curate(thread: Thread, ctx: Asks, recipe: Recipe) -> Outcome:
+    """A thread ends as `Curated`, with a reject for each problem that does not go on, or as a reject itself."""
+    found = await curate(thread, ctx, recipe.curate)
+    problems = [row for row in found if isinstance(row, Problem)]
+    rejects = [row for row in found if isinstance(row, Reject)]
+    if any(reject.kind == "thread" for reject in rejects):
+        return Outcome(rejects)
+    ending = Curated(thread_id=thread.id, source=thread.source, problems=problems, n_found=len(found))
+    return Outcome([*rejects, ending], problems)
+
+
+CURATE = Program(STAGE, Thread, _curate, role=always("curator"), passes_on=Problem)

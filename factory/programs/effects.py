@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from factory.dialects.protocol import Dialect
+from factory.engines.connect import Model
 from factory.engines.failover import Failover
 from factory.engines.metered import Metered
-from factory.engines.protocol import Engine, SamplingParams
-from factory.engines.silence import SILENCE_S
 from factory.metrics import SAMPLE_TOKENS, SAMPLES, SILENT, TOKENS_TOOL, Sink
+from factory.programs.asking import answer
+from factory.programs.context import Draws
 from factory.programs.rollout import Draw, Progress, rollout
 from factory.prompts.loader import prompt as prompt_file
-from factory.recipe import Recipe, Role
+from factory.recipe import Role
 from factory.records import Asked, FinishedTurn, Mode, Problem, SampleKey, Trace
 from factory.sandbox.protocol import Sandbox
 from factory.verify import Equivalence
@@ -31,17 +31,6 @@ class Journal(Protocol):
     """Takes finished effects. `put` returns once the row is taken; that it is in storage comes later."""
 
     async def put(self, row: Trace | FinishedTurn | Asked) -> object: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A role's engine, and the chat format that its weights were trained on."""
-
-    engine: Engine
-    dialect: Dialect
-    ask_tokens: int = 4096  # budget of one `ask`
-    ask_mode: Mode = Mode.LOW  # reasoning effort of one `ask`
-    silence_s: float = SILENCE_S  # a stream that says nothing for so long is broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +46,12 @@ class Recorded:
 class Resources:
     """What all rows of a worker share."""
 
-    recipe: Recipe
     models: Mapping[Role, Model]
     sandbox: Sandbox | None
     equal: Callable[[str, str], Awaitable[Equivalence]]
     journal: Journal
+    turn_tokens: int = 4096
+    """Turns of a sample under way are journaled once they add up to this many tokens."""
     metrics: Sink = SILENT
 
 
@@ -69,12 +59,11 @@ class Effects:
     """The `Context` of one row; `owner` is the row's id, under which its questions are journaled."""
 
     def __init__(self, owner: str, resources: Resources, recorded: Recorded | None = None) -> None:
-        self.settings = resources.recipe.solve
-        self.verification = resources.recipe.verify
         self._owner, self._resources, self._recorded = owner, resources, recorded or Recorded()
 
-    async def samples(self, problem: Problem, mode: Mode) -> AsyncGenerator[Trace, None]:
-        drawing = [asyncio.create_task(self._draw(problem, key)) for key in self._keys(problem, mode)]
+    async def samples(self, problem: Problem, mode: Mode, settings: Draws) -> AsyncGenerator[Trace, None]:
+        keys = _keys(problem, mode, settings.samples)
+        drawing = [asyncio.create_task(self._draw(problem, key, settings)) for key in keys]
         try:
             for next_finished in asyncio.as_completed(drawing):
                 yield await next_finished
@@ -83,8 +72,8 @@ class Effects:
                 task.cancel()
             await asyncio.gather(*drawing, return_exceptions=True)
 
-    async def sample(self, problem: Problem, mode: Mode) -> list[Trace]:
-        traces = [trace async for trace in self.samples(problem, mode)]
+    async def sample(self, problem: Problem, mode: Mode, settings: Draws) -> list[Trace]:
+        traces = [trace async for trace in self.samples(problem, mode, settings)]
         return sorted(traces, key=lambda trace: (not trace.tool, trace.sample))
 
     async def ask(self, role: Role, prompt: str, variables: Mapping[str, str]) -> str:
@@ -93,32 +82,26 @@ class Effects:
         key = f"{role}/{prompt}/{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"
         if key in self._recorded.asked:
             return self._recorded.asked[key]
-        answer = await self._complete(role, text)
-        await self._resources.journal.put(Asked(owner=self._owner, key=key, text=answer))
-        return answer
+        resources = self._resources
+        said = await answer(resources.models[role], text, role=role, affinity=self._owner, sink=resources.metrics)
+        await resources.journal.put(Asked(owner=self._owner, key=key, text=said))
+        return said
 
     async def equal(self, gold: str, prediction: str | None) -> Equivalence:
         if prediction is None:
             return Equivalence(False, "no_answer")
         return await self._resources.equal(gold, prediction)
 
-    def _keys(self, problem: Problem, mode: Mode) -> list[SampleKey]:
-        return [
-            SampleKey(problem_id=problem.id, mode=mode, tool=tool, sample=number)
-            for tool in (True, False)
-            for number in range(self.settings.samples)
-        ]
-
-    async def _draw(self, problem: Problem, key: SampleKey) -> Trace:
+    async def _draw(self, problem: Problem, key: SampleKey, settings: Draws) -> Trace:
         if (finished := self._recorded.traces.get(str(key))) is not None:
             return finished
-        teacher, sampling = self._resources.models["teacher"], self.settings.sampling
+        teacher, sampling = self._resources.models["teacher"], settings.sampling
         file = prompt_file(sampling.prompt)
         draw = Draw(
             key=key,
             prompt=teacher.dialect.prompt(file.render({"problem": problem.text}), mode=key.mode, tool=key.tool),
             sampling=sampling,
-            seed=seed_of(self.settings.seed, key),
+            seed=seed_of(settings.seed, key),
             prompt_fingerprint=file.fingerprint,
         )
         turns = _Turns(key, self._resources, self._recorded.turns.get(str(key), []))
@@ -139,16 +122,13 @@ class Effects:
         await self._resources.journal.put(trace)
         return trace
 
-    async def _complete(self, role: Role, text: str) -> str:
-        model = self._resources.models[role]
-        prompt = model.dialect.prompt(text, mode=model.ask_mode, tool=False)
-        sampling = SamplingParams(
-            max_tokens=model.ask_tokens, temperature=0.0, stop_token_ids=model.dialect.stop_token_ids
-        )
-        engine = Metered(model.engine, self._resources.metrics, role=role, mode=model.ask_mode.value, tool="none")
-        stream = Failover(engine, silence_s=model.silence_s).generate(prompt, sampling, affinity=self._owner)
-        generated = [token async for chunk in stream for token in chunk.token_ids]
-        return model.dialect.parse(prompt + generated).final_text
+
+def _keys(problem: Problem, mode: Mode, samples: int) -> list[SampleKey]:
+    return [
+        SampleKey(problem_id=problem.id, mode=mode, tool=tool, sample=number)
+        for tool in (True, False)
+        for number in range(samples)
+    ]
 
 
 class _Turns:
@@ -162,7 +142,7 @@ class _Turns:
 
     async def journal(self, progress: Progress) -> None:
         n_tokens, n_calls = self._saved
-        if len(progress.token_ids) - n_tokens < self._resources.recipe.journal.turn_tokens:
+        if len(progress.token_ids) - n_tokens < self._resources.turn_tokens:
             return
         self._saved = len(progress.token_ids), len(progress.tool_calls)
         row = FinishedTurn(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from factory.programs.context import Context
 from factory.records import Judgement, Problem, Trace
 from factory.verify import Equivalence
 from factory.verify.judge import parse_judgement, prefilter
 
-_ASKED: dict[str, tuple[bool | None, ...]] = {"never": (), "undecided": (None,), "unequal": (None, False)}
+Pairs = Literal["never", "undecided", "unequal"]
+_ASKED: dict[Pairs, tuple[bool | None, ...]] = {"never": (), "undecided": (None,), "unequal": (None, False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,14 @@ class Opinion:
         return Equivalence(self.judge, "judge", detail=f"rules: {self.rules.method}")
 
 
-async def opinion(problem: Problem, gold: str, prediction: str | None, ctx: Context) -> Opinion:
+async def opinion(problem: Problem, gold: str, prediction: str | None, ctx: Context, asked: Pairs) -> Opinion:
     """Whether `prediction` is the answer `gold` to `problem`.
 
-    The recipe's `verify.judge` says which pairs the judge model sees: none, those that the rules leave undecided, or
-    also those that the rules call unequal.
+    `asked` (the recipe's `verify.judge`) says which pairs the judge model sees: none, those that the rules leave
+    undecided, or also those that the rules call unequal.
     """
     rules = await ctx.equal(gold, prediction)
-    if prediction is None or rules.equal not in _ASKED[ctx.verification.judge]:
+    if prediction is None or rules.equal not in _ASKED[asked]:
         return Opinion(rules)
     shortcut = prefilter(gold, prediction)
     if shortcut is not None:
@@ -45,10 +47,16 @@ async def opinion(problem: Problem, gold: str, prediction: str | None, ctx: Cont
 
 
 async def judge(
-    problem: Problem, reference: str, traces: Sequence[Trace], ctx: Context, votes: dict[str, bool] | None = None
+    problem: Problem,
+    reference: str,
+    traces: Sequence[Trace],
+    ctx: Context,
+    asked: Pairs,
+    *,
+    votes: dict[str, bool] | None = None,
 ) -> list[Judgement]:
     """Every trace against the settled reference, in order. `votes`: uid -> whether it voted with the majority."""
-    opinions = await asyncio.gather(*(opinion(problem, reference, trace.answer, ctx) for trace in traces))
+    opinions = await asyncio.gather(*(opinion(problem, reference, trace.answer, ctx, asked) for trace in traces))
     return [_judgement(trace, said, (votes or {}).get(trace.uid)) for trace, said in zip(traces, opinions, strict=True)]
 
 

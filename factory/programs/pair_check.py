@@ -8,20 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-from factory.recipe import Role
+from factory.programs.asking import Asks
 
 PROMPT = "pair_check"
 _VERDICT = re.compile(r"^\W*same problem\W+(yes|no)\W*$", re.IGNORECASE)
-
-
-class Asks(Protocol):
-    """The one effect that this program needs."""
-
-    async def ask(self, role: Role, prompt: str, variables: Mapping[str, Any]) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from contextlib import aclosing
 
 from factory.programs.context import Context
 from factory.programs.judge import judge, opinion
+from factory.programs.program import Outcome, Program, always
+from factory.recipe import Recipe, Solve, Verify
 from factory.records import Mode, Problem, Reject, Trace, Verdict
 from factory.verify import Equivalence, Votes, cluster, is_missing, settle_reference
 from factory.verify.difficulty import Fate, decided, pass_rate, regimes, sealed, too_easy
@@ -18,22 +20,21 @@ STAGE = "solve"
 STRONGEST_FIRST = (Mode.HIGH, Mode.MEDIUM, Mode.LOW)
 
 
-async def solve(problem: Problem, ctx: Context) -> Verdict | Reject:
+async def solve(problem: Problem, ctx: Context, settings: Solve, verify: Verify) -> Verdict | Reject:
     """Draw samples, settle the reference, drop what is too easy, judge what is left."""
-    settings = ctx.settings
     modes = [mode for mode in STRONGEST_FIRST if mode in settings.modes]
     drawn: dict[Mode, list[Trace]] = {}
 
     async def sample(mode: Mode) -> list[Trace]:
         if mode not in drawn:
-            drawn[mode] = await ctx.sample(problem, mode)
+            drawn[mode] = await ctx.sample(problem, mode, settings)
         return drawn[mode]
 
     async def equal(gold: str, prediction: str) -> Equivalence:
-        return (await opinion(problem, gold, prediction, ctx)).verdict
+        return (await opinion(problem, gold, prediction, ctx, verify.judge)).verdict
 
     if settings.order == "cheap_first" and Mode.LOW in modes:
-        drawn[Mode.LOW], fate = await draw_until_sealed(problem, ctx)
+        drawn[Mode.LOW], fate = await draw_until_sealed(problem, ctx, settings)
         if fate == "too_easy":
             return Reject.of(problem, STAGE, "too_easy", f"sealed after {len(drawn[Mode.LOW])} low-mode samples")
 
@@ -48,14 +49,16 @@ async def solve(problem: Problem, ctx: Context) -> Verdict | Reject:
 
     difficulty = 0.0
     if Mode.LOW in modes:
-        low = [judgement.equal for judgement in await judge(problem, settled.reference, await sample(Mode.LOW), ctx)]
-        difficulty, judged = pass_rate(low), decided(low)
-        if too_easy(sum(judged), len(judged), settings.max_low_pass_rate):
-            rate = f"low-mode pass rate {difficulty:.4g} over {len(judged)} samples"
+        judged = await judge(problem, settled.reference, await sample(Mode.LOW), ctx, verify.judge)
+        low = [judgement.equal for judgement in judged]
+        difficulty, known = pass_rate(low), decided(low)
+        if too_easy(sum(known), len(known), settings.max_low_pass_rate):
+            rate = f"low-mode pass rate {difficulty:.4g} over {len(known)} samples"
             return Reject.of(problem, STAGE, "too_easy", rate)
 
     traces = [trace for mode in modes for trace in await sample(mode)]
-    judgements = await judge(problem, settled.reference, traces, ctx, with_majority(candidates, settled.votes))
+    majority = with_majority(candidates, settled.votes)
+    judgements = await judge(problem, settled.reference, traces, ctx, verify.judge, votes=majority)
     if not any(judgement.equal for judgement in judgements):
         n_open = sum(judgement.equal is None for judgement in judgements)
         if n_open:  # perhaps one of them is right
@@ -73,15 +76,15 @@ async def solve(problem: Problem, ctx: Context) -> Verdict | Reject:
     )
 
 
-async def draw_until_sealed(problem: Problem, ctx: Context) -> tuple[list[Trace], Fate]:
+async def draw_until_sealed(problem: Problem, ctx: Context, settings: Solve) -> tuple[list[Trace], Fate]:
     """Low-mode samples, until so many agree that the problem is too easy whatever the rest would say.
 
     Rules alone compare here: the judge model could only add agreement, and what it is not asked for costs nothing.
     """
     traces: list[Trace] = []
     fate: Fate = "open"
-    total = 2 * ctx.settings.samples
-    async with aclosing(ctx.samples(problem, Mode.LOW)) as samples:
+    total = 2 * settings.samples
+    async with aclosing(ctx.samples(problem, Mode.LOW, settings)) as samples:
         async for trace in samples:
             traces.append(trace)
             votes = await cluster([t.answer for t in traces], ctx.equal)
@@ -89,7 +92,7 @@ async def draw_until_sealed(problem: Problem, ctx: Context) -> tuple[list[Trace]
             agreeing = None
             if problem.answer is not None and not is_missing(problem.answer):
                 agreeing = sum([(await ctx.equal(problem.answer, t.answer)).equal is True for t in traces])
-            fate = sealed(agreeing, largest, len(traces), total, ctx.settings.max_low_pass_rate, votes.undecided)
+            fate = sealed(agreeing, largest, len(traces), total, settings.max_low_pass_rate, votes.undecided)
             if fate == "too_easy":
                 break
     return sorted(traces, key=lambda trace: (not trace.tool, trace.sample)), fate
@@ -99,3 +102,10 @@ def with_majority(candidates: list[Trace], votes: Votes) -> dict[str, bool]:
     """Which candidates voted with the winning class; those without an answer voted for nothing."""
     winners = votes.classes[0].members if votes.classes else ()
     return {t.uid: place in winners for place, t in enumerate(candidates) if place not in votes.missing}
+
+
+async def _solve(problem: Problem, ctx: Context, recipe: Recipe) -> Outcome:
+    return Outcome([await solve(problem, ctx, recipe.solve, recipe.verify)])
+
+
+SOLVE = Program(STAGE, Problem, _solve, role=always("teacher"))

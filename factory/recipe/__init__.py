@@ -6,11 +6,13 @@ URI accepts one fingerprint only.
 """
 
 from factory.recipe.answers import EquivalencePolicy, Verify
+from factory.recipe.base import RunRecipe
 from factory.recipe.build import Curate, Recipe, Solve, load
 from factory.recipe.comparison import Decontaminate, Embedding, NearDuplicates
 from factory.recipe.fields import Fraction, Positive
 from factory.recipe.machines import Prices, Programs, Sandbox
 from factory.recipe.models import AnyEngine, EndpointEngine, Role, Teacher, VllmEngine
+from factory.recipe.rejudge import Rejudge
 from factory.recipe.sampling import Sampling
 from factory.recipe.sources import Columns, Source
 from factory.recipe.storage import Journal, Publish
@@ -31,7 +33,9 @@ __all__ = [
     "Programs",
     "Publish",
     "Recipe",
+    "Rejudge",
     "Role",
+    "RunRecipe",
     "Sampling",
     "Sandbox",
     "Solve",

@@ -8,16 +8,15 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from factory import settings
-from factory.recipe.answers import Verify
+from factory.recipe.base import RunRecipe
 from factory.recipe.comparison import Decontaminate, NearDuplicates
 from factory.recipe.fields import Fraction, Positive
-from factory.recipe.machines import Prices, Programs, Sandbox
-from factory.recipe.models import Teacher
+from factory.recipe.machines import Sandbox
+from factory.recipe.models import Role, Teacher
 from factory.recipe.sampling import Sampling
 from factory.recipe.sources import Source
-from factory.recipe.storage import Journal, Publish
 from factory.records import Mode
-from factory.settings import Strict, operational
+from factory.settings import Strict, added, operational
 
 
 class Curate(Strict):
@@ -48,10 +47,10 @@ class Solve(Strict):
     """A problem that low mode passes at this rate or above is too easy (facts of the paper: section 2.2)."""
 
 
-class Recipe(Strict):
-    """A whole run."""
+class Recipe(RunRecipe):
+    """A build: threads and problems in, a dataset of verified traces out."""
 
-    name: str
+    kind: Literal["build"] = added("build")
     sources: list[Source] = Field(min_length=1)
     curate: Curate = Curate()
     near_duplicates: NearDuplicates = NearDuplicates()
@@ -61,12 +60,7 @@ class Recipe(Strict):
     """The teacher serves this role where none is given."""
     judge: Teacher | None = None
     solve: Solve = Solve()
-    verify: Verify = Verify()
     sandbox: Sandbox = Sandbox()
-    programs: Programs = Programs()
-    journal: Journal = Journal()
-    publish: Publish = Publish()
-    prices: Prices = operational(Prices())
 
     @field_validator("sources")
     @classmethod
@@ -78,8 +72,26 @@ class Recipe(Strict):
         return sources
 
     @property
-    def fingerprint(self) -> str:
-        return settings.fingerprint(self)
+    def curates(self) -> bool:
+        """Whether there are threads to take problems out of."""
+        return any(
+            source.kind in ("stackexchange", "aops") or (source.kind == "run" and source.what == "rejects")
+            for source in self.sources
+        )
+
+    @property
+    def roles(self) -> dict[Role, Teacher]:
+        """The teacher plays the roles that the recipe leaves open."""
+        needed: dict[Role, Teacher] = {"teacher": self.teacher}
+        if self.curates:
+            needed["curator"] = self.curator or self.teacher
+        if self.verify.judge != "never" or self.decontaminate.judge != "never":
+            needed["judge"] = self.judge or self.teacher
+        return needed
+
+    @property
+    def python(self) -> Sandbox:
+        return self.sandbox
 
 
 def load(path: str | Path, overrides: list[str] | None = None) -> Recipe:

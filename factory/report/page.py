@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
+from typing import Protocol
 
 from factory.errors import FactoryError
 from factory.inspection.status import Status
+from factory.planning.cost import Cost
 from factory.planning.cost import cost as priced
 from factory.recipe import Prices
 from factory.report import decontamination_page, sections, spending
 from factory.report.gather import PageData, gather
 from factory.report.html import Section, document, tiles
 from factory.report.plots import short
+from factory.store.run import Run
 
 
-def report(uri: str, out: str | Path, prices: Prices | None = None) -> str:
+class Sections(Protocol):
+    """The sections of a page, in order, of what was gathered and what the run has cost so far."""
+
+    def __call__(self, found: PageData, cost: Cost | None) -> Iterable[Section]: ...
+
+
+def dataset_sections(found: PageData, cost: Cost | None) -> list[Section]:
+    """What there is to show of a run that makes a dataset."""
+    kept = found.manifest.report.published if found.manifest else found.verdicts.right
+    return [
+        sections.funnel(found.stages, not found.finished),
+        sections.rejects(found.rejects, found.stages),
+        sections.lengths(found.traces, found.manifest),
+        sections.pass_rates(found.verdicts),
+        sections.verification(found.verdicts),
+        sections.tools(found.traces),
+        spending.engine_time(found.usages, cost),
+        *_decontamination(found),
+        spending.cost(found.usages, cost, kept, found.status.hours_left),
+        sections.side_by_side(found.example),
+        sections.making(found.run.recipe, found.run.fingerprint, found.run.manifest.get("versions", {})),
+    ]
+
+
+def report(
+    uri: str, out: str | Path, prices: Prices | None = None, shown: Callable[[Run], Sections] | None = None
+) -> str:
     """Write the page of the run at `uri` to the file `out`; returns a line that says so.
 
-    Raises `FactoryError` where there is no run, or the file cannot be written.
+    `shown` gives the sections of a run's kind. Raises `FactoryError` where there is no run, or the file cannot be
+    written.
     """
-    html = render(gather(uri, prices), prices)
+    found = gather(uri, prices)
+    html = render(found, prices, shown(found.run) if shown else dataset_sections)
     target = Path(out)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -30,26 +62,13 @@ def report(uri: str, out: str | Path, prices: Prices | None = None) -> str:
     return f"{target} ({len(html.encode(errors='replace')) / 1e6:.1f} MB)"
 
 
-def render(found: PageData, prices: Prices | None = None) -> str:
+def render(found: PageData, prices: Prices | None = None, shown: Sections = dataset_sections) -> str:
     """The page as text."""
     now, whole = found.status, priced(found.usages, prices)
     kept = found.manifest.report.published if found.manifest else found.verdicts.right
-    parts = [
-        sections.funnel(found.stages, not found.finished),
-        sections.rejects(found.rejects, found.stages),
-        sections.lengths(found.traces, found.manifest),
-        sections.pass_rates(found.verdicts),
-        sections.verification(found.verdicts),
-        sections.tools(found.traces),
-        spending.engine_time(found.usages, whole),
-        *_decontamination(found),
-        spending.cost(found.usages, whole, kept, now.hours_left),
-        sections.side_by_side(found.example),
-        sections.making(found.run.recipe, found.run.fingerprint, found.run.manifest.get("versions", {})),
-    ]
     under = f"{escape(now.uri)}, recipe {now.fingerprint}; {_progress(found)}; read {found.at:%Y-%m-%d %H:%M} UTC"
     head = tiles(_figures(found, now, kept, spending.money(whole.total) if whole else ""))
-    return document(f"Run {now.name}", under, parts, head)
+    return document(f"Run {now.name}", under, list(shown(found, whole)), head)
 
 
 def _decontamination(found: PageData) -> list[Section]:

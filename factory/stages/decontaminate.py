@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+import logging
 from collections.abc import AsyncGenerator, Callable
 
 import pyarrow as pa
@@ -12,12 +12,16 @@ from factory.arrow import from_table, to_table
 from factory.decontaminate.check import Checked, check
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
-from factory.programs.effects import Effects, Resources
+from factory.engines.protocol import EngineError
+from factory.errors import Unavailable
 from factory.recipe import Recipe
 from factory.records import Problem, Reject
+from factory.stages.host import Host
 from factory.stages.pair_judge import settle_undecided
-from factory.stages.services import Connect, Services, no_checker
+from factory.stages.services import Connect
 from factory.store.run import Run
+
+log = logging.getLogger(__name__)
 
 STAGE = "decontaminate"
 
@@ -30,35 +34,38 @@ class Decontaminate:
     """
 
     def __init__(self, run: Run, recipe: Recipe, index: Callable[[], BenchmarkIndex], connect: Connect) -> None:
-        self._recipe, self._config, self._index, self._connect = recipe, recipe.decontaminate, index(), connect
+        self._config, self._index = recipe.decontaminate, index()
         self._embedder = Embedder(self._config.embedding, cache=self._config.cache)
-        self._journal = run.writer(f"decontaminate-{uuid.uuid4().hex[:8]}", recipe)
-        self._starting = asyncio.Lock()
-        self._services: Services | None = None
+        asks = self._config.judge == "undecided"
+        in_flight = recipe.programs.problems_in_flight
+        self._host = Host(run, recipe, connect, stage=STAGE, role="judge" if asks else None, in_flight=in_flight)
 
     async def __call__(self, batch: pa.Table) -> AsyncGenerator[pa.Table, None]:
         problems = from_table(Problem, batch)
         checked = await asyncio.to_thread(check, problems, self._index, self._embedder, self._config)
         if self._config.judge == "undecided":
-            checked = list(await asyncio.gather(*map(self._settle, checked)))
-        receipts = [self._journal.append(contaminated(row)) for row in checked if row.contaminated]
-        await self._journal.durable(*receipts, now=True)
+            settled = await asyncio.gather(*map(self._settle, checked))
+            checked = [row for row in settled if row is not None]
+        journal = self._host.journal
+        receipts = [journal.append(contaminated(row)) for row in checked if row.contaminated]
+        await journal.durable(*receipts, now=True)
         yield to_table(Problem, [row.problem for row in checked if not row.contaminated])
 
-    async def _settle(self, checked: Checked) -> Checked:
+    async def _settle(self, checked: Checked) -> Checked | None:
+        """The problem with its close calls settled; None, for the next pass, where the judge stays away."""
         if not checked.undecided:
             return checked
-        services = await self._ready()
-        recorded = await services.recorded(checked.problem.id)
-        resources = Resources(self._recipe, services.models, None, no_checker, self._journal, services.metrics)
-        effects = Effects(checked.problem.id, resources, recorded)
-        return await settle_undecided(checked, self._index.text_of, effects, self._config)
-
-    async def _ready(self) -> Services:
-        async with self._starting:
-            if self._services is None:
-                self._services = await self._connect()
-            return self._services
+        services = await self._host.ready()
+        async with self._host.admission.program():
+            effects = self._host.effects(checked.problem.id, await services.recorded(checked.problem.id))
+            try:
+                return await settle_undecided(checked, self._index.text_of, effects, self._config)
+            except Unavailable as error:
+                log.warning("%s is left unfinished: %s", checked.problem.id, error)
+                return None
+            except EngineError as error:  # a pair that does not fit into the judge's context: the rules' score stands
+                log.warning("%s is decided without the judge: %s", checked.problem.id, error)
+                return checked
 
 
 def contaminated(checked: Checked, stage: str = STAGE) -> Reject:

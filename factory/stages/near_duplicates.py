@@ -15,12 +15,18 @@ from factory.decontaminate.duplicates import near_duplicates
 from factory.decontaminate.embedder import Embedder
 from factory.recipe import Embedding, Recipe
 from factory.records import Problem, Reject
+from factory.stages.declared import Pool, Stage
 from factory.store.fs import Store
 from factory.store.run import Run
 from factory.store.tables import read_table
 
 STAGE = "near_duplicates"
 FOUND = "near_duplicates.parquet"  # in the run: columns id, kept, reason
+
+
+def stage() -> Stage:
+    """One actor that lets the duplicates go; it holds no CPU."""
+    return Stage(STAGE, Pool("near-duplicates", (), (1, 1)), NearDuplicates)
 
 
 class Embed:
@@ -55,7 +61,7 @@ class NearDuplicates:
     """`Problem` rows in, those that stay out. Rejects are in the journal before the batch is handed on."""
 
     def __init__(self, run: Run, recipe: Recipe) -> None:
-        self._journal = run.writer(f"near-duplicates-{uuid.uuid4().hex[:8]}", recipe)
+        self._journal = run.writer(f"near-duplicates-{uuid.uuid4().hex[:8]}", recipe.journal)
         self._found = {row["id"]: row for row in read_table(run.store, FOUND).to_pylist()}
 
     async def __call__(self, batch: pa.Table) -> AsyncGenerator[pa.Table, None]:

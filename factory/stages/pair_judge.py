@@ -11,14 +11,11 @@ from factory import recipe as r
 from factory import settings
 from factory.decontaminate.benchmarks import Place
 from factory.decontaminate.check import Checked, settle
-from factory.dialects import dialect
-from factory.dialects.tokenizer import HfTokenizer
-from factory.engines import model_files
-from factory.engines.failover import Failover
-from factory.engines.protocol import Engine, EngineError, EngineUnavailable, SamplingParams
+from factory.engines.connect import open_model
+from factory.engines.protocol import EngineError, EngineUnavailable
 from factory.errors import FactoryError
-from factory.programs.effects import Model
-from factory.programs.pair_check import Asks, pair_check
+from factory.programs.asking import Asks, answer
+from factory.programs.pair_check import pair_check
 from factory.prompts.loader import prompt as prompt_file
 
 
@@ -44,10 +41,7 @@ class PairJudge:
     """
 
     def __init__(self, teacher: r.Teacher, *, both_orders: bool = False) -> None:
-        tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
-        self._model = Model(
-            _engine(teacher, tokenizer), dialect(teacher.dialect, tokenizer), teacher.ask_tokens, teacher.ask_mode
-        )
+        self._model = open_model(teacher)
         self._both_orders = both_orders
         self._runner = asyncio.Runner()
 
@@ -74,19 +68,10 @@ class PairJudge:
 
     async def ask(self, role: r.Role, prompt: str, variables: Mapping[str, Any]) -> str:
         """One greedy answer; empty where the pair does not fit into the model's context."""
-        model = self._model
-        tokens = model.dialect.prompt(prompt_file(prompt).render(variables), mode=model.ask_mode, tool=False)
-        sampling = SamplingParams(
-            max_tokens=model.ask_tokens, temperature=0.0, stop_token_ids=model.dialect.stop_token_ids
-        )
         try:
-            stream = Failover(model.engine).generate(tokens, sampling, affinity=prompt)
-            generated = [token async for chunk in stream for token in chunk.token_ids]
-        except EngineUnavailable:
-            raise
+            return await answer(self._model, prompt_file(prompt).render(variables), role=role, affinity=prompt)
         except EngineError:
             return ""
-        return model.dialect.parse(tokens + generated).final_text
 
     async def _all(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
         checks = (pair_check(train, bench, self, both_orders=self._both_orders) for train, bench in pairs)
@@ -120,13 +105,3 @@ def judge_of(recipe: str | None, url: str | None, model: str | None, name: str =
             "a judge is given by --judge RECIPE, or by --judge-url with --judge-model", remedy="give one of the two"
         )
     return None
-
-
-def _engine(teacher: r.Teacher, tokenizer: HfTokenizer) -> Engine:
-    if isinstance(teacher.engine, r.EndpointEngine):
-        from factory.engines.endpoint import EndpointEngine
-
-        return EndpointEngine(teacher.model, teacher.engine, revision=teacher.revision, tokenizer=tokenizer)
-    from factory.engines.vllm_engine import VllmEngine
-
-    return VllmEngine(teacher.model, teacher.engine, revision=teacher.revision)

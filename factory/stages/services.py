@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from factory.engines.connect import Model
 from factory.metrics import SILENT, Sink
-from factory.programs.effects import Model, Recorded
+from factory.programs.effects import Recorded
 from factory.recipe import Role
 from factory.sandbox.protocol import Sandbox
 from factory.stages.ledger import Attempt
-from factory.verify import Equivalence
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Services:
     """Models by role, Python sessions, what the ledger knows of a row, and where measurements go."""
 
     models: Mapping[Role, Model]
-    sandbox: Sandbox
+    sandbox: Sandbox | None
     begin: Callable[[str], Awaitable[Attempt | None]]
     recorded: Callable[[str], Awaitable[Recorded]]
     metrics: Sink = SILENT
@@ -26,8 +26,3 @@ class Services:
 
 Connect = Callable[[], Awaitable[Services]]
 """Awaited in the worker's own event loop, when the worker first needs its services."""
-
-
-async def no_checker(gold: str, prediction: str) -> Equivalence:
-    """For programs that compare no answers."""
-    raise NotImplementedError("this stage compares no answers")

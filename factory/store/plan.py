@@ -80,7 +80,11 @@ def make_plan(run: Run, settings: Publish, view: View, partition_bytes: int) -> 
 def cut(infos: dict[type, list[PartInfo]], partition_bytes: int) -> list[Partition]:
     """Partitions of about `partition_bytes`, of the rows of these parts by their kind."""
     total = sum(sum(info.group_bytes) for kind in infos for info in infos[kind])
-    count = max(1, -(-total // partition_bytes))
+    return ranges(infos, max(1, -(-total // partition_bytes)))
+
+
+def ranges(infos: dict[type, list[PartInfo]], count: int) -> list[Partition]:
+    """`count` ranges of owners, each with the row groups that hold rows of its owners."""
     row_groups: list[dict[type, RowGroups]] = [{kind: [] for kind in infos} for _ in range(count)]
     for kind, of_kind in infos.items():
         for info in of_kind:

@@ -12,7 +12,7 @@ from typing import Any
 from factory import settings
 from factory.arrow import SCHEMA_VERSION
 from factory.errors import FactoryError
-from factory.recipe import Recipe
+from factory.recipe import Journal, RunRecipe
 from factory.store.fs import Store
 from factory.store.index import JournalIndex
 from factory.store.journal import JournalWriter
@@ -34,7 +34,7 @@ class Run:
     created: bool = False
 
     @staticmethod
-    def open(uri: str, recipe: Recipe) -> Run:
+    def open(uri: str, recipe: RunRecipe) -> Run:
         """Create the run at `uri`, or resume it.
 
         Raises `FactoryError` where the place cannot hold a run (`Store.probe`) or already holds one of another recipe.
@@ -72,13 +72,13 @@ class Run:
     def uri(self) -> str:
         return self.store.uri
 
-    def writer(self, worker: str, recipe: Recipe) -> JournalWriter:
+    def writer(self, worker: str, settings: Journal) -> JournalWriter:
         """A journal writer for one worker, with the sizes that this attempt's recipe asks for."""
         return JournalWriter(
             self.store,
             worker,
-            part_mb=recipe.journal.part_mb,
-            part_age_s=recipe.journal.part_age_s,
+            part_mb=settings.part_mb,
+            part_age_s=settings.part_age_s,
             fingerprint=self.fingerprint,
         )
 

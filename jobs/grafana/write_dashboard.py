@@ -92,15 +92,15 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Where the engines' time goes",
             "`busy` is what you pay for; docs/tuning.md has one change for each other cause.",
             "percentunit",
-            ((f"{rate(metrics.ENGINE_SECONDS, 'cause')} / ignoring(cause) group_left {rate(metrics.ENGINE_SECONDS)}",
-              "{{cause}}"),),
+            ((f"{rate(metrics.ENGINE_SECONDS, 'role, cause')} / ignoring(cause) group_left "
+              f"{rate(metrics.ENGINE_SECONDS, 'role')}", "{{role}} {{cause}}"),),
             stacked=True,
         ),
         Panel(
-            "Sequences of the teacher's pool",
+            "Sequences by role",
             "Admission keeps 5 to 25 % of the capacity waiting. Many waiting beside free capacity: the cache is full.",
             "short",
-            ((gauge(metrics.SEQUENCES, "max", "state"), "{{state}}"),),
+            ((gauge(metrics.SEQUENCES, "max", "role, state"), "{{role}} {{state}}"),),
         ),
         Panel(
             "Prefix cache hits",
@@ -192,10 +192,10 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     ),
     "Programs": (
         Panel(
-            "Problems under way",
+            "Rows under way",
             "Queued at the gate while the engines have room: more `programs.problems_in_flight`.",
             "short",
-            ((gauge(metrics.PROGRAMS, "sum", "state"), "{{state}}"),),
+            ((gauge(metrics.PROGRAMS, "sum", "stage, state"), "{{stage}} {{state}}"),),
         ),
         Panel(
             "Length of samples",

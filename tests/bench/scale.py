@@ -93,7 +93,7 @@ def run(options: argparse.Namespace, folder: Path, uri: str, problems: int) -> d
         meters.Meter(folder, lambda: done["samples"], options.every) as meter,
     ):
         started = time.monotonic()
-        finished = pipeline.build(run, recipe, say=say)
+        finished = pipeline.complete(run, recipe, say=say)
     time.sleep(1.0)
     total = meters.requests(counted)
     ray.shutdown()

@@ -22,9 +22,9 @@ from typing import Any
 from factory.cluster.metrics_sink import RaySink
 from factory.dialects.harmony import Harmony
 from factory.dialects.tokenizer import HfTokenizer, encode_markup
+from factory.engines.connect import Model
 from factory.engines.protocol import Chunk, EngineLoad, EngineUnavailable, ModelIdentity, SamplingParams
 from factory.planning.figures import PlanFigures
-from factory.programs.effects import Model
 from factory.recipe import Recipe
 from factory.records import Mode, ToolCall
 from factory.sandbox.protocol import Session

@@ -97,7 +97,7 @@ def sizes(rows: list[Trace]) -> None:
         run = Run.open(place, recipe())
         write_journal(run.store, rows, run.fingerprint)
         journal = sum(entry.size for entry in run.store.list("journal/traces/"))
-        writer = run.writer("verdicts", recipe())
+        writer = run.writer("verdicts", recipe().journal)
         for name in sorted({row.problem_id for row in rows}):
             writer.append(verdict(problem(name), [row for row in rows if row.problem_id == name]))
         writer.close()

@@ -57,7 +57,7 @@ def finished(place: Path, samples: dict[str, list[Trace]], *more: Trace | Reject
     opened = Run.open(str(place / "run"), recipe)
     parts = ingest.ingest(opened.store, 0, ingest.work(recipe.sources)[0])
     ingest.finish(opened.store, parts)
-    writer = opened.writer("w", recipe)
+    writer = opened.writer("w", recipe.journal)
     for name, traces in samples.items():
         for row in (*traces, verdict(SUMS[name], traces)):
             writer.append(row)

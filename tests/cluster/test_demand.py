@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from factory.cluster.demand import bundle, bundles, pools, roles
+from factory.cluster import demand
+from factory.cluster.demand import bundle
 from factory.cluster.fit import with_least
 from factory.engines.serve import pool_name
 from factory.recipe import Recipe
+from factory.runs.build import Build
 
 SETTINGS = {
     "name": "t",
@@ -16,6 +18,14 @@ SETTINGS = {
     "sandbox": {"actors": [4, 16], "num_cpus": 1},
     "programs": {"workers": [4, 8], "num_cpus": 0.5},
 }
+
+
+def pools(recipe):
+    return demand.pools(recipe, Build().stages(recipe))
+
+
+def bundles(recipe):
+    return demand.bundles(recipe, Build().stages(recipe))
 
 
 @pytest.fixture
@@ -52,7 +62,7 @@ def test_roles_with_equal_models_and_settings_share_one_pool():
         (("curator.engine.replicas", "judge.engine.replicas"), 3),
     ]
     fewer = with_least(shared, {key: 1 for p in engines for key in p.keys})
-    assert len({pool_name("run", role) for role in roles(fewer).values()}) == 2
+    assert len({pool_name("run", role) for role in fewer.roles.values()}) == 2
 
 
 def test_optional_stages_count_where_they_run():
@@ -67,7 +77,7 @@ def test_optional_stages_count_where_they_run():
 
 def test_those_who_ask_for_the_same_are_named_together(recipe):
     assert bundles(recipe)[bundle({"CPU": 1, "GPU": 0})] == "engine or sandbox"
-    assert bundles(recipe)[bundle({"CPU": 0.5})] == "programs"
+    assert bundles(recipe)[bundle({"CPU": 0.5})] == "solve programs"
 
 
 def test_engines_on_gpus_ask_for_nothing_else():

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.cluster.demand import Pool, pools
 from factory.cluster.fit import lowered, one_of_each, with_least
 from factory.recipe import Recipe
-from tests.cluster.test_demand import SETTINGS
+from factory.stages.declared import Pool
+from tests.cluster.test_demand import SETTINGS, pools
 
 
 @pytest.fixture
@@ -27,7 +27,11 @@ def test_fewer_of_each_in_equal_shares(recipe):
 
 
 sizes = st.builds(
-    Pool, st.tuples(st.uuids().map(str)), least=st.integers(1, 20), cpus=st.sampled_from([0.25, 0.5, 1.0, 2.0, 4.0])
+    Pool,
+    st.just("actors"),
+    st.tuples(st.uuids().map(str)),
+    st.integers(1, 20).map(lambda least: (least, 20)),
+    cpus=st.sampled_from([0.25, 0.5, 1.0, 2.0, 4.0]),
 )
 
 

@@ -44,7 +44,7 @@ def audited(place, trace: Trace, of: Problem = SUM, model: str = str(TEACHER)) -
     """The audit of a run that published this trace."""
     made = recipe(teacher=Teacher(model=model))
     opened = Run.open(str(place), made)
-    writer = opened.writer("w1", made)
+    writer = opened.writer("w1", made.journal)
     for row in (trace, verdict(replace(of, answer=trace.answer), [trace])):
         writer.append(row)
     writer.close()

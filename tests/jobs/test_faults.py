@@ -21,6 +21,7 @@ import yaml
 from factory import pipeline
 from factory.arrow import from_table
 from factory.inspection.audit import audit
+from factory.launch import user_error
 from factory.recipe import Recipe
 from factory.records import Trace, Verdict
 from factory.store.fs import Store
@@ -28,7 +29,6 @@ from factory.store.kinds import DIRECTORIES
 from factory.store.manifest import latest, load
 from factory.store.publish import publish
 from factory.store.tables import read_table
-from jobs.build_dataset import mendable
 from tests.conftest import ROOT
 from tests.jobs.impatient import PATIENCE_S
 from tests.model_server import ModelServer, model_server
@@ -124,12 +124,12 @@ def test_a_full_disk(tmp_path, small_disk, ray_local, monkeypatch):
         return publish(*arguments, **options)
 
     def build() -> pipeline.Finished:
-        return pipeline.build(pipeline.prepare(recipe, out), recipe, say=lambda line: None)
+        return pipeline.complete(pipeline.prepare(recipe, out), recipe, say=lambda line: None)
 
     def fails() -> None:
         with pytest.raises(Exception) as caught:
             build()
-        error = mendable(caught.value)
+        error = user_error(caught.value)
         assert error is not None, caught.value
         assert str(small_disk) in str(error)
         assert "No space left on device" in error.why

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobs.build_dataset import storage_variables
+from factory.launch import storage_variables
 
 KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
 

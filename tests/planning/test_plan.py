@@ -42,7 +42,7 @@ def a_pilot(place, order: str = "cheap_first") -> Run:
     """Four problems that stay with long samples; two too easy, one of them dropped before any high-mode sample."""
     ran = recipe(solve=Solve(samples=2, order=order), decontaminate=Decontaminate(benchmarks=("b.jsonl",)))
     run = Run.open(str(place), ran)
-    writer = run.writer("w1", ran)
+    writer = run.writer("w1", ran.journal)
     for n in range(4):
         of = problem(f"p{n}")
         mine = [
@@ -86,7 +86,7 @@ def test_a_pilot_that_held_nothing_against_benchmarks_says_nothing_of_them(tmp_p
     ran = recipe()
     run = Run.open(str(tmp_path), ran)
     mine = [trace("p0", Mode.HIGH, n_tokens=803)]
-    writer = run.writer("w1", ran)
+    writer = run.writer("w1", ran.journal)
     for row in [*mine, verdict(problem("p0"), mine)]:
         writer.append(row)
     writer.close()
@@ -119,7 +119,7 @@ def test_speed_needs_the_number_of_gpus_and_more_than_one_part(tmp_path):
     run = a_pilot(tmp_path)
     assert "busy" not in pilot.measure(run.uri, recipe(), gpus=4).figures  # one part: no time to measure
     ran = recipe(solve=Solve(samples=2, order="cheap_first"))
-    writer = run.writer("w2", ran)
+    writer = run.writer("w2", ran.journal)
     writer.append(trace("p9", Mode.HIGH, n_tokens=8003))
     writer.close()
     first, second = sorted((tmp_path / "journal" / "traces").iterdir())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from factory.programs.solve import solve
+from factory.programs import solve as rules
 from factory.recipe import Solve, Verify
 from factory.records import Mode, Problem, Reject, Trace, Verdict
 from factory.verify import Equivalence, equivalent
@@ -19,7 +19,7 @@ class Scripted:
         self.answers, self.replies = answers, replies or {}
         self.drawn, self.asked = [], []
 
-    async def samples(self, problem, mode):
+    async def samples(self, problem, mode, settings):
         for number, answer in enumerate(self.answers[mode]):
             tool = number < self.settings.samples
             self.drawn.append(mode)
@@ -36,8 +36,8 @@ class Scripted:
                 finish_reason="stop",
             )
 
-    async def sample(self, problem, mode):
-        return [trace async for trace in self.samples(problem, mode)]
+    async def sample(self, problem, mode, settings):
+        return [trace async for trace in self.samples(problem, mode, settings)]
 
     async def ask(self, role, prompt, variables):
         self.asked.append((role, prompt, variables["predicted"]))
@@ -45,6 +45,10 @@ class Scripted:
 
     async def equal(self, gold, prediction):
         return Equivalence(False, "no_answer") if prediction is None else equivalent(gold, prediction)
+
+
+async def solve(problem, ctx):
+    return await rules.solve(problem, ctx, ctx.settings, ctx.verification)
 
 
 def modes(high=("7",) * 16, medium=("7",) * 16, low=("1",) * 16):

@@ -39,7 +39,7 @@ def a_run(place: Path | str, *, finished: bool = True) -> Run:
     ingest.finish(run.store, parts)
     _benchmarks(run)
     _usage(run)
-    writer = run.writer("solve-w1", recipe())
+    writer = run.writer("solve-w1", recipe().journal)
     for number, each in enumerate(problems):
         for row in _rows(each, number, chance, finished):
             writer.append(row)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from factory.arrow import from_table
+from factory.engines.connect import Model
 from factory.metrics import SILENT
-from factory.programs.effects import Model
 from factory.records import Problem
 from factory.stages.services import Services
 from factory.store.kinds import DIRECTORIES

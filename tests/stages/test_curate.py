@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from factory import metrics
 from factory.arrow import from_table, to_table
 from factory.engines.failover import Failover
 from factory.engines.protocol import EngineUnavailable
 from factory.engines.scripted import ScriptedEngine, by_text
+from factory.programs.curate import CURATE
 from factory.recipe import Recipe
 from factory.records import Asked, Attribution, Curated, Post, Problem, Reject, Thread
-from factory.stages.curate import Curate
 from factory.stages.ledger import Ledger
+from factory.stages.worker import Worker
 from factory.store.ids import scoped
 from factory.store.kinds import DIRECTORIES
 from factory.store.run import Run
 from tests.programs.rollouts import TOKENIZER
+from tests.stages.recorder import Recorder
 from tests.stages.support import SETTINGS, connecting, journaled
 
 ASKER, HELPER = (
@@ -71,7 +74,7 @@ def curator():
 
 
 def stage(run, recipe, engine, ledger=None):
-    return Curate(run, recipe, connecting(ledger or Ledger(run.uri), curator=engine))
+    return Worker(run, recipe, connecting(ledger or Ledger(run.uri), curator=engine), CURATE, in_flight=64)
 
 
 async def problems(curate, *threads):
@@ -143,3 +146,13 @@ async def test_an_engine_that_stays_away_leaves_the_thread_unfinished(run, recip
     assert await problems(stage(run, recipe, ScriptedEngine(away)), THREAD) == []
     assert not journaled(run, Reject)
     assert len(await problems(stage(run, recipe, curator()), THREAD)) == 1
+
+
+async def test_a_curating_worker_records_its_vital_signs(run, recipe):
+    recorder = Recorder()
+    worker = Worker(run, recipe, connecting(Ledger(run.uri), recorder, curator=curator()), CURATE, in_flight=64)
+    await problems(worker, THREAD, OTHER)
+    assert recorder.last(metrics.PROGRAMS, "curate", "running") == 0
+    assert recorder.last(metrics.SEQUENCES, "curator", "capacity") >= 0
+    assert metrics.JOURNAL_HELD in {metric for metric, _ in recorder.values}
+    assert sum(recorder.all(metrics.TOKENS_GENERATED).values()) > 0

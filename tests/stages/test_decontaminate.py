@@ -71,7 +71,7 @@ async def test_the_judge_settles_close_calls(tmp_path, index, reply, leaves):
     connect = connecting(Ledger(run.uri), judge=engine)
     stage = Decontaminate(run, settings, lambda: index, connect)
     kept = await passed(stage, reworded)
-    stage._journal.flush()  # what was asked follows by age; here at once
+    stage._host.journal.flush()  # what was asked follows by age; here at once
     assert [problem.id for problem in kept] == ([] if leaves else ["close"])
     assert {row.owner for row in journaled(run, Asked)} == {"close"}
     assert len(journaled(run, Reject)) == leaves

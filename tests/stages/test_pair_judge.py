@@ -8,9 +8,11 @@ import pytest
 
 from factory.decontaminate import Checked
 from factory.decontaminate.batch import decontaminate_file, decontaminate_pairs
+from factory.engines.connect import Model
 from factory.engines.protocol import EngineError, EngineUnavailable
 from factory.engines.scripted import ScriptedEngine, by_text
 from factory.errors import FactoryError
+from factory.programs import asking
 from factory.recipe import Decontaminate
 from factory.records import Neighbour, Problem
 from factory.stages import pair_judge
@@ -43,10 +45,7 @@ def judge(monkeypatch):
     """A judge whose engine says what the test sets."""
 
     def make(engine, **options):
-        monkeypatch.setattr(pair_judge, "_engine", lambda teacher, tokenizer: engine)
-        monkeypatch.setattr(pair_judge, "dialect", lambda name, tokenizer: HARMONY)
-        monkeypatch.setattr(pair_judge, "HfTokenizer", lambda file: None)
-        monkeypatch.setattr(pair_judge.model_files, "tokenizer_file", lambda model, revision: "")
+        monkeypatch.setattr(pair_judge, "open_model", lambda section: Model(engine, HARMONY))
         return PairJudge(judge_of(None, "http://localhost:1", "some/model"), **options)
 
     return make
@@ -93,7 +92,7 @@ class Failing(ScriptedEngine):
 def test_a_pair_that_does_not_fit_stays_undecided_and_a_dead_server_is_an_error(judge, monkeypatch):
     with judge(Failing(EngineError("too long"))) as asks:
         assert asks([(VARIANT, STORY)]) == [None]
-    monkeypatch.setattr(pair_judge, "Failover", lambda engine: engine)
+    monkeypatch.setattr(asking, "Failover", lambda engine, silence_s: engine)
     with judge(Failing(EngineUnavailable("gone"))) as asks, pytest.raises(FactoryError, match="does not answer"):
         asks([(VARIANT, STORY)])
 

@@ -10,10 +10,11 @@ from factory.engines.protocol import EngineUnavailable
 from factory.engines.scripted import ScriptedEngine
 from factory.errors import FactoryError
 from factory.programs import effects
+from factory.programs.solve import SOLVE
 from factory.recipe import Recipe
 from factory.records import Mode, Problem, Reject, SampleKey, Trace, Verdict
 from factory.stages.ledger import Ledger
-from factory.stages.solve import Solve
+from factory.stages.worker import Worker
 from factory.store.kinds import DIRECTORIES
 from factory.store.run import Run
 from tests.programs.rollouts import FINAL, TOKENIZER, call, turns
@@ -32,7 +33,7 @@ def run(tmp_path, recipe):
 
 
 def stage(run, recipe, engine, ledger=None):
-    return Solve(run, recipe, connecting(ledger or Ledger(run.uri), teacher=engine))
+    return Worker(run, recipe, connecting(ledger or Ledger(run.uri), teacher=engine), SOLVE, in_flight=64)
 
 
 async def outcomes(solve, *problems):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import fields
 
 import pytest
@@ -11,40 +10,20 @@ from factory import metrics
 from factory.engines.admission import Admission, Idle
 from factory.engines.protocol import EngineLoad
 from factory.engines.scripted import ScriptedEngine
-from factory.metrics import Metric
+from factory.programs.solve import SOLVE
 from factory.recipe import Recipe
 from factory.records import Asked, Problem, Trace
 from factory.report.funnel_metrics import FunnelMetrics
 from factory.stages.counted import Counted
 from factory.stages.ledger import Ledger
-from factory.stages.solve import Solve
 from factory.stages.vitals import Vitals
+from factory.stages.worker import Worker
 from factory.store.run import Run
 from factory.verify import Checker
 from tests.programs.rollouts import FINAL, Python, call, turns
+from tests.stages.recorder import Recorder
 from tests.stages.support import PROBLEM, SETTINGS, connecting, journaled
 from tests.stages.test_solve import outcomes
-
-
-class Recorder:
-    """Keeps what was recorded: sums of counters, last values of gauges, all values of histograms."""
-
-    def __init__(self) -> None:
-        self.values: dict[tuple[Metric, tuple[str, ...]], list[float]] = defaultdict(list)
-
-    def record(self, metric: Metric, value: float, **tags: str) -> None:
-        assert tuple(sorted(tags)) == tuple(sorted(metric.tags)), f"{metric.name} is declared with other tags"
-        assert metric.kind != "counter" or value >= 0
-        self.values[metric, tuple(tags[name] for name in metric.tags)].append(value)
-
-    def sum(self, metric: Metric, *tags: str) -> float:
-        return sum(self.values[metric, tags])
-
-    def last(self, metric: Metric, *tags: str) -> float:
-        return self.values[metric, tags][-1]
-
-    def all(self, metric: Metric) -> dict[tuple[str, ...], float]:
-        return {tags: sum(values) for (known, tags), values in self.values.items() if known is metric}
 
 
 @pytest.fixture
@@ -63,7 +42,7 @@ def recorder() -> Recorder:
 
 
 def stage(run: Run, recipe, engine, recorder):
-    return Solve(run, recipe, connecting(Ledger(run.uri), recorder, teacher=engine))
+    return Worker(run, recipe, connecting(Ledger(run.uri), recorder, teacher=engine), SOLVE, in_flight=64)
 
 
 async def test_tokens_and_samples_add_up_to_what_is_journaled(run, recipe, recorder):
@@ -100,8 +79,15 @@ async def test_an_engine_that_goes_away_is_a_failover_and_its_lost_tokens_are_co
 async def parts(run, recipe):
     """The parts of a worker whose state is told."""
     async with Checker() as checker:
-        journal = run.writer("w", recipe)
-        yield {"admission": Admission(most=8), "sandbox": Counted(Python()), "journal": journal, "checker": checker}
+        journal = run.writer("w", recipe.journal)
+        yield {
+            "stage": "solve",
+            "role": "teacher",
+            "admission": Admission(most=8),
+            "sandbox": Counted(Python()),
+            "journal": journal,
+            "checker": checker,
+        }
         journal.close()
 
 
@@ -110,8 +96,9 @@ async def test_vitals_tell_the_worker_s_state(parts, recorder):
     row = Asked(owner="p", key="k", text="x" * 1000)
     parts["journal"].append(row)
     Vitals(recorder, **parts).record()
-    assert [recorder.last(metrics.SEQUENCES, state) for state in ("running", "waiting", "capacity")] == [3, 1, 32]
-    assert recorder.last(metrics.PROGRAMS, "running") == 0
+    states = ("running", "waiting", "capacity")
+    assert [recorder.last(metrics.SEQUENCES, "teacher", state) for state in states] == [3, 1, 32]
+    assert recorder.last(metrics.PROGRAMS, "solve", "running") == 0
     assert recorder.last(metrics.CELLS) == 0
     assert recorder.last(metrics.JOURNAL_HELD) > 1000
     assert recorder.last(metrics.JOURNAL_LAG) > 0
@@ -129,7 +116,7 @@ async def test_running_sums_are_recorded_by_their_growth(parts, recorder):
     assert recorder.sum(metrics.PAIRS, "at_sight") == stats.at_sight
     assert sum(recorder.all(metrics.PAIRS).values()) == stats.pairs == 3
     seconds = recorder.all(metrics.ENGINE_SECONDS)
-    assert seconds.keys() == {(field.name,) for field in fields(Idle)}
+    assert seconds.keys() == {("teacher", field.name) for field in fields(Idle)}
 
 
 async def test_the_funnel_is_the_journal_s(run, recipe, recorder):

@@ -59,7 +59,7 @@ def hash_salt(name: str) -> int:
 
 
 def journal(run: Run, rows: list, worker: str = "w1") -> None:
-    writer = run.writer(worker, recipe())
+    writer = run.writer(worker, recipe().journal)
     for row in rows:
         writer.append(row)
     writer.close()

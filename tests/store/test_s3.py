@@ -165,7 +165,7 @@ async def test_the_journal_outlasts_an_outage_of_the_server(s3_server, s3_bucket
     if s3_server.ceph is None:
         pytest.skip("only our own server may be killed")
     run = Run.open(f"{s3_bucket}/run", recipe())
-    journal = run.writer("w1", recipe())
+    journal = run.writer("w1", recipe().journal)
     rows = [trace("p1", sample=s) for s in range(4)]
     await journal.durable(journal.append(rows[0]), now=True)
     s3_server.ceph.kill_gateway()

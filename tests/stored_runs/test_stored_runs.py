@@ -24,9 +24,10 @@ from factory.cli import app
 from factory.dialects import dialect
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import model_files
+from factory.engines.connect import Model
 from factory.engines.scripted import ScriptedEngine
 from factory.metrics import SILENT
-from factory.programs.effects import Model
+from factory.programs.solve import SOLVE
 from factory.recipe import Recipe
 from factory.records import (
     Curated,
@@ -42,7 +43,7 @@ from factory.records import (
 )
 from factory.stages.ledger import Ledger
 from factory.stages.services import Services
-from factory.stages.solve import Solve
+from factory.stages.worker import Worker
 from factory.store.kinds import DIRECTORIES
 from factory.store.manifest import Manifest, latest
 from factory.store.publish import publish
@@ -172,7 +173,7 @@ async def test_a_start_that_goes_on_draws_only_what_is_not_there(copy):
     run = Run.open(copy.uri, recipe)
     assert not run.created
     engine = ScriptedEngine(_replay(list(whole.values())), name="replay")
-    solve = Solve(run, recipe, _connecting(recipe, engine, _Python(whole), Ledger(run.uri)))
+    solve = Worker(run, recipe, _connecting(recipe, engine, _Python(whole), Ledger(run.uri)), SOLVE, in_flight=64)
     problems = to_table(Problem, [verdict.problem for verdict in judged.values()])
     outcomes = [row async for table in solve(problems) for row in table.to_pylist()]
 

@@ -1,0 +1,37 @@
+"""What every kind of recipe has, so that one frame starts, resumes and watches a run of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from factory import settings
+from factory.recipe.answers import Verify
+from factory.recipe.machines import Prices, Programs, Sandbox
+from factory.recipe.models import Role, Teacher
+from factory.recipe.storage import Journal, Publish
+from factory.settings import Strict, operational
+
+
+class RunRecipe(Strict):
+    """A whole run. A kind of recipe adds its own sections and a key `kind` that names it."""
+
+    name: str
+    verify: Verify = Verify()
+    programs: Programs = Programs()
+    journal: Journal = Journal()
+    publish: Publish = Publish()
+    prices: Prices = operational(Prices())
+
+    @property
+    def fingerprint(self) -> str:
+        return settings.fingerprint(self)
+
+    @property
+    def roles(self) -> Mapping[Role, Teacher]:
+        """The roles that the run needs, each with its model."""
+        return {}
+
+    @property
+    def python(self) -> Sandbox | None:
+        """The sessions in which the run's models run Python; None where they run none."""
+        return None

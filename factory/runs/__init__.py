@@ -1,0 +1,49 @@
+"""Kinds of runs: one file a kind. The key `kind` of a recipe picks one; `build` where none is given.
+
+With `pipeline` the only rooms that know every part.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from factory import settings
+from factory.errors import FactoryError
+from factory.programs.rejudge import REJUDGE
+from factory.recipe import Rejudge, RunRecipe
+from factory.runs.build import Build
+from factory.runs.derived import Derived
+from factory.runs.kind import Kind
+from factory.store.run import Run
+
+KINDS: dict[str, Kind[Any]] = {
+    "build": Build(),
+    "rejudge": Derived(Rejudge, REJUDGE),
+}
+
+
+def load(path: str | Path, overrides: list[str] | None = None) -> RunRecipe:
+    """Read a recipe file of any kind. Relative paths in it are relative to the job's directory."""
+    values = settings.override(settings.mapping(path), overrides or [])
+    return settings.validate(named(values.get("kind", "build"), str(path)).recipe, values, str(path))
+
+
+def of_recipe(recipe: RunRecipe) -> Kind[Any]:
+    """The kind of run that a recipe asks for."""
+    return next(kind for kind in KINDS.values() if type(recipe) is kind.recipe)
+
+
+def of_run(run: Run) -> Kind[Any]:
+    """The kind of a stored run."""
+    return named(run.recipe.get("kind", "build"), run.uri)
+
+
+def named(name: Any, origin: str) -> Kind[Any]:
+    """A kind by its name; `origin` is the file or run that names it."""
+    if isinstance(name, str) and name in KINDS:
+        return KINDS[name]
+    near = difflib.get_close_matches(str(name), KINDS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"kinds are {', '.join(KINDS)}"
+    raise FactoryError(f"{origin}: there is no kind of run {name!r}", remedy=hint)
