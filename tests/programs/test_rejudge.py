@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -54,7 +55,7 @@ async def test_what_was_given_up_early_leaves_for_what_is_missing(order):
 
 async def test_the_judge_is_asked_where_the_recipe_says_so():
     answers = modes(high=("7", "four more than three") + ("8",) * 14)
-    replies = {"four more than three": "Judgement: Yes", "8": "Judgement: No", "1": "Judgement: No"}
+    replies = defaultdict(lambda: "Judgement: No", {"four more than three": "Judgement: Yes"})
     verdict = await rejudge(stored(answers), Scripted({}, replies=replies), Solve(), Verify(judge="unequal"))
     assert isinstance(verdict, Verdict)
     assert {j.answer: j.equal for j in verdict.judgements}["four more than three"] is True

@@ -172,7 +172,12 @@ async def test_cheap_first_and_paper_agree_on_what_survives():
 
 async def test_the_judge_sees_only_what_the_recipe_sends_it():
     answers = modes(high=("7", "four more than three") + ("8",) * 14)
-    replies = {"four more than three": "Same.\nJudgement: Yes", "8": "Judgement: No", "1": "no verdict at all"}
+    replies = {
+        "four more than three": "Same.\nJudgement: Yes",
+        "7": "Judgement: No",
+        "8": "Judgement: No",
+        "1": "no verdict at all",
+    }
     never = Scripted(answers, replies=replies)
     await solve(problem(), never)
     assert not never.asked
