@@ -41,7 +41,8 @@ class Scripted:
 
     async def ask(self, role, prompt, variables):
         self.asked.append((role, prompt, variables["predicted"]))
-        return self.replies[variables["predicted"]]
+        pair = variables["expected"], variables["predicted"]
+        return self.replies[pair] if pair in self.replies else self.replies[variables["predicted"]]
 
     async def equal(self, gold, prediction):
         return Equivalence(False, "no_answer") if prediction is None else equivalent(gold, prediction)
@@ -177,6 +178,8 @@ async def test_the_judge_sees_only_what_the_recipe_sends_it():
         "7": "Judgement: No",
         "8": "Judgement: No",
         "1": "no verdict at all",
+        ("8", "four more than three"): "Judgement: No",
+        ("four more than three", "7"): "Judgement: Yes",
     }
     never = Scripted(answers, replies=replies)
     await solve(problem(), never)
