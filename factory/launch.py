@@ -14,6 +14,7 @@ from typing import Any
 
 from factory.errors import FactoryError
 from factory.recipe import RunRecipe
+from factory.store.driver_lease import EXIT_STATUS, RunHeld
 
 STORAGE_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
@@ -58,13 +59,16 @@ def start_ray(*, verbose: bool) -> None:
     """
     import ray
 
+    from factory.engines.serve import CONTROLLER_VARIABLES
+
     level = logging.INFO if verbose else logging.WARNING
     logging.getLogger("ray.serve").setLevel(level)
     for handler in logging.getLogger("ray.data").handlers:
         if handler.name == "console":  # what ends the graph is raised as well, and told once; Ray's log folder has all
             handler.setLevel(level if verbose else logging.CRITICAL)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    variables = storage_variables() if "RAY_ADDRESS" in os.environ else {}
+    os.environ.update(CONTROLLER_VARIABLES)
+    variables = CONTROLLER_VARIABLES | storage_variables() if "RAY_ADDRESS" in os.environ else {}
     ray.init(
         address=os.environ.get("RAY_ADDRESS", "local"),
         runtime_env={"env_vars": variables} if variables else None,
@@ -91,6 +95,9 @@ def run_job(main: Callable[..., Any], name: str) -> None:
 
     try:
         typer.run(main)
+    except RunHeld as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(EXIT_STATUS)
     except Exception as error:
         known = user_error(error)
         if known is None:

@@ -74,6 +74,13 @@ TOKENS_REGENERATED = _counter(
 FAILOVERS = _counter(
     "factory_failovers", "requests", "Requests whose engine went away; they go on at another replica.", "role"
 )
+ENGINES_LEFT = _counter(
+    "factory_engines_left",
+    "replicas",
+    "Replicas that left by themselves: dead, silent, canary (wrong answers), loops (an outlier in its pool), machine "
+    "(a start that failed there) or fetch (its model could not be had for now).",
+    "cause",
+)
 SAMPLES = _counter("factory_samples", "samples", "Samples drawn to their end.", "mode", "tool", "finish_reason")
 SAMPLE_TOKENS = Metric(
     name="factory_sample_tokens",

@@ -17,6 +17,7 @@ from factory import ingest, runs
 from factory.cluster import services
 from factory.cluster.fit import fit
 from factory.cluster.metrics_sink import RaySink
+from factory.cluster.pinned import pin
 from factory.cluster.usage import held
 from factory.graph import Work
 from factory.recipe import RunRecipe
@@ -26,7 +27,9 @@ from factory.report.idle import IdleTime
 from factory.report.progress import Progress
 from factory.runs.kind import Kind
 from factory.stages.ledger import Ledger
+from factory.store import driver_lease
 from factory.store.counts import JournalCounts
+from factory.store.driver_lease import DriverLease
 from factory.store.fs import Store
 from factory.store.manifest import Manifest
 from factory.store.publish import publish
@@ -57,6 +60,7 @@ class Finished:
 def prepare(recipe: RunRecipe, uri: str) -> Run:
     """Find what is wrong before any machine is started: output, inputs, models. Opens the run at `uri`."""
     kind, store = runs.of_recipe(recipe), Store.open(uri)
+    store.caveat()  # raises where the keys are about to end
     kind.check(recipe, store)
     services.check(recipe)
     recipe = kind.complete(recipe, store)
@@ -64,33 +68,42 @@ def prepare(recipe: RunRecipe, uri: str) -> Run:
 
 
 def complete(run: Run, recipe: RunRecipe, *, say: Say) -> Finished:
-    """Bring a run to its published dataset, from wherever it stands. Ray must be initialised."""
+    """Bring a run to its published dataset, from wherever it stands. Ray must be initialised.
+
+    Raises `driver_lease.RunHeld` where another driver is at it, and ends the process where another one takes over.
+    """
     kind = runs.of_recipe(recipe)
     recipe = kind.complete(recipe, run.store)
     prices = recipe.prices.model_dump(exclude_none=True)
-    with Meter(run.store, partial(held, recipe, {}), prices=prices).running() as meter:
-        return _complete(kind, run, recipe, meter, say)
+    with (
+        driver_lease.held(run.store) as lease,
+        Meter(run.store, partial(held, recipe, {}), prices=prices).running() as meter,
+    ):
+        return _complete(kind, run, recipe, lease, meter, say=say)
 
 
-def _complete(kind: Kind[Any], run: Run, recipe: RunRecipe, meter: Meter, say: Say) -> Finished:
+def _complete(kind: Kind[Any], run: Run, recipe: RunRecipe, lease: DriverLease, meter: Meter, *, say: Say) -> Finished:
     say(f"run {run.fingerprint} at {run.uri} ({'new' if run.created else 'continued'})")
+    if caveat := run.store.caveat():
+        say(f"mind: {caveat}")
     inputs = ingest.finished(run.store) or kind.take_in(run, recipe, _on_cluster)
     kinds = f"{inputs.problems:,} problems, {inputs.threads:,} threads, {sum(inputs.rejects.values()):,} rejects"
     say(f"inputs: {inputs.rows:,} rows, {kinds}")
-    ledger = _ledger(run)
-    funnel_metrics = FunnelMetrics(RaySink(run.fingerprint), inputs.problems, inputs.rejects)
     unfinished, idle = 0, IdleTime()
-    counts = partial(_counts, ledger)
-    progress = Progress(counts, say, problems=inputs.problems, threads=inputs.threads, watch=funnel_metrics.record)
-    if kind.left(Work(run, recipe, inputs, ledger)):
-        prepared = kind.prepare(run, recipe)
-        recipe = fit(recipe, kind.stages, say)
-        with services.running(recipe, run, ledger, say) as connect, progress.reported():
-            meter.held, meter.engine_time = partial(held, recipe, connect.pools), idle.seconds
-            unfinished = kind.finish(Work(run, recipe, inputs, ledger, connect, prepared), idle)
-    else:
-        services.end(run)
+    # engines that are still up wait for this word, and to read a long journal may take longer than they linger
+    with services.engines_held(recipe, run, lease.number):
+        ledger = _ledger(run)
+        funnel_metrics = FunnelMetrics(RaySink(run.fingerprint), inputs.problems, inputs.rejects)
+        counts = partial(_counts, ledger)
+        progress = Progress(counts, say, problems=inputs.problems, threads=inputs.threads, watch=funnel_metrics.record)
+        if kind.left(Work(run, recipe, inputs, ledger)):
+            prepared = kind.prepare(run, recipe)
+            recipe = fit(pin(recipe, run.store), kind.stages, say)
+            with services.running(recipe, run, ledger, say) as connect, progress.reported():
+                meter.held, meter.engine_time = partial(held, recipe, connect.pools), idle.seconds
+                unfinished = kind.finish(Work(run, recipe, inputs, ledger, connect, prepared), idle)
 
+    lease.check()
     kind.conclude(run, recipe, inputs, _on_cluster)
 
     def card(manifest: Manifest) -> dict[str, bytes]:

@@ -41,6 +41,9 @@ def ray_local():
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    from factory.engines.serve import CONTROLLER_VARIABLES
+
+    os.environ.update(CONTROLLER_VARIABLES)
     ray.init(
         address="local",
         num_cpus=4,

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
+
 from factory import recipe as r
 from factory.cluster.metrics_sink import RaySink
 from factory.dialects import dialect
 from factory.dialects.tokenizer import HfTokenizer
-from factory.engines import lease, model_files, serve
+from factory.engines import departures, lease, model_files, serve
 from factory.engines.connect import open_model
 from factory.engines.protocol import Engine
+from factory.engines.serve_replica import drain_this_node
 from factory.metrics import Sink
 from factory.prompts.promise import python_tool
 from factory.sandbox.pool import SandboxPool
 from factory.stages.services import Services
 from factory.store.run import Run
+
+DRAIN_S = 120.0
+"""How long what else runs on a machine may go on, once its workers cannot write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,14 @@ class Connector:
             role: open_model(section, pool=self.pools.get(role), python=promise)
             for role, section in self.recipe.roles.items()
         }
-        return Services(models, self.sandbox, self.ledger.begin.remote, self.ledger.recorded.remote, self.metrics)
+        begin, recorded = self.ledger.begin.remote, self.ledger.recorded.remote
+        return Services(models, self.sandbox, begin, recorded, self.metrics, self._leave)
+
+    async def _leave(self) -> None:
+        """End this worker, for Ray to start one on another machine; unless the ledger cannot write either."""
+        if await self.ledger.others_can_write.remote(ray.get_runtime_context().get_node_id()):
+            await asyncio.to_thread(drain_this_node, "its workers cannot write to the run's storage", DRAIN_S)
+            os._exit(1)
 
 
 def check(recipe: r.RunRecipe) -> None:
@@ -51,16 +66,31 @@ def check(recipe: r.RunRecipe) -> None:
 
 
 @contextmanager
+def engines_held(recipe: r.RunRecipe, run: Run, driver: int) -> Iterator[None]:
+    """A driver's claim on the engine pools of its run, for the length of a block; its end ends them.
+
+    Pools of an earlier start stay up for it, and those that it left behind when it died after its last row end with it.
+    """
+    engines = [t.engine for t in recipe.roles.values() if isinstance(t.engine, r.VllmEngine)]
+    if not engines:
+        yield
+        return
+    with lease.held(run.fingerprint, max(engine.linger_s for engine in engines), driver):
+        yield
+
+
+@contextmanager
 def running(recipe: r.RunRecipe, run: Run, ledger: Any, say: Callable[[str], None]) -> Iterator[Connector]:
-    """The services for the length of a block. Pools of an earlier start of this run are found and used.
+    """The services for the length of a block inside `engines_held`. Pools of an earlier start are found and used.
 
     What isolates model-written code goes on record in the run: the effects that hold, or what is claimed instead.
     """
     served = {role: t for role, t in recipe.roles.items() if isinstance(t.engine, r.VllmEngine)}
     with ExitStack() as stack:
-        if engines := [t.engine for t in served.values() if isinstance(t.engine, r.VllmEngine)]:
-            stack.enter_context(lease.held(run.fingerprint, max(engine.linger_s for engine in engines)))
-        pools: dict[r.Role, Engine] = {role: serve.deploy(run.fingerprint, teacher) for role, teacher in served.items()}
+        pools: dict[r.Role, Engine] = {
+            role: serve.deploy(run.fingerprint, teacher, run.store) for role, teacher in served.items()
+        }
+        stack.enter_context(departures.counted(run.store, RaySink(run.fingerprint)))
         for role, teacher in served.items():
             say(f"{role}: {teacher.model}, engines are starting")
         sandbox = SandboxPool.start(recipe.python) if recipe.python else None
@@ -68,9 +98,3 @@ def running(recipe: r.RunRecipe, run: Run, ledger: Any, say: Callable[[str], Non
             stack.callback(sandbox.stop)
             run.store.write("sandbox.json", json.dumps(sandbox.describe(), indent=1).encode())
         yield Connector(recipe, pools, sandbox, ledger, RaySink(run.fingerprint))
-
-
-def end(run: Run) -> None:
-    """End the engine pools that an earlier start left up when it died after its last row; all else died with it."""
-    with lease.held(run.fingerprint, 0.0):
-        pass

@@ -1,7 +1,7 @@
-"""Where a model's files lie, whether they are complete, and which revision they are. Knows no engine.
+"""Where a model's files lie (a directory, a bucket, the hub), whether they are complete, and which revision they are.
 
 Checked before anything heavy starts: a missing tokenizer should cost a second and a sentence, not a minute of loading
-and a stack from three processes.
+and a stack from three processes. Knows no engine.
 """
 
 from __future__ import annotations
@@ -9,15 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from factory.engines import model_bucket
 from factory.errors import FactoryError
+from factory.store.fs import Store
+from factory.store.retry import persist
 
+HUB_PATIENCE_S = 600.0
+"""A hub that is asked by many machines at once refuses some of them (429) for minutes."""
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.jinja", "*.safetensors", "*.model", "*.txt", "*.tiktoken"]
 _HUB_IGNORED = ["original/*", "metal/*", "onnx/*"]
+_HASH = re.compile(r"[0-9a-f]{16}")
 _SLICE = 16 * 1024
 
 
@@ -31,47 +38,79 @@ class ModelFiles:
 
 
 def resolve(model: str, revision: str | None = None) -> ModelFiles:
-    """Find (or download) a model by directory or hub name, and check that it is complete.
+    """Find (or download) a model by directory, bucket URI or hub name, and check that it is complete.
 
-    The revision is the hub's commit for a hub name, and a hash of content (`content_hash`) for a directory.
-    Raises `FactoryError` where files are missing or a hub name can't be fetched.
+    The revision is the hub's commit for a hub name, and else a hash of content (`content_hash`); where one is given, a
+    model with another content is refused. Raises `FactoryError` where files are missing or cannot be fetched.
     """
+    if model_bucket.is_uri(model):
+        directory = model_bucket.fetch(model, _HUB_FILES)
+        _check(directory)
+        return ModelFiles(model, directory, _same(model, content_hash(directory), revision))
     path = Path(model).expanduser()
     if path.is_dir():
         _check(path)
-        return ModelFiles(model, path.resolve(), content_hash(path))
+        return ModelFiles(model, path.resolve(), _same(model, content_hash(path), revision))
     if path.exists() or not _HUB_NAME.fullmatch(model):
         raise FactoryError(
             f"there is no model directory {model}",
             why="it is a file" if path.exists() else f"nothing lies at {path.absolute()}",
-            remedy="give a directory with configuration, tokenizer and weights, or a hub name (openai/gpt-oss-120b)",
+            remedy="give a directory with configuration, tokenizer and weights, s3://bucket/prefix, or a hub name "
+            "(openai/gpt-oss-120b)",
         )
-    directory = _download(model, revision)
+    directory = _cached(model, revision) or _download(model, revision)
     _check(directory)
     return ModelFiles(model, directory, directory.name)  # a snapshot's directory is named by its commit
 
 
 def tokenizer_file(model: str, revision: str | None = None) -> Path:
-    """The `tokenizer.json` of a model by directory or hub name; of a hub model no weights are fetched."""
+    """The `tokenizer.json` of a model by directory, bucket URI or hub name; no weights are fetched for it."""
+    if model_bucket.is_uri(model):
+        return model_bucket.fetch(model, ["tokenizer.json"]) / "tokenizer.json"
     path = Path(model).expanduser()
     if path.is_dir():
         return path / "tokenizer.json"
+    if (known := _cached(model, revision, ["tokenizer.json"])) is not None:
+        return known / "tokenizer.json"
     return _download(model, revision, ["tokenizer.json"]) / "tokenizer.json"
 
 
-def content_hash(directory: Path) -> str:
+def revision_of(model: str, revision: str | None = None) -> str | None:
+    """What `resolve` would call the revision, found without fetching weights; None for a directory that is not here."""
+    if model_bucket.is_uri(model):
+        return _same(model, content_hash(Store.open(model)), revision)
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return _same(model, content_hash(path), revision)
+    if not on_hub(model):
+        return None
+    known = _cached(model, revision, ["tokenizer.json"])
+    return known.name if known is not None else _download(model, revision, ["tokenizer.json"]).name
+
+
+def on_hub(model: str) -> bool:
+    """Whether a model is named by the hub, as far as this machine can tell."""
+    path = Path(model).expanduser()
+    return not model_bucket.is_uri(model) and not path.exists() and _HUB_NAME.fullmatch(model) is not None
+
+
+def content_hash(place: Path | Store) -> str:
     """16 hex digits that change when weights, tokenizer, chat template or configuration do.
 
     Small files count whole. Of each safetensors file count its header (names, shapes, offsets) and of every tensor
     the middle 16 KiB, so that a retrained or merged model differs while 60 GB are hashed in about a second.
     """
+    store = place if isinstance(place, Store) else Store.open(place)
     digest = hashlib.sha256()
-    for path in sorted(directory.iterdir()):
-        if path.suffix == ".safetensors":
-            digest.update(path.name.encode() + b"\0")
-            _hash_tensors(path, digest)
-        elif path.suffix in {".json", ".jinja", ".model", ".tiktoken"}:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for entry in store.list():
+        name = Path(entry.key)
+        if len(name.parts) > 1:
+            continue
+        if name.suffix == ".safetensors":
+            digest.update(entry.key.encode() + b"\0")
+            _hash_tensors(store, entry.key, entry.size, digest)
+        elif name.suffix in {".json", ".jinja", ".model", ".tiktoken"}:
+            digest.update(entry.key.encode() + b"\0" + store.read(entry.key))
     return digest.hexdigest()[:16]
 
 
@@ -128,40 +167,88 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _hash_tensors(path: Path, digest: hashlib._Hash) -> None:
+def _hash_tensors(store: Store, key: str, size: int, digest: hashlib._Hash) -> None:
     """Feed the header of a safetensors file and a slice of each tensor (format: 8 bytes of length, JSON, data)."""
-    with path.open("rb") as file:
-        header = file.read(min(int.from_bytes(file.read(8), "little"), path.stat().st_size))
-        digest.update(header)
-        try:
-            tensors = json.loads(header)
-            spans = sorted(tuple(t["data_offsets"]) for name, t in tensors.items() if name != "__metadata__")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise _incomplete(path.parent, f"{path.name} is not a safetensors file") from None
-        if spans and 8 + len(header) + spans[-1][1] != path.stat().st_size:
-            raise _incomplete(path.parent, f"{path.name} is cut short or damaged")
-        for begin, end in spans:
-            _hash_slice(file, 8 + len(header) + begin, end - begin, digest)
+    header = store.read(key, 8, min(int.from_bytes(store.read(key, 0, 8), "little"), size))
+    digest.update(header)
+    try:
+        tensors = json.loads(header)
+        spans = sorted(tuple(t["data_offsets"]) for name, t in tensors.items() if name != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _damaged(store, f"{key} is not a safetensors file") from None
+    if spans and 8 + len(header) + spans[-1][1] != size:
+        raise _damaged(store, f"{key} is cut short or damaged")
+
+    def middle(span: tuple[int, int]) -> bytes:
+        length = span[1] - span[0]
+        start = 8 + len(header) + span[0] + max(0, length - _SLICE) // 2
+        return store.read(key, start, min(length, _SLICE)) if length else b""
+
+    with ThreadPoolExecutor(16) as pool:  # thousands of tensors, each a request where the model lies in a bucket
+        for piece in pool.map(middle, spans):
+            digest.update(piece)
 
 
-def _hash_slice(file: BinaryIO, start: int, size: int, digest: hashlib._Hash) -> None:
-    file.seek(start + max(0, size - _SLICE) // 2)
-    digest.update(file.read(min(size, _SLICE)))
+def _damaged(store: Store, why: str) -> FactoryError:
+    return FactoryError(f"{store.uri} is not a complete model", why=why, remedy="copy the whole model again")
+
+
+def _same(model: str, found: str, wanted: str | None) -> str:
+    """The revision found, if it is the one that is wanted. What is no hash of content names no revision here."""
+    if wanted is not None and _HASH.fullmatch(wanted) and wanted != found:
+        raise FactoryError(
+            f"{model} holds another model than this run began with",
+            why=f"the hash of its content is {found}, not {wanted}",
+            remedy="put the model back that was there, or start a new run for this one",
+        )
+    return found
+
+
+def _cached(model: str, revision: str | None, patterns: list[str] | None = None) -> Path | None:
+    """The snapshot of a hub model that is complete on this machine already: then nobody is asked."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = Path(snapshot_download(model, revision=revision, local_files_only=True))
+        if patterns is None:
+            _check(found)
+        elif not all((found / name).exists() for name in patterns):
+            return None
+        return found
+    except (OSError, ValueError, FactoryError):
+        return None
 
 
 def _download(model: str, revision: str | None, patterns: list[str] | None = None) -> Path:
+    """Fetch from the hub, with patience where it refuses for now. Raises `FactoryError`."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    try:
-        return Path(
-            snapshot_download(
-                model, revision=revision, allow_patterns=patterns or _HUB_FILES, ignore_patterns=_HUB_IGNORED
-            )
+    def fetch() -> str:
+        return snapshot_download(
+            model, revision=revision, allow_patterns=patterns or _HUB_FILES, ignore_patterns=_HUB_IGNORED
         )
+
+    try:
+        return Path(persist(fetch, transient=passing, patience_s=HUB_PATIENCE_S))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise FactoryError(
             f"the model {model}{f' at revision {revision}' if revision else ''} cannot be fetched from the hub",
             why=str(error).strip().splitlines()[0],
-            remedy="check the name, the network and HF_TOKEN; or give a local directory",
-        ) from None
+            remedy="check the name, the network and HF_TOKEN; or give a local directory, or weights in a bucket",
+        ) from error
+
+
+def passing(error: BaseException | None) -> bool:
+    """Whether a failure to fetch, or what it was raised for, is the hub's or the network's, and may pass."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if constants.HF_HUB_OFFLINE or error is None:
+        return False
+    if isinstance(error, HfHubHTTPError) and error.response is not None:
+        return error.response.status_code == 429 or error.response.status_code >= 500
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"ConnectionError", "TimeoutError", "TransportError"}:  # the hub's client has an httpx of its own
+        return True
+    return passing(error.__cause__ or error.__context__)

@@ -1,4 +1,4 @@
-"""Pools of vLLM replicas on Ray Serve: placed, autoscaled, health-checked, drained. Client side: `serve_pool`.
+"""Pools of vLLM replicas on Ray Serve: placed, autoscaled, drained. A replica: `serve_replica`. A client: `serve_pool`.
 
 A replica holds no state that matters: it may be killed at any time, and a request goes on at another one. A trace's
 turns go to the replica that holds their prefix, unless it has more than its share (`routing`).
@@ -6,18 +6,14 @@ turns go to the replica that holds their prefix, unless it has more than its sha
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import math
-import os
 import re
-import sys
 import time
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 from ray import serve
@@ -26,28 +22,26 @@ from ray.serve.schema import ApplicationStatus, LoggingConfig
 
 from factory import recipe
 from factory.engines import model_files
-from factory.engines.protocol import (
-    Engine,
-    EngineError,
-    EngineUnavailable,
-    ModelIdentity,
-    SamplingParams,
-)
-from factory.engines.serve_pool import Report, ServePool
-from factory.engines.silence import with_signs_of_life
+from factory.engines.serve_pool import ServePool
+from factory.engines.serve_replica import Home, Replica
+from factory.store.fs import Store
 
 log = logging.getLogger(__name__)
 
+START_TRIES = 30
+"""Replicas that may fail in a row before the first one is up: some for every bad machine of a spot market."""
+CONTROLLER_VARIABLES = {"RAY_SERVE_MAX_PER_REPLICA_RETRY_COUNT": str(START_TRIES)}
+"""For the environment of Ray Serve's controller, or it gives up after three for every replica that it wants."""
 _ROUTER = "factory.engines.routing.BoundedLoadRouter"
 _ALIVE = {ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY}
 
 
-def deploy(run: str, teacher: recipe.Teacher) -> ServePool:
+def deploy(run: str, teacher: recipe.Teacher, store: Store | None = None) -> ServePool:
     """Start the pool of a model for a run, or find it where the run already has it, and return without waiting.
 
-    Roles with the same model, revision and engine settings get the same pool. `ServePool.identity` waits for the
-    first replica. Needs a Ray that is already initialised; raises `FactoryError` for a model directory that is here
-    and incomplete.
+    `store` is the run's: its replicas keep there what they tell each other and the user. Roles with the same model,
+    revision and engine settings get the same pool. `ServePool.identity` waits for the first replica. Needs a Ray that
+    is already initialised; raises `FactoryError` for a model directory that is here and incomplete.
     """
     engine = teacher.engine
     if not isinstance(engine, recipe.VllmEngine):
@@ -61,11 +55,12 @@ def deploy(run: str, teacher: recipe.Teacher) -> ServePool:
         status = _status(name)
     if status in _ALIVE:
         log.info("engine pool %s is there already (%s)", name, status)
-        return ServePool(serve.get_app_handle(name), name, engine)
-    application = _deployment(engine).bind(model, engine.model_dump(mode="json"), teacher.revision)
+        return ServePool(serve.get_app_handle(name), name, run, engine)
+    home = Home(run, name, store)
+    application = _deployment(engine).bind(model, engine.model_dump(mode="json"), teacher.revision, home)
     target = serve.RunTarget(target=application, name=name, route_prefix=None, logging_config=_quiet())
     (handle,) = serve.run_many([target], wait_for_applications_running=False)
-    return ServePool(handle, name, engine)
+    return ServePool(handle, name, run, engine)
 
 
 def shutdown(run: str, keep: Iterable[ServePool] = ()) -> None:
@@ -85,85 +80,6 @@ def pool_name(run: str, teacher: recipe.Teacher) -> str:
     """The Serve application of a pool: readable, and equal exactly for equal runs, models and engine settings."""
     digest = hashlib.sha256(teacher.served.encode()).hexdigest()[:8]
     return f"{_slug(Path(teacher.model).name)}-{digest}{_suffix(run)}"
-
-
-class MortalEngine(Engine, Protocol):
-    """An engine that says when only a new process helps, and for how long it has owed a token."""
-
-    @property
-    def dead(self) -> bool: ...
-
-    @property
-    def silent_s(self) -> float: ...
-
-
-class Replica:
-    """One `VllmEngine` in a Serve replica. Leaves when its engine core died or hangs, so that Serve replaces it."""
-
-    def __init__(self, model: str, config: dict[str, Any], revision: str | None) -> None:
-        model_files.resolve(model, revision)  # fails in a second where importing vllm would take ten
-        self._name = serve.get_replica_context().replica_id.unique_id
-        self._config = recipe.VllmEngine.model_validate(config)
-        self._engine = self._start(model, self._config, revision)
-        self._watch = asyncio.create_task(self._leave_when_dead())  # Serve runs constructors inside its event loop
-
-    def _start(self, model: str, config: recipe.VllmEngine, revision: str | None) -> MortalEngine:
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-        # Imported here, so that neither the driver nor the Serve controller loads vllm.
-        from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
-
-        from factory.engines.vllm_engine import VllmEngine
-
-        return VllmEngine(model, config, revision=revision, stat_loggers=(RayPrometheusStatLogger,))
-
-    async def identity(self) -> ModelIdentity:
-        return await self._engine.identity()
-
-    async def generate(
-        self, prompt_token_ids: list[int], sampling: SamplingParams
-    ) -> AsyncGenerator[Report | EngineError | EngineUnavailable, None]:
-        """Chunks and signs of life with this replica's load, or an error as the last item.
-
-        A raised error would land in Serve's log with its whole stack. The load rides on the chunks because asking
-        each replica from each process would be a crowd of calls.
-        """
-        try:
-            async with (
-                aclosing(self._engine.generate(prompt_token_ids, sampling)) as chunks,
-                aclosing(with_signs_of_life(chunks)) as alive,
-            ):
-                async for chunk in alive:
-                    yield Report(chunk, self._name, await self._engine.load())
-        except (EngineError, EngineUnavailable) as error:
-            yield error
-
-    async def whereabouts(self) -> dict[str, Any]:
-        """Which replica this is, on which node, in which process: for people and tests that look for it."""
-        return {
-            "replica": self._name,
-            "node": ray.util.get_node_ip_address(),
-            "pid": os.getpid(),
-        }
-
-    async def check_health(self) -> None:
-        """Called by Serve every few seconds."""
-        if (cause := self._cause_of_death()) is not None:
-            raise EngineUnavailable(cause)
-
-    async def _leave_when_dead(self) -> None:
-        """A dead engine in a live actor would be retried for ever; a dead actor is replaced at the next check."""
-        while (cause := self._cause_of_death()) is None:  # noqa: ASYNC110 (vLLM has a flag, no event to wait for)
-            await asyncio.sleep(0.2)
-        print(f"{cause}; this replica leaves", file=sys.stderr, flush=True)
-        await asyncio.sleep(0.5)  # for the errors of the requests under way to reach their callers
-        os._exit(1)
-
-    def _cause_of_death(self) -> str | None:
-        if self._engine.dead:
-            return "the vLLM engine core died"
-        if self._engine.silent_s > self._config.silence_s:
-            return f"the vLLM engine has had requests for {self._config.silence_s:g} s and gave no token"
-        return None
 
 
 def _deployment(engine: recipe.VllmEngine) -> Any:
@@ -191,7 +107,7 @@ def _deployment(engine: recipe.VllmEngine) -> Any:
         health_check_timeout_s=60.0,
         graceful_shutdown_timeout_s=engine.drain_s,
         graceful_shutdown_wait_loop_s=1.0,
-        max_constructor_retry_count=3,
+        max_constructor_retry_count=START_TRIES,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from factory import recipe
+from factory.engines.outliers import loops
 from factory.engines.protocol import (
     Chunk,
     EngineError,
@@ -30,7 +32,12 @@ from factory.errors import FactoryError
 
 log = logging.getLogger(__name__)
 
+NAMESPACE = "trace-factory"
 _LOAD_AGE_S = 30.0
+_REPORT_S = 20.0
+_REFUSALS = 3
+_RETRYING = re.compile(r"Retrying (\d+) more time")  # Serve counts down with every replica that fails
+_OURS = f"{FactoryError.__module__}.{FactoryError.__name__}: "
 _FIRST_WORD_S = 30.0
 """A pool without a replica for so long is worth a word; the next ones come each after twice the time."""
 
@@ -51,16 +58,18 @@ class ServePool:
     in the log what it waits for, and raises `FactoryError` where the deployment failed for good.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], name: str, config: recipe.VllmEngine) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], name: str, run: str, config: recipe.VllmEngine) -> None:
         self.name = name
-        self._handle, self._config = handle, config
+        self._handle, self._run, self._config = handle, run, config
         self._identity: ModelIdentity | None = None
         self._asking = asyncio.Lock()
         self._in_flight = 0
         self._loads: dict[str, tuple[float, EngineLoad]] = {}  # of each replica that was heard: when, and its load
+        self._ended: dict[str, tuple[int, int]] = {}  # by replica: streams, and those that ended in a loop
+        self._reported = time.monotonic()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ServePool, (self._handle, self.name, self._config)
+        return ServePool, (self._handle, self.name, self._run, self._config)
 
     async def identity(self) -> ModelIdentity:
         async with self._asking:
@@ -73,15 +82,18 @@ class ServePool:
     ) -> AsyncGenerator[Chunk, None]:
         handle = self._handle.options(method_name="generate", stream=True, session_id=affinity)
         response = handle.remote(prompt_token_ids, sampling)
-        finished = False
+        finished, replica = False, ""
+        said: list[int] = []
         self._in_flight += 1
         try:
             async for item in response:
                 if isinstance(item, EngineError | EngineUnavailable):
                     finished = True
                     raise item
-                self._loads[item.replica] = (time.monotonic(), item.load)
-                LOADS.report(affinity, item.replica, item.load)
+                replica = item.replica
+                said += item.chunk.token_ids
+                self._loads[replica] = (time.monotonic(), item.load)
+                LOADS.report(affinity, replica, item.load)
                 finished = item.chunk.finish_reason is not None
                 yield item.chunk
         except (RayError, RayServeException) as error:
@@ -91,6 +103,8 @@ class ServePool:
             self._in_flight -= 1
             if not finished:
                 response.cancel()
+            if replica:
+                self._count(replica, looped=loops(said))
 
     async def load(self) -> EngineLoad:
         """The sum over the replicas that this process heard of in the last 30 seconds; capacity 0 if of none.
@@ -121,12 +135,23 @@ class ServePool:
     async def close(self) -> None:
         """Nothing to free here: the pool belongs to the run (`serve.shutdown`)."""
 
+    def _count(self, replica: str, *, looped: bool) -> None:
+        """Count a stream that ended, and tell the keeper now and then: it sees all clients, and judges replicas."""
+        ended, so_far = self._ended.get(replica, (0, 0))
+        self._ended[replica] = ended + 1, so_far + looped
+        if time.monotonic() - self._reported < _REPORT_S:
+            return
+        self._reported, counts, self._ended = time.monotonic(), self._ended, {}
+        if (keeper := keeper_of(self._run)) is not None:
+            keeper.note.remote(self.name, counts)
+
     async def _first_answer(self) -> ModelIdentity:
         answer = asyncio.ensure_future(self._ask_identity())
         started, next_word = time.monotonic(), _FIRST_WORD_S
+        refusals = set[str]()
         try:
             while not (await asyncio.wait({answer}, timeout=5.0))[0]:
-                status = await asyncio.to_thread(self._status)
+                status = await asyncio.to_thread(self._status, refusals)
                 waited = time.monotonic() - started
                 if waited >= next_word:
                     next_word = 2 * waited
@@ -140,10 +165,17 @@ class ServePool:
     async def _ask_identity(self) -> ModelIdentity:
         return cast(ModelIdentity, await self._handle.identity.remote())
 
-    def _status(self) -> Any:
-        """Serve's word on this pool; raises `FactoryError` if no replica will ever come."""
+    def _status(self, refusals: set[str]) -> Any:
+        """Serve's word on this pool; raises `FactoryError` if no replica will ever come.
+
+        Serve tries for long, as machines may be bad. What only the user can mend fails on the third as on the first:
+        `refusals` keeps what was heard of it.
+        """
         status = serve.status().applications.get(self.name)
-        if status is None or status.status in {ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING}:
+        if status is not None and _OURS in (messages := _messages(status)):
+            refusals.update(_RETRYING.findall(messages))
+        failed = status is None or status.status in {ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING}
+        if failed or len(refusals) >= _REFUSALS:
             raise FactoryError(
                 f"the engine pool {self.name} failed to start",
                 why=_cause(_messages(status)) if status else "it was shut down",
@@ -157,6 +189,14 @@ class ServePool:
         if need > there:
             return f"a replica needs {need:g} GPUs, the cluster has {there:g} so far"
         return _first_line(_messages(status)) or "the engine is starting"
+
+
+def keeper_of(run: str) -> Any:
+    """The actor that keeps a run's pools (`lease`), None where there is none."""
+    try:
+        return ray.get_actor(f"keeper@{run}", namespace=NAMESPACE)
+    except ValueError:
+        return None
 
 
 def _translate(error: Exception, chunk_tokens: int) -> NoReturn:
@@ -174,7 +214,7 @@ def _messages(status: Any) -> str:
 
 def _cause(messages: str) -> str:
     """The error at the end of a replica's stack, in one line; all of it where it is a `FactoryError`."""
-    _, ours, rest = messages.rpartition(f"{FactoryError.__module__}.{FactoryError.__name__}: ")
+    _, ours, rest = messages.rpartition(_OURS)
     return "; ".join(line.strip() for line in rest.splitlines() if line.strip()) if ours else _last_line(messages)
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from factory import ingest
+from factory.engines import departures
 from factory.planning.cost import Cost
 from factory.planning.cost import cost as priced
 from factory.recipe import Prices
@@ -51,6 +52,8 @@ class Status:
     tokens_per_second: float
     published: dict[str, int] = field(default_factory=dict)  # version, files, rows, bytes
     right: int | None = None  # judged samples that reach their reference: traces that are or would be published
+    engines_left: dict[str, int] = field(default_factory=dict)  # replicas that left by themselves, by cause
+    last_left: departures.Departure | None = None
     cost: Cost | None = None  # None where no start of the job has put its machine time on record
 
     @property
@@ -120,6 +123,8 @@ def status_of(run: Run, journal: JournalReader, now: datetime, prices: Prices | 
         tokens_per_second=sum(count.generated_tokens for count in _samples(recent[Trace]).values()) / seconds,
         published=_published(run),
         right=right_samples(journal) if cost else None,
+        engines_left=dict(departures.causes(run.store)),
+        last_left=departures.last(run.store),
         cost=cost,
     )
 
@@ -139,6 +144,7 @@ def render(status: Status, now: datetime | None = None) -> str:
         f"now        {status.rows_per_hour:,.0f} rows/h, {status.tokens_per_second:,.0f} tokens/s, {_left(status)}",
         f"journal    {status.parts:,} parts, {_ago(status.last_written, now or datetime.now(UTC))}",
         "published  " + (", ".join(f"{name} {n:,}" for name, n in status.published.items()) or "nothing yet"),
+        *_left_engines(status),
         *_spent(status),
     ]
     return "\n".join(lines)
@@ -149,6 +155,18 @@ def _threads(status: Status) -> str:
     if not status.threads:
         return ""
     return f"; {status.threads_finished:,} of {status.threads:,} threads, {status.curated:,} of them with problems"
+
+
+def _left_engines(status: Status) -> list[str]:
+    """Replicas that left by themselves, and why the last one did."""
+    if status.last_left is None:
+        return []
+    left = status.last_left
+    causes = ", ".join(f"{n:,} {cause}" for cause, n in sorted(status.engines_left.items()))
+    return [
+        f"engines    {sum(status.engines_left.values()):,} replicas left by themselves: {causes}",
+        f"           the last, {left.replica} on {left.node} at {left.at}: {left.detail}",
+    ]
 
 
 def _spent(status: Status) -> list[str]:

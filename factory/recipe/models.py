@@ -103,7 +103,7 @@ class Teacher(Strict):
     """A model in a role: which weights, in which chat dialect, served by which engine."""
 
     model: str
-    """Hub name or directory."""
+    """Hub name, directory, or a bucket's `s3://bucket/prefix`, from which each machine fetches it once."""
     revision: str | None = None
     dialect: Literal["harmony", "fenced"] = "harmony"
     ask_tokens: Positive = 4096

@@ -13,7 +13,7 @@ from factory.decontaminate.check import Checked, check
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.engines.protocol import EngineError
-from factory.errors import Unavailable
+from factory.errors import FactoryError, Unavailable
 from factory.recipe import Recipe
 from factory.records import Problem, Reject
 from factory.stages.host import Host
@@ -48,7 +48,11 @@ class Decontaminate:
             checked = [row for row in settled if row is not None]
         journal = self._host.journal
         receipts = [journal.append(contaminated(row)) for row in checked if row.contaminated]
-        await journal.durable(*receipts, now=True)
+        try:
+            await journal.durable(*receipts, now=True)
+        except FactoryError:
+            await (await self._host.ready()).make_way(journal)
+            raise
         yield to_table(Problem, [row.problem for row in checked if not row.contaminated])
 
     async def _settle(self, checked: Checked) -> Checked | None:

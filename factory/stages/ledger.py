@@ -6,14 +6,19 @@ attempts, which only serves to give up on rows that take their workers down.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 
+from factory.errors import FactoryError
 from factory.programs.effects import Recorded
 from factory.records import FinishedTurn
 from factory.store.counts import JournalCounts
 from factory.store.index import Standing
 from factory.store.run import Run
+
+BROKEN_TIMES, BROKEN_S = 2, 3600.0
+"""A node may be left by so many broken workers within so long; one that is drained is left once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,10 @@ class Ledger:
     """Thread-safe where it matters: calls run side by side, the index locks itself."""
 
     def __init__(self, uri: str) -> None:
-        self._index = Run.attach(uri).index(max_age_s=1.0)
+        run = Run.attach(uri)
+        self._store, self._index = run.store, run.index(max_age_s=1.0)
         self._attempts: Counter[str] = Counter()
+        self._broken: dict[str, list[float]] = {}  # by node: when a worker there could not write
 
     def begin(self, row_id: str) -> Attempt | None:
         """Open an attempt at a row, a thread's id being `ids.scoped`; None where it is finished."""
@@ -38,6 +45,23 @@ class Ledger:
             return None
         self._attempts[row_id] += 1
         return Attempt(self._attempts[row_id], self.recorded(row_id))
+
+    def others_can_write(self, node: str) -> bool:
+        """Whether a worker that cannot write should make way for one on another machine.
+
+        False where this process cannot write either, and where workers of that node come back with the same trouble:
+        then nobody can, and the run should end with the worker's error.
+        """
+        now = time.monotonic()
+        recent = [then for then in self._broken.get(node, []) if now - then < BROKEN_S]
+        self._broken[node] = [*recent, now]
+        if len(recent) >= BROKEN_TIMES:
+            return False
+        try:
+            self._store.probe()
+        except FactoryError:
+            return False
+        return True
 
     def recorded(self, row_id: str) -> Recorded:
         """What the journal holds of an unfinished row."""

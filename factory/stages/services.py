@@ -11,6 +11,7 @@ from factory.programs.effects import Recorded
 from factory.recipe import Role
 from factory.sandbox.protocol import Sandbox
 from factory.stages.ledger import Attempt
+from factory.store.journal import JournalWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,13 @@ class Services:
     begin: Callable[[str], Awaitable[Attempt | None]]
     recorded: Callable[[str], Awaitable[Recorded]]
     metrics: Sink = SILENT
+    leave: Callable[[], Awaitable[None]] | None = None
+    """Ends this worker for one elsewhere, if there is any that can write; returns where there is none."""
+
+    async def make_way(self, journal: JournalWriter) -> None:
+        """To be called with an error in hand: a worker whose journal is broken leaves, if another could do better."""
+        if journal.failed and self.leave is not None:
+            await self.leave()
 
 
 Connect = Callable[[], Awaitable[Services]]

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 
 from factory.arrow import from_table, to_table
-from factory.errors import Unavailable
+from factory.errors import FactoryError, Unavailable
 from factory.programs.effects import Recorded
 from factory.programs.program import Outcome, Program
 from factory.recipe import RunRecipe
@@ -47,7 +47,11 @@ class Worker(Generic[Row]):
     async def __call__(self, batch: pa.Table) -> AsyncGenerator[pa.Table, None]:
         rows = from_table(self._program.reads, batch)
         services = await self._host.ready()
-        ended = await asyncio.gather(*(self._row(row, services) for row in rows))
+        try:
+            ended = await asyncio.gather(*(self._row(row, services) for row in rows))
+        except FactoryError:
+            await services.make_way(self._host.journal)
+            raise
         if self._program.passes_on is not None:
             outcomes = (outcome for outcome in ended if isinstance(outcome, Outcome))
             yield to_table(self._program.passes_on, [row for outcome in outcomes for row in outcome.passed_on])

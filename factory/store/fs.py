@@ -139,6 +139,10 @@ class Store(ABC):
         reader = _Ranges(self, key, self.size(key) if size is None else size)
         return pq.ParquetFile(pa.PythonFile(reader, mode="r"), page_checksum_verification=True)
 
+    def caveat(self) -> str | None:
+        """In words, what may end the use of this place in the middle of a long run; None for nothing known."""
+        return None
+
     def probe(self) -> None:
         """Find out before any work whether this place can be written and honours `create`.
 

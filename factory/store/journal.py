@@ -123,6 +123,11 @@ class JournalWriter:
         self.flush()
 
     @property
+    def failed(self) -> bool:
+        """Whether a flush failed for good."""
+        return self._failed is not None
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of rows, before compression, that are not in storage yet."""
         with self._lock:

@@ -2,7 +2,7 @@
 
 One boto3 client does everything, so there is one chain of credentials (environment, ~/.aws, SSO, instance or pod
 role), one endpoint (`AWS_ENDPOINT_URL`) and one rule for retries. botocore's own three tries absorb blips; the outer
-loop outlasts an outage of the server.
+loop outlasts an outage of the server, or of what gives the credentials.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from factory.errors import FactoryError
-from factory.store import s3_errors
+from factory.store import s3_credentials, s3_errors
 from factory.store.fs import Entry, Store, checked
 from factory.store.retry import persist
 
@@ -111,6 +111,9 @@ class S3Store(Store):
     def url(self, key: str) -> str:
         return f"{self.uri}/{key}"
 
+    def caveat(self) -> str | None:
+        return s3_credentials.caveat(datetime.now(UTC))
+
     def probe(self) -> None:
         # someone waits at the terminal for this one: a wrong endpoint should not take minutes to be called wrong
         if self._patience_s > PROBE_PATIENCE_S:
@@ -134,8 +137,15 @@ class S3Store(Store):
 
     def _call(self, key: str, action: Callable[[], Result]) -> Result:
         """`action` with retries; what remains is a missing key or an error that says what to do."""
+
+        def transient(error: Exception) -> bool:
+            if s3_errors.is_credentials(error) and self._patience_s > PROBE_PATIENCE_S:
+                self._forget_client()  # the next try asks the chain of credentials anew
+                return True
+            return s3_errors.is_transient(error)
+
         try:
-            return persist(action, transient=s3_errors.is_transient, patience_s=self._patience_s)
+            return persist(action, transient=transient, patience_s=self._patience_s)
         except ValueError:
             raise  # a wrong key: the caller's mistake
         except Exception as error:
@@ -153,6 +163,10 @@ class S3Store(Store):
                 self._made = self._make_client()
             return self._made
 
+    def _forget_client(self) -> None:
+        with self._making:
+            self._made = None
+
     def _make_client(self) -> Any:
         options: dict[str, Any] = {}
         if self._endpoint:
@@ -167,14 +181,7 @@ class S3Store(Store):
             max_pool_connections=32,
             **options,
         )
-        try:
-            # a session of its own: the default one is shared and not safe to make clients from in threads
-            client = boto3.session.Session().client("s3", endpoint_url=self._endpoint, config=config)
-        except Exception as error:
-            explained = s3_errors.explain(error, self.uri, self._endpoint)
-            if explained is None:
-                raise
-            raise explained from error
+        client = s3_credentials.session().client("s3", endpoint_url=self._endpoint, config=config)
         if self._google:
             client.meta.events.register("before-call.s3.PutObject", _as_google_condition)
         return client

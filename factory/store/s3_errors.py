@@ -20,7 +20,30 @@ _TRANSIENT_CODES = {
     "IncompleteBody",
     "BadDigest",  # the body was damaged on its way
     "XAmzContentSHA256Mismatch",
+    "OperationAborted",  # 409: another operation on the bucket is under way
 }
+_CREDENTIAL_CODES = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "TokenRefreshRequired",
+    "InvalidToken",
+    "RequestExpired",
+    "RequestTimeTooSkewed",  # a clock that NTP is about to set
+    "InvalidAccessKeyId",  # a role's fresh keys, not visible everywhere yet
+    "AuthFailure",
+}
+_LOGIN_ERRORS = (
+    aws.SSOError,
+    aws.TokenRetrievalError,
+    aws.NoAuthTokenError,
+    aws.LoginError,
+    aws.RefreshWithMFAUnsupportedError,
+)
+_CREDENTIAL_ERRORS = (
+    aws.NoCredentialsError,  # also: the metadata service was slow once
+    aws.CredentialRetrievalError,
+    aws.MetadataRetrievalError,
+)
 _TRANSIENT_ERRORS = (
     aws.ConnectionError,
     aws.HTTPClientError,
@@ -45,6 +68,13 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, Undecided) or (isinstance(error, _TRANSIENT_ERRORS) and not isinstance(error, _FOR_GOOD))
 
 
+def is_credentials(error: Exception) -> bool:
+    """Whether it was the credentials' doing: keys fetched anew may work, or the same ones a little later."""
+    if isinstance(error, aws.ClientError):
+        return _code(error) in _CREDENTIAL_CODES
+    return isinstance(error, (*_CREDENTIAL_ERRORS, *_LOGIN_ERRORS))
+
+
 def is_conflict(error: aws.ClientError) -> bool:
     """Whether a conditional write found something there: 412, or 409 from a store that saw two writers at once."""
     return _status(error) == 412 or _code(error) in ("PreconditionFailed", "ConditionalRequestConflict")
@@ -63,7 +93,9 @@ def explain(error: Exception, uri: str, endpoint: str | None) -> FactoryError | 
         why = f"{where} answered {_status(error)} {_code(error)} ({message})"
         remedy = _REMEDIES.get(_code(error)) or _REMEDIES.get(str(_status(error)))
         return FactoryError(what, why=why, remedy=remedy or "see the storage's documentation of this answer")
-    if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError | aws.CredentialRetrievalError):
+    if isinstance(error, _LOGIN_ERRORS):
+        return FactoryError(what, why=str(error), remedy=_LOGIN)
+    if isinstance(error, (*_CREDENTIAL_ERRORS, aws.PartialCredentialsError)):
         return FactoryError(what, why=str(error), remedy=_NO_CREDENTIALS)
     if isinstance(error, aws.NoRegionError | aws.ProfileNotFound):
         return FactoryError(what, why=str(error), remedy="set AWS_REGION and AWS_PROFILE, or mend ~/.aws/config")
@@ -79,13 +111,24 @@ def explain(error: Exception, uri: str, endpoint: str | None) -> FactoryError | 
 
 
 _NO_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the machine a role"
+_LOGIN = (
+    "log in again (aws sso login, aws login) on every machine that writes; a run that outlives a login needs the role "
+    "of the machine or pod"
+)
+_EXPIRED = (
+    "renew the session's keys and start the same command again; a run that outlives them needs a profile or a role, "
+    "which renew themselves"
+)
 _WRONG_KEY = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the profile or role in use)"
 _REMEDIES = {
     "NoSuchBucket": "make the bucket first, or correct its name in the URI",
     "InvalidAccessKeyId": _WRONG_KEY,
     "SignatureDoesNotMatch": _WRONG_KEY,
     "InvalidToken": _WRONG_KEY,
-    "ExpiredToken": "renew the session's credentials",
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
+    "RequestExpired": _EXPIRED,
     "AccessDenied": "these credentials may not do this here: allow them to get, put, list and delete below the URI",
     "MethodNotAllowed": "the place is read-only; choose one that can be written",
     "RequestTimeTooSkewed": "set this machine's clock (NTP): it differs from the server's by more than 15 minutes",

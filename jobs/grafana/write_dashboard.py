@@ -171,6 +171,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ((f"60 * {rate(metrics.FAILOVERS, 'role')}", "{{role}}"),),
         ),
         Panel(
+            "Replicas that left, per hour",
+            "By themselves, and replaced: dead, silent, wrong answers, loops, or a machine on which none starts.",
+            "short",
+            ((f"3600 * {rate(metrics.ENGINES_LEFT, 'cause')}", "{{cause}}"),),
+        ),
+        Panel(
             "Tokens generated twice",
             "Share of all generated tokens.",
             "percentunit",

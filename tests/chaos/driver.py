@@ -9,7 +9,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from factory.store.driver_lease import EXIT_STATUS
 from tests.conftest import ROOT
+
+REFUSES_S = 300.0  # on a machine that is very busy; it takes some heartbeats
 
 # The demo's recipe on a part of its rows, sized so that a run lasts as long as its kills need and that equal work
 # gives equal samples: greedy decoding in float32 (see `verdict`), budgets of time that no stall can use up, and few
@@ -20,11 +23,13 @@ SETTINGS = {
     "curator.engine.max_num_seqs": "4",
     "curator.engine.extra": "{distributed_executor_backend: uni}",
     "curator.engine.drain_s": "5",
+    "curator.engine.silence_s": "30",
     "curate.threads_in_flight": "2",
     "teacher.engine.max_num_seqs": "4",
     "teacher.engine.chunk_tokens": "16",
     "teacher.engine.extra": "{distributed_executor_backend: uni}",
     "teacher.engine.drain_s": "5",
+    "teacher.engine.silence_s": "30",
     "solve.sampling": "{temperature: 0, max_tokens: 500, max_calls: 4, wall_time_s: 7200}",
     "sandbox.timeout_s": "120",
     "sandbox.actors": "[1, 2]",
@@ -69,13 +74,27 @@ class Driver:
         self.gave_up: list[str] = []
 
     def start(self) -> None:
+        self._process = self._popen(f"start {self.starts + 1}")
+        self.starts += 1
+
+    def meet_another(self) -> None:
+        """The same command once more beside the first. It has to refuse, or to find nothing left to do."""
+        second = self._popen("a second driver")
+        try:
+            status = second.wait(REFUSES_S)
+        except subprocess.TimeoutExpired:
+            second.kill()
+            status = second.wait()
+        if status not in {0, EXIT_STATUS}:
+            self.gave_up.append(f"a second driver ended with status {status}")
+
+    def _popen(self, title: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            log.write(f"\n===== start {self.starts + 1}\n".encode())
+            log.write(f"\n===== {title}\n".encode())
             log.flush()
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self._command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        self.starts += 1
 
     def kill(self) -> None:
         """SIGKILL, and the same command again."""

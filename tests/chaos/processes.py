@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -28,8 +29,15 @@ class Seen:
 
     def kill(self) -> bool:
         """SIGKILL; whether it was still there."""
+        return self._send(signal.SIGKILL)
+
+    def stop(self) -> bool:
+        """SIGSTOP: it keeps what it holds, and says nothing more."""
+        return self._send(signal.SIGSTOP)
+
+    def _send(self, what: signal.Signals) -> bool:
         try:
-            psutil.Process(self.pid).kill()
+            psutil.Process(self.pid).send_signal(what)
         except psutil.NoSuchProcess:
             return False
         return True

@@ -23,6 +23,8 @@ def _command(words: str) -> Callable[[Seen], bool]:
     return lambda seen: not seen.title.startswith("ray::") and words in seen.title
 
 
+STOPPED = "engine core, stopped"
+
 PROCESSES: Mapping[str, Callable[[Seen], bool]] = {
     "program worker": _actor("MapBatches(Solve)"),
     "curating worker": _actor("MapBatches(Curate)"),
@@ -30,6 +32,7 @@ PROCESSES: Mapping[str, Callable[[Seen], bool]] = {
     "decontamination worker": _actor("MapBatches(Decontaminate)"),
     "engine replica": _actor("ServeReplica:"),
     "engine core": _command("VLLM::EngineCore"),
+    STOPPED: _command("VLLM::EngineCore"),
     "sandbox actor": _actor("_SandboxActor"),
     "sandbox manager": _actor("_Manager"),
     "zygote": _command("factory.sandbox.inside.zygote"),
@@ -38,7 +41,7 @@ PROCESSES: Mapping[str, Callable[[Seen], bool]] = {
     "engine lease": _actor("Keeper"),
     "serve controller": _actor("ServeController"),
 }
-"""One SIGKILL each."""
+"""One SIGKILL each, but for the one that is stopped: SIGSTOP."""
 
 OF_A_RUN = [matches for kind, matches in PROCESSES.items() if kind != "serve controller"]
 """What must be gone once the driver has ended: all but Serve's own controller, which serves the next run."""
@@ -49,7 +52,8 @@ WEIGHTS: Mapping[str, int] = {
     "near-duplicates worker": 0,
     "decontamination worker": 0,
     "engine replica": 3,
-    "engine core": 3,
+    "engine core": 2,
+    STOPPED: 1,
     "sandbox actor": 6,
     "sandbox manager": 2,
     "zygote": 7,
@@ -60,9 +64,10 @@ WEIGHTS: Mapping[str, int] = {
     "raylet": 2,
     "S3 server": 4,
     "driver": 3,
+    "second driver": 1,
 }
 """How often each kind is drawn once all have had their turn. What takes an engine with it costs its start: seldom;
-what comes before solving is soon over: once each."""
+what comes before solving is soon over: once each. A second driver kills nothing, and must do no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ class Scene:
         match kind:
             case "driver":
                 self.driver.kill()
+            case "second driver":
+                self.driver.meet_another()
             case "raylet":
                 self.machines.lose_a_node(dice)
             case "S3 server":
@@ -97,4 +104,7 @@ def _kill_process(kind: str, dice: random.Random) -> bool:
     if kind == "zygote":  # its sessions are forks of it and look the same
         pids = {seen.pid for seen in of_kind}
         of_kind = [seen for seen in of_kind if seen.parent not in pids]
-    return bool(of_kind) and dice.choice(sorted(of_kind, key=lambda seen: seen.pid)).kill()
+    if not of_kind:
+        return False
+    one = dice.choice(sorted(of_kind, key=lambda seen: seen.pid))
+    return one.stop() if kind == STOPPED else one.kill()

@@ -30,7 +30,7 @@ class LightReplica(serve.Replica):
 
 
 class LightEngine(ScriptedEngine):
-    dead = False
+    dead, silent_s = False, 0.0
 
     def __init__(self, tokenizer: Tokenizer, config: recipe.VllmEngine) -> None:
         super().__init__(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from factory.engines import model_files
@@ -99,3 +101,75 @@ def test_a_hub_name_that_cannot_be_fetched_says_why(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(FactoryError, match="cannot be fetched from the hub"):
         model_files.resolve("nobody/no-such-model", "main")
+
+
+def test_a_revision_that_the_run_began_with_is_checked(model):
+    found = model_files.resolve(str(model)).revision
+    assert model_files.resolve(str(model), found).revision == found
+    assert model_files.resolve(str(model), "main").revision == found, "a branch says nothing about a directory"
+    with pytest.raises(FactoryError, match="another model than this run began with"):
+        model_files.resolve(str(model), "0" * 16)
+
+
+class Hub:
+    """Answers `snapshot_download`: from its cache, or after so many refusals."""
+
+    def __init__(self, directory, monkeypatch, *, refusals=(), cached=False):
+        self.directory, self.refusals, self.cached, self.asked = directory, list(refusals), cached, 0
+        monkeypatch.setattr("huggingface_hub.snapshot_download", self.download)
+        monkeypatch.setattr("factory.store.retry.time.sleep", lambda seconds: None)
+
+    def download(self, model, revision=None, local_files_only=False, **patterns):
+        if local_files_only:
+            if not self.cached:
+                raise LocalEntryNotFoundError("not here")
+            return str(self.directory)
+        self.asked += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return str(self.directory)
+
+
+def refusal(status):
+    error = HfHubHTTPError.__new__(HfHubHTTPError)
+    OSError.__init__(error, f"{status} from the hub")
+    error.response = SimpleNamespace(status_code=status)
+    return error
+
+
+def unreachable():
+    error = LocalEntryNotFoundError("cannot find the files on the hub, and they are not here")
+    error.__cause__ = ConnectionError("no route to host")
+    return error
+
+
+def test_a_model_that_is_here_asks_nobody(model, monkeypatch):
+    hub = Hub(model, monkeypatch, cached=True)
+    assert model_files.resolve("owner/name").directory == model
+    assert model_files.tokenizer_file("owner/name") == model / "tokenizer.json"
+    assert model_files.revision_of("owner/name") == model.name
+    assert hub.asked == 0
+
+
+def test_a_model_of_which_a_part_is_here_is_fetched(model, monkeypatch):
+    hub = Hub(model, monkeypatch, cached=True)
+    (model / "tokenizer.json").unlink()
+    with pytest.raises(FactoryError, match="no tokenizer"):
+        model_files.resolve("owner/name")
+    assert hub.asked == 1
+
+
+def test_refusals_that_pass_are_waited_for(model, monkeypatch):
+    hub = Hub(model, monkeypatch, refusals=[refusal(429), refusal(503), unreachable()])
+    assert model_files.resolve("owner/name").directory == model
+    assert hub.asked == 4
+
+
+@pytest.mark.parametrize(("status", "passing"), [(404, False), (401, False), (429, True), (500, True)])
+def test_what_does_not_pass_is_said_at_once(model, monkeypatch, status, passing):
+    monkeypatch.setattr(model_files, "HUB_PATIENCE_S", 0.0)
+    hub = Hub(model, monkeypatch, refusals=[refusal(status)] * 10)
+    with pytest.raises(FactoryError, match="cannot be fetched from the hub") as error:
+        model_files.resolve("owner/name")
+    assert hub.asked == 1
+    assert model_files.passing(error.value) is passing

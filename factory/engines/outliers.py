@@ -1,0 +1,58 @@
+"""A replica that makes its model go round in circles: noticed by comparing it with the others of its pool.
+
+A poisoned engine (a damaged weight, a broken kernel) writes "!!!!" without an error. Every model loops now and then,
+and how often depends on the problems; but traces are spread over the replicas by hash, so what differs between replicas
+is the replica.
+"""
+
+from __future__ import annotations
+
+import math
+
+LOOP_TOKENS = 256
+LONGEST_PERIOD = 32
+LEAST_LOOPS = 10
+"""Fewer are chance, whatever the shares say."""
+LEAST_RATIO = 4.0
+LEAST_SIGMAS = 6.0
+"""About one in a billion for a healthy replica, so that a week of looks condemns none."""
+
+
+def loops(token_ids: list[int]) -> bool:
+    """Whether the text ends in a short pattern over and over, as broken engines write; a rambling model's is longer."""
+    tail = token_ids[-LOOP_TOKENS:]
+    if len(tail) < LOOP_TOKENS:
+        return False
+    return any(tail[period:] == tail[:-period] for period in range(1, LONGEST_PERIOD + 1))
+
+
+class Tally:
+    """Streams by replica, and how many of them ended in a loop."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[float, float]] = {}
+
+    def add(self, replica: str, ended: float, looped: float) -> None:
+        so_far = self._counts.get(replica, (0.0, 0.0))
+        self._counts[replica] = so_far[0] + ended, so_far[1] + looped
+
+    def forget(self, replica: str) -> None:
+        self._counts.pop(replica, None)
+
+    def fade(self, share: float = 0.5) -> None:
+        """Let what was counted so far weigh less: a replica may fall ill late."""
+        self._counts = {name: (n * share, k * share) for name, (n, k) in self._counts.items() if n >= 1}
+
+    def verdict(self, replica: str) -> str | None:
+        """In words, why this replica is no longer to be trusted; None where it is like the others, or alone."""
+        ended, looped = self._counts.get(replica, (0.0, 0.0))
+        others = [counts for name, counts in self._counts.items() if name != replica]
+        their_ended, their_looped = sum(n for n, _ in others), sum(k for _, k in others)
+        if looped < LEAST_LOOPS or their_ended < LEAST_LOOPS:
+            return None
+        usual = (their_looped + 1) / (their_ended + 2)
+        expected, spread = ended * usual, math.sqrt(ended * usual * (1 - usual))
+        if looped < LEAST_RATIO * expected or looped < expected + LEAST_SIGMAS * spread:
+            return None
+        theirs = f"{their_looped:.0f} of {their_ended:.0f}"
+        return f"{looped:.0f} of {ended:.0f} streams ended in a loop, of the other replicas' {theirs}"
