@@ -16,9 +16,9 @@ from factory.settings import Strict
 from factory.sources import dump, join, stored_run, table, thread_lines
 from factory.sources.licences import refuse
 from factory.sources.split import Split
-from factory.sources.stored_run import pinned, pinned_recipe
+from factory.sources.stored_run import pinned
 
-__all__ = ["Split", "pinned", "pinned_recipe", "read", "splits"]
+__all__ = ["Split", "pinned", "read", "splits"]
 
 RUN_KEYS = {"kind", "path", "what", "version", "digest", "where", "limit", "license", "refuse_licenses"}
 """What may be said of a source of kind `run`."""

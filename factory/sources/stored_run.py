@@ -17,7 +17,6 @@ from factory.arrow import from_table
 from factory.errors import FactoryError
 from factory.recipe import Source
 from factory.records import Curated, Problem, Reject, SampleKey, StoredSample, Thread, Trace, Verdict, tool_name
-from factory.settings import Model
 from factory.sources.rows import STAGE
 from factory.sources.split import Split
 from factory.store.fs import Store
@@ -80,12 +79,6 @@ def pinned(source: Source) -> Source:
             remedy="put the run back that was there, or give the derived run another --out",
         )
     return source.model_copy(update={"version": manifest.version, "digest": digest})
-
-
-def pinned_recipe(recipe: Model) -> Model:
-    """A recipe of any kind with its sources `pinned`: what a run is opened with."""
-    given = getattr(recipe, "sources", ())
-    return recipe.model_copy(update={"sources": type(given)(map(pinned, given))}) if given else recipe
 
 
 def splits(source: Source) -> list[Split]:
