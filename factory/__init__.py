@@ -9,6 +9,7 @@ Rooms, from the bottom up (an arrow never points upwards):
     ingest  stages  cluster             inputs taken in once; the graph's workers; what a run asks of its machines
     views                               what a run is turned into without a model
     report  inspection  planning        funnel, card, plots; a run's state and any row's life; what a run will take
+    tuning                              which engine settings a run should use, measured with its own programs
     graph  runs                         rows through stages; one file per kind of run: what it reads, does, publishes
     pipeline  launch  cli               know everyone
 """

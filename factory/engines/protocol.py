@@ -54,8 +54,9 @@ class ModelIdentity:
 class EngineLoad:
     """A pool's load at one moment: sequences decoding, sequences queued, and how many it can decode at once.
 
-    `kv_usage` is the share (0 to 1) of the KV cache that decoding sequences hold, `preemptions` how many were evicted
-    from it since the engine started, to be computed again; both 0 where an engine does not tell.
+    `kv_usage` is the share (0 to 1) of the KV cache that decoding sequences hold. Since the engine started,
+    `preemptions` sequences were evicted from it, to be computed again, and of `prefix_queries` prompt tokens it held
+    `prefix_hits` already. All are 0 where an engine does not tell.
     """
 
     running: int
@@ -63,6 +64,8 @@ class EngineLoad:
     capacity: int
     kv_usage: float = 0.0
     preemptions: int = 0
+    prefix_queries: int = 0
+    prefix_hits: int = 0
 
 
 class EngineError(Exception):

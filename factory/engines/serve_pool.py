@@ -123,6 +123,8 @@ class ServePool:
             capacity=capacity,
             kv_usage=sum(load.kv_usage * load.capacity for load in loads) / max(capacity, 1),
             preemptions=sum(load.preemptions for load in loads),
+            prefix_queries=sum(load.prefix_queries for load in loads),
+            prefix_hits=sum(load.prefix_hits for load in loads),
         )
 
     async def replicas(self) -> int:

@@ -108,6 +108,8 @@ class VllmEngine:
             capacity=self._capacity,
             kv_usage=self._probe.kv_usage,
             preemptions=self._probe.preemptions,
+            prefix_queries=self._probe.prefix_queries,
+            prefix_hits=self._probe.prefix_hits,
         )
 
     @property
@@ -131,6 +133,7 @@ class _LoadProbe:
         self.running = 0
         self.kv_usage = 0.0
         self.preemptions = 0
+        self.prefix_queries = self.prefix_hits = 0
 
     def record(
         self, scheduler_stats: Any, iteration_stats: Any, mm_cache_stats: Any = None, engine_idx: int = 0
@@ -138,6 +141,8 @@ class _LoadProbe:
         if scheduler_stats is not None:
             self.running = scheduler_stats.num_running_reqs
             self.kv_usage = scheduler_stats.kv_cache_usage
+            self.prefix_queries += scheduler_stats.prefix_cache_stats.queries
+            self.prefix_hits += scheduler_stats.prefix_cache_stats.hits
         if iteration_stats is not None:
             self.preemptions += iteration_stats.num_preempted_reqs
 
