@@ -6,6 +6,7 @@ Rooms are imported inside the commands, so that `factory --help` answers at once
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -194,6 +195,7 @@ def plan(
     pilot: Annotated[str | None, typer.Option(help="URI of a small finished run to take figures from.")] = None,
     pilot_gpus: Annotated[int | None, typer.Option(min=1, help="GPUs that the pilot ran on, for its speed.")] = None,
     gpu: Annotated[str | None, typer.Option(help="GPU type, for its published speed: h100, h200 or b200.")] = None,
+    override: Annotated[list[Path] | None, typer.Option(help="File of keys to lay over the recipe.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Print what a run will take before it is started: samples, tokens, GPU-hours, time, storage, price, as ranges."""
@@ -203,7 +205,7 @@ def plan(
     from factory.recipe import load
 
     made = planning.plan(
-        load(recipe, overrides),
+        load(recipe, overrides, override),
         gpus or (),
         figures=figures,
         overrides=figure,
@@ -231,8 +233,8 @@ def tune(
 ) -> None:
     """Measure engine settings with the recipe's own programs, on this machine or the cluster of RAY_ADDRESS.
 
-    Prints generated tokens per second and GPU of each, with a 95 % interval; keeps them at --out, where the same command
-    goes on; writes tuning/best.yaml, to be laid over the recipe, and tuning/figures.yaml for `factory plan --figures`.
+    Prints generated tokens per second and GPU of each, with a 95 % interval; keeps them at --out, where the same
+    command goes on; writes tuning/best.yaml for --override, and tuning/figures.yaml for `factory plan --figures`.
     """
     from factory.launch import start_ray
     from factory.recipe import load

@@ -31,10 +31,12 @@ STORAGE_VARIABLES = (
 def launch(recipe: RunRecipe, out: str = "", *, verbose: bool = False) -> None:
     """Bring the run of a recipe to its end, from wherever it stands. Exits with status 1 where rows are unfinished."""
     from factory import pipeline, runs
-    from factory.cluster import demand, waiting
+    from factory.cluster import demand, region, waiting
     from factory.report.funnel import render
 
     run = pipeline.prepare(recipe, out or f"out/{recipe.name}")
+    if told := region.warning(run.uri):
+        say(told)
     start_ray(verbose=verbose)
     with waiting.reported(say, demand.bundles(recipe, runs.of_recipe(recipe).stages(recipe))):
         done = pipeline.complete(run, recipe, say=say)
@@ -66,6 +68,12 @@ def start_ray(*, verbose: bool) -> None:
     for handler in logging.getLogger("ray.data").handlers:
         if handler.name == "console":  # what ends the graph is raised as well, and told once; Ray's log folder has all
             handler.setLevel(level if verbose else logging.CRITICAL)
+    if (several := _allocated_nodes()) > 1 and "RAY_ADDRESS" not in os.environ:
+        raise FactoryError(
+            f"this job has {several} nodes and would run on one of them",
+            why="RAY_ADDRESS does not say where its Ray cluster is",
+            remedy="start Ray on all nodes and set RAY_ADDRESS, as jobs/slurm.sh and jobs/skypilot.yaml do",
+        )
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.update(CONTROLLER_VARIABLES)
     variables = CONTROLLER_VARIABLES | storage_variables() if "RAY_ADDRESS" in os.environ else {}
@@ -77,6 +85,12 @@ def start_ray(*, verbose: bool) -> None:
     )
     cpus = ray.cluster_resources().get("CPU", 0)
     print(f"ray: {len(ray.nodes())} nodes, {cpus:g} CPUs (--verbose shows what workers log)", flush=True)
+
+
+def _allocated_nodes() -> int:
+    """Nodes that a scheduler has given to this job; 1 where no scheduler says so."""
+    given = os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SKYPILOT_NUM_NODES") or "1"
+    return int(given) if given.isdigit() else 1
 
 
 def storage_variables() -> dict[str, str]:

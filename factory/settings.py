@@ -41,9 +41,33 @@ def added(default: Any = ..., **kwargs: Any) -> Any:
     return Field(default, json_schema_extra={"added": True}, **kwargs)
 
 
-def load(model: type[Model], path: str | Path, overrides: list[str] | None = None) -> Model:
-    """Read a YAML file into `model`, with `a.b=c` overrides on top (c is read as YAML)."""
-    return validate(model, override(mapping(path), overrides or []), str(path))
+def load(
+    model: type[Model],
+    path: str | Path,
+    overrides: Iterable[str] | None = None,
+    files: Iterable[str | Path] | None = None,
+) -> Model:
+    """Read a YAML file into `model`: over it the keys of other files, over those `a.b=c` (c is read as YAML)."""
+    return validate(model, layered(path, overrides, files), str(path))
+
+
+def layered(
+    path: str | Path, overrides: Iterable[str] | None = None, files: Iterable[str | Path] | None = None
+) -> dict[str, Any]:
+    """The keys and values of a YAML file; laid over it those of other files, then `a.b=c` overrides."""
+    values = mapping(path)
+    for file in files or ():
+        values = merge(values, mapping(file, "the override"))
+    return override(values, overrides or [])
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """One mapping laid over another: mappings are merged key by key, all else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def mapping(path: str | Path, what: str = "the recipe") -> dict[str, Any]:

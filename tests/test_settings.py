@@ -122,3 +122,16 @@ def test_what_changes_an_engine_s_words_changes_the_fingerprint_and_what_changes
     faster = ["teacher.engine.extra={compilation_config: {mode: 0}}"]
     assert recipe.load(recipe_file, faster).fingerprint == plain
     assert recipe.load(recipe_file, ["teacher.engine.numerics={kv_cache_dtype: fp8}"]).fingerprint != plain
+
+
+def test_files_are_laid_over_a_recipe_and_single_keys_over_those(recipe_file, tmp_path):
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text("teacher: {engine: {max_num_seqs: 8, extra: {a: 1}}}")
+    second.write_text("teacher: {engine: {extra: {b: 2}, tensor_parallel_size: 2}}")
+    engine = recipe.load(recipe_file, ["teacher.engine.tensor_parallel_size=4"], [first, second]).teacher.engine
+    assert (engine.max_num_seqs, engine.extra, engine.tensor_parallel_size) == (8, {"a": 1, "b": 2}, 4)
+    second.write_text("teacher: {engin: {}}")
+    with pytest.raises(FactoryError, match="did you mean 'engine'"):
+        recipe.load(recipe_file, [], [second])
+    with pytest.raises(FactoryError, match="cannot read the override"):
+        recipe.load(recipe_file, [], [tmp_path / "absent.yaml"])

@@ -182,15 +182,7 @@ def given(
     path: str | Path | None = None, overrides: list[str] | None = None, measured: dict[str, Any] | None = None
 ) -> PlanFigures:
     """Figures: the defaults, over them what was measured, over that a YAML file, over that `a.b=c` overrides."""
-    values = _merge(PlanFigures().model_dump(), measured or {})
+    values = settings.merge(PlanFigures().model_dump(), measured or {})
     if path is not None:
-        values = _merge(values, settings.mapping(path, "the figures"))
+        values = settings.merge(values, settings.mapping(path, "the figures"))
     return settings.validate(PlanFigures, settings.override(values, overrides or []), str(path or "figures"))
-
-
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged

@@ -94,6 +94,9 @@ class Recipe(RunRecipe):
         return self.sandbox
 
 
-def load(path: str | Path, overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe file. Relative paths in it are kept as they are: they are relative to the job's directory."""
-    return settings.load(Recipe, path, overrides)
+def load(path: str | Path, overrides: list[str] | None = None, files: list[Path] | None = None) -> Recipe:
+    """Read a recipe file, with other files and `a.b=c` overrides laid over it.
+
+    Relative paths in it are kept as they are: they are relative to the job's directory.
+    """
+    return settings.load(Recipe, path, overrides, files)

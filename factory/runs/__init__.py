@@ -24,9 +24,12 @@ KINDS: dict[str, Kind[Any]] = {
 }
 
 
-def load(path: str | Path, overrides: list[str] | None = None) -> RunRecipe:
-    """Read a recipe file of any kind. Relative paths in it are relative to the job's directory."""
-    values = settings.override(settings.mapping(path), overrides or [])
+def load(path: str | Path, overrides: list[str] | None = None, files: list[Path] | None = None) -> RunRecipe:
+    """Read a recipe file of any kind, with other files and `a.b=c` overrides laid over it.
+
+    Relative paths in it are relative to the job's directory.
+    """
+    values = settings.layered(path, overrides, files)
     return settings.validate(named(values.get("kind", "build"), str(path)).recipe, values, str(path))
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from factory import launch
 from factory import recipe as recipes
-from factory import settings
+from factory.errors import FactoryError
 from tests.conftest import ROOT
 
 JOBS = ROOT / "jobs"
@@ -99,12 +100,18 @@ def test_skypilots_file_starts_one_head_and_tells_the_job():
     assert (ROOT / task["envs"]["RECIPE"]).exists()
 
 
+@pytest.mark.parametrize("variable", ["SLURM_JOB_NUM_NODES", "SKYPILOT_NUM_NODES"])
+def test_a_job_of_several_nodes_never_starts_alone_on_one(monkeypatch, variable):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv(variable, "4")
+    with pytest.raises(FactoryError, match="4 nodes and would run on one"):
+        launch.start_ray(verbose=False)
+
+
 @pytest.mark.parametrize("file", ENGINES, ids=lambda p: p.stem)
 def test_engine_settings_of_other_gpus_change_the_machines_and_no_result(file):
     base = JOBS / "recipes" / "nemotron_math.yaml"
-    values = settings.mapping(base)
+    changed = recipes.load(base, files=[file])
     engine = yaml.safe_load(file.read_text())["teacher"]["engine"]
-    values["teacher"]["engine"] |= engine
-    changed = settings.validate(recipes.Recipe, values, str(file))
     assert changed.fingerprint == recipes.load(base).fingerprint
     assert changed.teacher.engine.tensor_parallel_size == engine["tensor_parallel_size"]
