@@ -105,7 +105,7 @@ def test_wall_time_counts_whole_replicas():
 @pytest.mark.parametrize("easy", [True, False])
 async def test_samples_are_counted_as_the_program_draws_them(order, chosen, easy):
     ctx = Scripted(modes(low=("7",) * 16 if easy else ("1",) * 16), order=order, modes=chosen)
-    await solve(problem(), ctx)
+    await solve(problem(), ctx, ctx.settings, ctx.verification)
     drawn = Counter(ctx.drawn)
     dropped = easy and Mode.LOW in chosen
     counted = problems_drawn(ctx.settings, order, 0.0 if dropped else 1.0, 1.0 if dropped else 0.0, sealed=1.0)
