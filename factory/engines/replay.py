@@ -1,4 +1,4 @@
-"""`factory trace replay`: say again what a stored trace says, and see whether it is the same.
+"""Regenerate a stored trace and compare it token by token.
 
 Each stretch that the model wrote is asked for again after exactly the tokens that stood before it, tool output
 included; so no Python runs, and a difference in one stretch does not spread to the next. At temperature 0 an equal
@@ -9,18 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-import pyarrow.parquet as pq
-
-from factory import recipe
-from factory.engines.connect import open_engine
 from factory.engines.protocol import Engine, SamplingParams
-from factory.errors import FactoryError
 from factory.records import Origin
 
 
@@ -75,72 +68,6 @@ async def replay(trace: Recorded, engine: Engine) -> Replay:
         recorded_temperature=trace.temperature,
         engine=identity.engine,
     )
-
-
-async def replay_file(path: str, uid: str | None, limit: int, teacher: recipe.Teacher | None) -> AsyncIterator[str]:
-    """One line of JSON per trace of `path`; the model is the recipe's teacher, or the one that the trace names."""
-    engine: Engine | None = None
-    try:
-        for trace in itertools.islice(read(path, uid), limit):
-            if engine is None:
-                engine = open_engine(teacher or recipe.Teacher(model=trace.model))
-            yield json.dumps(asdict(await replay(trace, engine)))
-    finally:
-        if engine is not None:
-            await engine.close()
-
-
-def read(path: str, uid: str | None = None) -> Iterator[Recorded]:
-    """Traces of a Parquet file (journal or published) or of JSON lines, all of them or the one with `uid`.
-
-    Raises `FactoryError` for what is not a file of traces, naming the line, and for a uid that is not there.
-    """
-    found = False
-    rows = _parquet_rows(path) if path.endswith(".parquet") else _json_rows(path)
-    for where, row in rows:
-        if uid is None or row.get("uid") == uid:
-            found = True
-            yield _recorded(row, where)
-    if uid is not None and not found:
-        raise FactoryError(f"{path} holds no trace with the uid {uid}", remedy="look its uid up in the dataset")
-
-
-def _recorded(row: dict[str, object], where: str) -> Recorded:
-    try:
-        trace = Recorded(**{name: row[name] for name in Recorded.__dataclass_fields__})  # type: ignore[arg-type]
-    except KeyError as error:
-        raise FactoryError(f"{where} is not a trace", why=f"it has no {error.args[0]}") from None
-    if not isinstance(trace.token_ids, list) or len(trace.token_ids) != len(trace.mask):
-        raise FactoryError(f"{where} is not a trace", why="token_ids and mask differ in length")
-    return trace
-
-
-def _parquet_rows(path: str) -> Iterator[tuple[str, dict[str, object]]]:
-    wanted = set(Recorded.__dataclass_fields__)
-    try:
-        file = pq.ParquetFile(path)
-        columns = [name for name in file.schema_arrow.names if name in wanted]
-        for batch in file.iter_batches(batch_size=64, columns=columns):
-            yield from ((path, row) for row in batch.to_pylist())
-    except (OSError, ValueError) as error:
-        raise FactoryError(f"cannot read {path}", why=str(error).splitlines()[0], remedy="check the path") from None
-
-
-def _json_rows(path: str) -> Iterator[tuple[str, dict[str, object]]]:
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise FactoryError(f"cannot read {path}", why=str(error), remedy="check the path") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise FactoryError(f"{path}:{number} is not JSON", why=str(error)) from None
-        if not isinstance(row, dict):
-            raise FactoryError(f"{path}:{number} is not a trace", why="it is no JSON object")
-        yield f"{path}:{number}", row
 
 
 def _stretches(mask: list[int]) -> Iterator[tuple[int, int]]:

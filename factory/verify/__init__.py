@@ -8,7 +8,7 @@ from factory.verify.checker import Checker, CheckerStats
 from factory.verify.difficulty import Fate, needed, pass_rate, regimes, sealed, too_easy
 from factory.verify.equivalence import equivalent
 from factory.verify.extract import extract_answer
-from factory.verify.judge import Disagreement, Views, disagreement, parse_judgement, prefilter
+from factory.verify.judge import parse_judgement, prefilter
 from factory.verify.reference import Settled, settle_reference
 from factory.verify.verdict import Equal, Equivalence, undecided
 from factory.verify.votes import VoteClass, Votes, cluster, is_missing
@@ -16,16 +16,13 @@ from factory.verify.votes import VoteClass, Votes, cluster, is_missing
 __all__ = [
     "Checker",
     "CheckerStats",
-    "Disagreement",
     "Equal",
     "Equivalence",
     "Fate",
     "Settled",
-    "Views",
     "VoteClass",
     "Votes",
     "cluster",
-    "disagreement",
     "equivalent",
     "extract_answer",
     "is_missing",

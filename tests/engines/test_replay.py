@@ -1,18 +1,13 @@
-"""A stored trace is said again, stretch by stretch."""
+"""A stored trace is regenerated, stretch by stretch."""
 
 from __future__ import annotations
 
-import json
-
-import pyarrow.parquet as pq
 import pytest
 
-from factory.arrow import to_dict, to_table
 from factory.engines.protocol import SamplingParams
-from factory.engines.replay import Recorded, read, replay
+from factory.engines.replay import Recorded, replay
 from factory.engines.scripted import ScriptedEngine
-from factory.errors import FactoryError
-from factory.records import Mode, Origin, Trace
+from factory.records import Origin
 from tests.engines.helpers import collect
 
 P, G, T = Origin.PROMPT, Origin.GENERATED, Origin.TOOL
@@ -70,42 +65,3 @@ async def test_a_greedy_trace_of_a_real_engine_repeats(engine):
     assert (await replay(trace, engine)).identical
     sampled, _ = await collect(engine, [1, 2, 3], SamplingParams(max_tokens=150, temperature=1.0, seed=1))
     assert not (await replay(recorded([1, 2, 3, *sampled], [P] * 3 + [G] * len(sampled)), engine)).identical
-
-
-class TestRead:
-    @pytest.fixture
-    def trace(self):
-        return Trace(
-            problem_id="p", mode=Mode.LOW, tool=False, sample=0, uid="u1", token_ids=[1, 2], mask=[P, G], messages=[],
-            answer=None, finish_reason="stop", model="m", model_revision="r",
-        )  # fmt: skip
-
-    def test_parquet_and_json_lines(self, trace, tmp_path):
-        pq.write_table(to_table(Trace, [trace]), tmp_path / "part.parquet")
-        (tmp_path / "part.jsonl").write_text(json.dumps(to_dict(trace)) + "\n\n")
-        for name in ("part.parquet", "part.jsonl"):
-            (found,) = read(str(tmp_path / name))
-            assert (found.uid, found.token_ids, found.mask, found.model) == ("u1", [1, 2], [P, G], "m")
-
-    @pytest.mark.parametrize(
-        ("line", "message"),
-        [
-            ("{", "x.jsonl:1 is not JSON"),
-            ("[]", "x.jsonl:1 is not a trace"),
-            ('{"uid": "u"}', "it has no token_ids"),
-        ],
-    )
-    def test_what_is_no_trace_is_named_with_its_line(self, line, message, tmp_path):
-        (tmp_path / "x.jsonl").write_text(line)
-        with pytest.raises(FactoryError, match=message):
-            list(read(str(tmp_path / "x.jsonl")))
-
-    def test_missing_files_and_uids(self, trace, tmp_path):
-        with pytest.raises(FactoryError, match="cannot read"):
-            list(read(str(tmp_path / "absent.parquet")))
-        (tmp_path / "x.parquet").write_text("not parquet")
-        with pytest.raises(FactoryError, match="cannot read"):
-            list(read(str(tmp_path / "x.parquet")))
-        (tmp_path / "x.jsonl").write_text(json.dumps(to_dict(trace)))
-        with pytest.raises(FactoryError, match="no trace with the uid u2"):
-            list(read(str(tmp_path / "x.jsonl"), "u2"))

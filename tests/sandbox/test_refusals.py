@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from factory import recipe
+from factory.commands import sandbox_file
 from factory.errors import FactoryError
-from factory.sandbox import batch, launcher
+from factory.sandbox import launcher
 from factory.sandbox.local import LocalSandbox
 from factory.sandbox.protocol import StateLost
 from tests.sandbox.support import run_cells
@@ -107,7 +108,7 @@ def test_one_row_of_a_batch_fails_alone(monkeypatch: pytest.MonkeyPatch, tmp_pat
     refuse_forks(monkeypatch, 5)
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps({"id": n, "cells": ["1"]}) + "\n" for n in range(12)))
-    rows = [json.loads(line) for line in batch.run_file(str(file))]
+    rows = [json.loads(line) for line in sandbox_file.run_file(str(file))]
     assert [row["id"] for row in rows] == list(range(12))
     failed = [row for row in rows if "error" in row]
     assert len(failed) <= 1

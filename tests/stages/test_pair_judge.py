@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from factory.commands.decontaminate_file import decontaminate_file, decontaminate_pairs
 from factory.decontaminate import Checked
-from factory.decontaminate.batch import decontaminate_file, decontaminate_pairs
 from factory.engines.connect import Model
 from factory.engines.protocol import EngineError, EngineUnavailable
 from factory.engines.scripted import ScriptedEngine, by_text

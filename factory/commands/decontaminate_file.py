@@ -6,15 +6,14 @@ input has rows, in order.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from factory import settings
+from factory.commands import jsonl
 from factory.decontaminate.benchmarks import Place
 from factory.decontaminate.check import Checked, check, settle
 from factory.decontaminate.embedder import Embedder
@@ -31,12 +30,25 @@ PairJudge = Callable[[Sequence[tuple[str, str]]], Sequence[bool | None]]
 _ROWS_PER_BATCH = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line of the input: its values, or what is wrong with it."""
-
-    values: dict[str, Any]
-    error: str = ""
+def answers(
+    *,
+    problems: str | None = None,
+    benchmarks: Sequence[str] = (),
+    pairs: str | None = None,
+    overrides: Sequence[str] = (),
+    observe: Callable[[Checked, BenchmarkIndex], None] | None = None,
+    judge: PairJudge | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The answers of the form that the options mean. Raises FactoryError where they do not fit together."""
+    config = settings.validate(Decontaminate, settings.override({}, overrides), "--set")
+    if pairs and not problems and not benchmarks and not observe:
+        return decontaminate_pairs(pairs, config, judge)
+    if problems and benchmarks and not pairs:
+        return decontaminate_file(problems, benchmarks, config, observe, judge)
+    raise FactoryError(
+        "decontaminate takes either --problems with --benchmarks, or --pairs (of which there is no report)",
+        remedy="factory decontaminate --problems A.jsonl --benchmarks B.jsonl C.jsonl --out R.jsonl",
+    )
 
 
 def decontaminate_file(
@@ -53,21 +65,21 @@ def decontaminate_file(
     """
     config = config or Decontaminate()
     embedder = Embedder(config.embedding, cache=config.cache)
-    rows = _rows(problems, ("id", "problem"), text=("problem",))
+    rows = _read(problems, ("id", "problem"), text=("problem",))
     index = BenchmarkIndex.build(benchmarks, embedder)
 
-    def answer(good: list[_Row]) -> list[dict[str, Any]]:
-        batch = [Problem(id=str(row.values["id"]), text=row.values["problem"]) for row in good]
+    def answer(good: list[jsonl.Row]) -> list[dict[str, Any]]:
+        batch = [Problem(id=str(row.id), text=row.values["problem"]) for row in good]
         checked = check(batch, index, embedder, config)
         if judge:
             checked = settle_batch(checked, index, judge, config)
         if observe:
             for found in checked:
                 observe(found, index)
-        return [{"id": row.values["id"], **as_json(found)} for row, found in zip(good, checked, strict=True)]
+        return [{"id": row.id, **as_json(found)} for row, found in zip(good, checked, strict=True)]
 
     bad: dict[str, Any] = {"contaminated": None, "score": None, "reason": "bad row", "nearest": []}
-    yield from _answered(rows, answer, lambda row: {"id": row.values.get("id"), **bad, "error": row.error})
+    yield from _answered(rows, answer, lambda row: {"id": row.id, **bad, "error": row.error})
 
 
 def decontaminate_pairs(
@@ -78,7 +90,7 @@ def decontaminate_pairs(
     embedder = Embedder(config.embedding, cache=config.cache)
     keys = ("train_problem", "benchmark_problem")
 
-    def answer(good: list[_Row]) -> list[dict[str, Any]]:
+    def answer(good: list[jsonl.Row]) -> list[dict[str, Any]]:
         sides = [[row.values[key] for row in good] for key in keys]
         cosines = np.einsum("ij,ij->i", *(embedder.embed(side) for side in sides))
         measured = [signals(one, two, float(c)) for one, two, c in zip(*sides, cosines, strict=True)]
@@ -90,7 +102,7 @@ def decontaminate_pairs(
         return [_judged(verdict, values, config) for verdict, values in zip(verdicts, measured, strict=True)]
 
     bad: dict[str, Any] = {"contaminated": None, "score": None, "reason": "bad row", "signals": {}}
-    yield from _answered(_rows(pairs, keys, text=keys), answer, lambda row: {**bad, "error": row.error})
+    yield from _answered(_read(pairs, keys, text=keys), answer, lambda row: {**bad, "error": row.error})
 
 
 def settle_batch(
@@ -137,9 +149,9 @@ def as_json(checked: Checked) -> dict[str, Any]:
 
 
 def _answered(
-    rows: Iterator[_Row],
-    answer: Callable[[list[_Row]], list[dict[str, Any]]],
-    refuse: Callable[[_Row], dict[str, Any]],
+    rows: Iterator[jsonl.Row],
+    answer: Callable[[list[jsonl.Row]], list[dict[str, Any]]],
+    refuse: Callable[[jsonl.Row], dict[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """Answers for the good rows of each batch, refusals for the bad ones, in the order of the rows."""
     while batch := list(islice(rows, _ROWS_PER_BATCH)):
@@ -149,28 +161,11 @@ def _answered(
             yield refuse(row) if row.error else next(answers)
 
 
-def _rows(path: str, keys: Sequence[str], text: Sequence[str]) -> Iterator[_Row]:
-    try:
-        file = Path(path).open("rb")  # noqa: SIM115 (read lazily; closed with the generator)
-    except OSError as error:
-        raise FactoryError(
-            f"cannot read {path}",
-            why=error.strerror or str(error),
-            remedy=f"give a file of JSON lines with {' and '.join(keys)}",
-        ) from None
-    return (_row(f"{path}:{number}", line, keys, text) for number, line in enumerate(file, 1) if line.strip())
+def _read(path: str, keys: tuple[str, ...], text: tuple[str, ...]) -> Iterator[jsonl.Row]:
+    def check(values: dict[str, Any]) -> str:
+        if problem := jsonl.lacks(values, keys):
+            return problem
+        bad = [key for key in text if not isinstance(values[key], str) or not values[key].strip()]
+        return f"{bad[0]} is not text" if bad else ""
 
-
-def _row(where: str, line: bytes, keys: Sequence[str], text: Sequence[str]) -> _Row:
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return _Row({}, f"{where}: not JSON ({error})")
-    if not isinstance(values, dict):
-        return _Row({}, f"{where}: not a JSON object")
-    if missing := [key for key in keys if key not in values]:
-        return _Row(values, f"{where}: no {' and no '.join(missing)}")
-    for key in text:
-        if not isinstance(values[key], str) or not values[key].strip():
-            return _Row(values, f"{where}: {key} is no text")
-    return _Row(values)
+    return jsonl.read(path, check, remedy=f"give a file of JSON lines with {' and '.join(keys)}")

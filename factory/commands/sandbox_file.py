@@ -8,31 +8,20 @@ import math
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from factory import recipe, settings
+from factory.commands import jsonl
 from factory.errors import FactoryError
 from factory.records import ToolCall
 from factory.sandbox.local import LocalSandbox
 from factory.sandbox.protocol import StateLost
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the input; `error` says why it can't be run, where it can't."""
-
-    id: Any
-    cells: list[str]
-    timeout_s: float | None
-    error: str = ""
-
-
 def run_file(path: str, limits: str = "") -> Iterator[str]:
     """One line of JSON per line of `path`, in its order; several rows run at once. Raises `FactoryError`."""
     config = parse_limits(limits)
-    rows = iter(_lines(path))
+    rows = jsonl.read(path, _check)
     with asyncio.Runner() as runner:
         answers = _answers(rows, config)
         try:
@@ -53,33 +42,13 @@ def parse_limits(text: str) -> recipe.Sandbox:
     return settings.validate(recipe.Sandbox, values, "--limits")
 
 
-def _lines(path: str) -> Iterator[Row]:
-    try:
-        with Path(path).open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield _parse(line, f"{path}:{number}")
-    except OSError as error:
-        raise FactoryError(f"cannot read {path}", why=error.strerror or str(error), remedy="check the path") from None
-
-
-def _parse(line: bytes, where: str) -> Row:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return Row(None, [], None, f"{where}: not JSON: {error}")
-    if not isinstance(row, dict):
-        return Row(None, [], None, f"{where}: not an object")
-    cells, timeout_s = row.get("cells"), row.get("timeout_s")
+def _check(values: dict[str, Any]) -> str:
+    cells, timeout_s = values.get("cells"), values.get("timeout_s")
     if not isinstance(cells, list) or not all(isinstance(cell, str) for cell in cells):
-        problem = "`cells` must be a list of strings"
-    elif timeout_s is not None and not _is_duration(timeout_s):
-        problem = "`timeout_s` must be a positive number of seconds"
-    elif "id" not in row:
-        problem = "`id` is missing"
-    else:
-        return Row(row["id"], cells, timeout_s)
-    return Row(row.get("id"), [], None, f"{where}: {problem}")
+        return "`cells` must be a list of strings"
+    if timeout_s is not None and not _is_duration(timeout_s):
+        return "`timeout_s` must be a positive number of seconds"
+    return jsonl.lacks(values, ("id",))
 
 
 def _is_duration(value: Any) -> bool:
@@ -90,7 +59,7 @@ async def _next(answers: AsyncGenerator[str, None]) -> str | None:
     return await anext(answers, None)
 
 
-async def _answers(rows: Iterator[Row], config: recipe.Sandbox) -> AsyncGenerator[str, None]:
+async def _answers(rows: Iterator[jsonl.Row], config: recipe.Sandbox) -> AsyncGenerator[str, None]:
     """Answers in the order of the rows, with a bounded number of rows under way."""
     first = next(rows, None)
     if first is None:
@@ -109,15 +78,15 @@ async def _answers(rows: Iterator[Row], config: recipe.Sandbox) -> AsyncGenerato
             await asyncio.gather(*under_way, return_exceptions=True)
 
 
-async def _answer(sandbox: LocalSandbox, row: Row) -> str:
+async def _answer(sandbox: LocalSandbox, row: jsonl.Row) -> str:
     if row.error:
         return json.dumps({"id": row.id, "error": row.error})
     results: list[dict[str, Any]] = []
     try:
         session = await sandbox.open(seed=0, trace=str(row.id))
         try:
-            for cell in row.cells:
-                results.append(_result(await session.run(cell, row.timeout_s)))
+            for cell in row.values["cells"]:
+                results.append(_result(await session.run(cell, row.values.get("timeout_s"))))
         finally:
             await session.close()
     except StateLost as error:

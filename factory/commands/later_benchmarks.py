@@ -14,7 +14,7 @@ from typing import Any
 
 from factory import settings
 from factory.arrow import from_dict
-from factory.decontaminate.batch import PairJudge, as_json, settle_batch
+from factory.commands.decontaminate_file import PairJudge, as_json, settle_batch
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.incremental import check_later
 from factory.decontaminate.index import BenchmarkIndex

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from factory import cli
+from factory.commands.trace_file import parse_file
 from factory.errors import FactoryError
-from factory.programs.trace_file import parse_file
 from factory.records import FunctionCall
 
 HARMONY = (

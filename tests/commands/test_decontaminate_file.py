@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from factory.cli import app
-from factory.decontaminate import command
+from factory.commands import jsonl
+from factory.commands.decontaminate_file import answers as answer
 from factory.errors import FactoryError
 from factory.report.decontamination import DecontaminationReport
 from tests.decontaminate.conftest import BENCHMARKS, write_rows
@@ -18,7 +19,8 @@ STORY = BENCHMARKS["stories"][0]
 
 @pytest.fixture(autouse=True)
 def one_model(monkeypatch, embedder):
-    monkeypatch.setattr("factory.decontaminate.embedder._load_model", lambda path, config: embedder._load())
+    model = embedder._load()
+    monkeypatch.setattr("factory.decontaminate.embedder._load_model", lambda path, config: model)
 
 
 def lines(path: Path) -> list[dict]:
@@ -42,7 +44,7 @@ def test_problems_against_benchmarks_as_a_user_types_it(tmp_path, benchmark_file
     assert (nearest["benchmark"], nearest["id"], nearest["verdict"]) == ("stories", "stories-0", "contaminated")
     assert {"cosine", "ngram"} <= nearest.keys()
     assert answers[1]["error"].startswith(f"{problems}:2: not JSON")
-    assert answers[3]["error"] == f"{problems}:5: problem is no text"
+    assert answers[3]["error"] == f"{problems}:5: problem is not text"
     assert json.loads((report / "report.json").read_text())["removed"] == 1
 
 
@@ -57,7 +59,7 @@ def test_pairs_in_order_with_bad_rows_in_their_places(tmp_path):
         ],
     )
     out = tmp_path / "out.jsonl"
-    command.run(pairs=str(pairs), out=str(out))
+    jsonl.write(answer(pairs=str(pairs)), str(out))
     answers = lines(out)
     assert [a["contaminated"] for a in answers] == [True, None, False, None]
     assert answers[0]["score"] == 1.0
@@ -77,14 +79,14 @@ def test_pairs_in_order_with_bad_rows_in_their_places(tmp_path):
 )
 def test_what_does_not_fit_is_explained(options: dict, said: str):
     with pytest.raises(FactoryError, match=said):
-        command.run(**options)
+        list(answer(**options))
 
 
 def test_the_output_is_left_alone_where_the_input_cannot_be_read(tmp_path):
     out = tmp_path / "out.jsonl"
     out.write_text("precious\n")
     with pytest.raises(FactoryError):
-        command.run(pairs=str(tmp_path / "absent.jsonl"), out=str(out))
+        jsonl.write(answer(pairs=str(tmp_path / "absent.jsonl")), str(out))
     assert out.read_text() == "precious\n"
 
 
@@ -98,7 +100,7 @@ def test_the_report_counts_each_benchmark_and_shows_the_pairs(tmp_path, benchmar
     report = DecontaminationReport()
     problems = write_rows(tmp_path / "problems.jsonl", rows)
     paths = [str(path) for path in (*benchmark_files, copy)]
-    command.run(problems=str(problems), benchmarks=paths, out=str(tmp_path / "o.jsonl"), observe=report.add)
+    assert len(list(answer(problems=str(problems), benchmarks=paths, observe=report.add))) == 3
     values = report.as_dict()
     assert (values["problems"], values["removed"], values["with_undecided_pairs"]) == (3, 1, 1)
     for name in ("stories", "aime24"):

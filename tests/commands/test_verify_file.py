@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from factory.commands.verify_file import verify_file
 from factory.errors import FactoryError
-from factory.verify.batch import verify_file
 
 LINES = [
     '{"id": 1, "gold": "1/2", "prediction": "so it is \\\\boxed{0.5}"}',

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from factory.arrow import to_dict
+from factory.commands import jsonl
 from factory.dialects.fenced import Fenced
 from factory.dialects.fenced_text import fenced, segments
 from factory.dialects.harmony import Harmony
@@ -34,13 +34,8 @@ def parse_file(path: str, dialect: str) -> Iterator[str]:
     """
     if dialect not in _READERS:
         raise FactoryError(f"there is no dialect named {dialect!r}", remedy=f"choose one of {', '.join(_READERS)}")
-    try:
-        with Path(path).open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield json.dumps(_parse(line, f"{path}:{number}", _READERS[dialect]))
-    except OSError as error:
-        raise FactoryError(f"cannot read {path}", why=error.strerror or str(error), remedy="check the path") from None
+    for row in jsonl.read(path, _check):
+        yield json.dumps({"id": row.id, "error": row.error} if row.error else _parse(row, _READERS[dialect]))
 
 
 Reader = Callable[[str], tuple[Parsed, bool]]
@@ -66,19 +61,14 @@ def read_fenced(text: str) -> tuple[Parsed, bool]:
 _READERS: dict[str, Reader] = {"harmony": read_harmony, "fenced": read_fenced}
 
 
-def _parse(line: bytes, where: str, read: Reader) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return {"id": None, "error": f"{where}: not JSON: {error}"}
-    if not isinstance(row, dict):
-        return {"id": None, "error": f"{where}: not an object"}
-    text = _transcript(row)
-    if text is None:
-        return {"id": row.get("id"), "error": f"{where}: no text under {', '.join(_KEYS)} or segments"}
-    parsed, same = read(text)
+def _check(values: dict[str, Any]) -> str:
+    return "" if _transcript(values) is not None else f"no text under {', '.join(_KEYS)} or segments"
+
+
+def _parse(row: jsonl.Row, read: Reader) -> dict[str, Any]:
+    parsed, same = read(_transcript(row.values) or "")
     return {
-        "id": row.get("id"),
+        "id": row.id,
         "messages": [_openai(message) for message in parsed.messages],
         "n_python_calls": parsed.n_python_calls,
         "n_tool_outputs": parsed.n_tool_outputs,

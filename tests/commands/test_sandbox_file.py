@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from factory.commands import sandbox_file
 from factory.errors import FactoryError
-from factory.sandbox import batch, doctor
+from factory.sandbox import doctor
 from factory.sandbox.canary import Effect
 
 
@@ -74,12 +75,12 @@ def test_a_missing_file_is_three_lines() -> None:
 @pytest.mark.parametrize("limits", ["memory=1", "memory_mb", "memory_mb=x", "memory_mb=-5", "timeout_s=nope"])
 def test_wrong_limits_are_refused(limits: str) -> None:
     with pytest.raises(FactoryError) as caught:
-        batch.parse_limits(limits)
+        sandbox_file.parse_limits(limits)
     assert "--limits" in str(caught.value)
 
 
 def test_limits_are_the_recipe_s() -> None:
-    config = batch.parse_limits("memory_mb=256, scratch_mb=8,output_chars=500")
+    config = sandbox_file.parse_limits("memory_mb=256, scratch_mb=8,output_chars=500")
     assert (config.memory_mb, config.scratch_mb, config.output_chars) == (256, 8, 500)
 
 
