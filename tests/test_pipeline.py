@@ -26,11 +26,11 @@ import yaml
 from factory import pipeline
 from factory.arrow import from_table
 from factory.inspection.audit import audit
-from factory.inspection.status import status
 from factory.inspection.why import life_of, render
 from factory.recipe import Recipe
 from factory.records import Asked, Curated, Reject, Trace, Verdict
 from factory.report.funnel import Stage
+from factory.report.status import status
 from factory.runs.build import Build
 from factory.stages import near_duplicates
 from factory.store.fs import Store

@@ -21,10 +21,10 @@ def plan(
         list[str] | None, typer.Option("--figure", help="One figure: a.b=c or a.b=[low,likely,high].")
     ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="A recipe setting.")] = None,
-    override: Annotated[list[Path] | None, typer.Option(help="File of keys to lay over the recipe.")] = None,
     pilot: Annotated[str | None, typer.Option(help="URI of a small finished run to take figures from.")] = None,
     pilot_gpus: Annotated[int | None, typer.Option(min=1, help="GPUs that the pilot ran on, for its speed.")] = None,
     gpu: Annotated[str | None, typer.Option(help="GPU type, for its published speed: h100, h200 or b200.")] = None,
+    override: Annotated[list[Path] | None, typer.Option(help="File of keys to lay over the recipe.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Print what a run will take before it is started: samples, tokens, GPU-hours, time, storage, price, as ranges."""
@@ -81,8 +81,8 @@ def status(
     price: Annotated[list[str] | None, typer.Option(help="gpu_hour=2.5 or cpu_hour=0.04; before the recipe's.")] = None,
 ) -> None:
     """Print how far a run is, how fast it goes, when it will end and what it costs, from storage alone."""
-    from factory.inspection import status
     from factory.planning.cost import prices
+    from factory.report import status
 
     now = status.status(uri, prices=prices(price))
     print(json.dumps(now.to_json(), ensure_ascii=False) if as_json else status.render(now))

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from factory import ingest
-from factory.inspection.status import Status, status_of
 from factory.recipe import Prices
 from factory.report import contamination, figures
 from factory.report.example import Example, example
 from factory.report.funnel import Stage, funnel
+from factory.report.status import Status, status_of
 from factory.store.manifest import Manifest, latest
 from factory.store.reader import JournalReader
 from factory.store.report import PublishReport

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 from factory.errors import FactoryError
-from factory.inspection.status import Status
 from factory.planning.cost import Cost
 from factory.planning.cost import cost as priced
 from factory.recipe import Prices
@@ -16,6 +15,7 @@ from factory.report import decontamination_page, sections, spending
 from factory.report.gather import PageData, gather
 from factory.report.html import Section, document, tiles
 from factory.report.plots import short
+from factory.report.status import Status
 from factory.store.run import Run
 
 

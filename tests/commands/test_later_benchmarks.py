@@ -13,9 +13,9 @@ from factory.commands import later_benchmarks
 from factory.commands.later_benchmarks import add_benchmarks
 from factory.decontaminate import Embedder
 from factory.errors import FactoryError
-from factory.inspection.status import status
 from factory.inspection.why import life_of, render
 from factory.report.funnel import Stage, funnel
+from factory.report.status import status
 from factory.store.manifest import load
 from factory.store.publish import publish
 from factory.store.run import Run

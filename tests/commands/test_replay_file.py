@@ -16,7 +16,7 @@ P, G = Origin.PROMPT, Origin.GENERATED
 
 
 @pytest.fixture
-def trace(self):
+def trace():
     return Trace(
         problem_id="p", mode=Mode.LOW, tool=False, sample=0, uid="u1", token_ids=[1, 2], mask=[P, G], messages=[],
         answer=None, finish_reason="stop", model="m", model_revision="r",

@@ -21,8 +21,8 @@ import pytest
 from ray.autoscaler.v2.schema import NodeInfo
 
 from factory.arrow import from_table
-from factory.inspection.status import status
 from factory.records import Trace
+from factory.report.status import status
 from factory.store.fs import Store
 from factory.store.kinds import DIRECTORIES
 from factory.store.tables import read_table

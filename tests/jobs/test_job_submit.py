@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from factory import metrics
-from factory.inspection.status import status
+from factory.report.status import status
 from factory.store.run import Run
 from tests.conftest import ROOT
 from tests.jobs.cluster import JobCluster, job_cluster

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from factory.cli import app
 from factory.errors import FactoryError
-from factory.inspection.status import render, status
 from factory.planning.cost import cost, prices
 from factory.recipe import Prices
+from factory.report.status import render, status
 from factory.store.usage import Usage
 from tests.report.builders import a_run
 

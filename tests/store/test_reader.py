@@ -11,9 +11,9 @@ import pytest
 
 from factory.arrow import from_table
 from factory.inspection import disagreement, hand_check
-from factory.inspection.status import status
 from factory.records import Annotation, Asked, Curated, FinishedTurn, Mode, Reject, Trace, Verdict
 from factory.report import figures
+from factory.report.status import status
 from factory.store.counts import RejectReason
 from factory.store.journal import JournalWriter
 from factory.store.kinds import KINDS, OWNER, owner_of

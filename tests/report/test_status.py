@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from factory import ingest
 from factory.cli import app
 from factory.errors import FactoryError
-from factory.inspection.status import render, status
 from factory.inspection.why import life_of
 from factory.inspection.why import render as render_life
 from factory.records import Asked, FinishedTurn, Mode
+from factory.report.status import render, status
 from factory.store.publish import publish
 from factory.store.run import Run
 from tests.store.rows import problem, reject, verdict
