@@ -64,6 +64,9 @@ class Mode(StrEnum):
     HIGH = "high"
 
 
+STRONGEST_FIRST = (Mode.HIGH, Mode.MEDIUM, Mode.LOW)
+
+
 def tool_name(tool: bool) -> str:
     """A sample with or without Python, as keys, directories and counts spell it."""
     return "python" if tool else "none"

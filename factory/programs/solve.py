@@ -12,12 +12,11 @@ from factory.programs.context import Context
 from factory.programs.judge import judge, opinion
 from factory.programs.program import Outcome, Program, always
 from factory.recipe import Recipe, Solve, Verify
-from factory.records import Mode, Problem, Reject, Trace, Verdict
+from factory.records import STRONGEST_FIRST, Mode, Problem, Reject, Trace, Verdict
 from factory.verify import Equivalence, Votes, cluster, is_missing, settle_reference
 from factory.verify.difficulty import Fate, decided, pass_rate, regimes, sealed, too_easy
 
 STAGE = "solve"
-STRONGEST_FIRST = (Mode.HIGH, Mode.MEDIUM, Mode.LOW)
 
 
 async def solve(problem: Problem, ctx: Context, settings: Solve, verify: Verify) -> Verdict | Reject:

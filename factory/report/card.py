@@ -12,7 +12,7 @@ import yaml
 
 from factory.report import charts
 from factory.report.decontamination_page import benchmark_rows
-from factory.report.figures import Heading
+from factory.report.figures import Heading, rank, strongest_first
 from factory.report.funnel import Stage, as_markdown
 from factory.report.plots import standalone
 from factory.store.manifest import Manifest
@@ -27,7 +27,6 @@ _LIMITS = """\
 * Problems and their references keep the licences of their sources; see the column `license` of each row.
 """
 _NOT_COMPARED = "* No benchmark was compared with: problems of public benchmarks may be in it.\n"
-_MODES = ("high", "medium", "low")
 
 
 def card(
@@ -121,7 +120,7 @@ def _lengths(manifest: Manifest) -> tuple[str, bytes]:
     by_heading: dict[Heading, dict[float, int]] = defaultdict(dict)
     for (mode, tool, edge), n in manifest.report.table("length").items():
         by_heading[mode, tool == "python"][float(edge)] = n
-    lengths = {heading: by_heading[heading] for heading in sorted(by_heading, key=_strongest_first)}
+    lengths = {heading: by_heading[heading] for heading in sorted(by_heading, key=strongest_first)}
     chart = charts.length_shares(lengths, "Published traces up to a length", "tokens of the trace", ratio=2**0.5)
     return LENGTHS, standalone(chart) if chart else b""
 
@@ -132,9 +131,7 @@ def _pass_rates(manifest: Manifest) -> tuple[str, bytes]:
     for (regime, rate), n in manifest.report.table("pass_rate").items():
         passed, count = map(int, rate.split("/"))
         by_heading[regime.split("_")[1], regime.endswith("with_tool")][passed, count] = n
-    drawn = [
-        charts.rate_histogram(by_heading[heading], heading) for heading in sorted(by_heading, key=_strongest_first)
-    ]
+    drawn = [charts.rate_histogram(by_heading[heading], heading) for heading in sorted(by_heading, key=strongest_first)]
     return PASS_RATES, standalone(*drawn) if any(drawn) else b""
 
 
@@ -185,12 +182,4 @@ def _bucket_order(manifest: Manifest) -> list[str]:
 
 
 def _ordered(counted: dict[tuple[str, ...], int]) -> list[tuple[tuple[str, ...], int]]:
-    return sorted(counted.items(), key=lambda item: (_rank(item[0][0]), item[0][1] != "python"))
-
-
-def _strongest_first(heading: Heading) -> tuple[int, bool]:
-    return _rank(heading[0]), not heading[1]
-
-
-def _rank(mode: str) -> int:
-    return _MODES.index(mode) if mode in _MODES else len(_MODES)
+    return sorted(counted.items(), key=lambda item: (rank(item[0][0]), item[0][1] != "python"))

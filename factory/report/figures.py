@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.records import Curated, Reject, Trace, Verdict
+from factory.records import STRONGEST_FIRST, Curated, Mode, Reject, Trace, Verdict
 from factory.report.columnar import counts, flat
 from factory.store.counts import RejectReason
 from factory.store.reader import JournalReader
@@ -45,7 +45,7 @@ class TraceFigures:
         return self.lengths.total()
 
     def headings(self) -> list[Heading]:
-        return sorted({(mode, tool) for mode, tool, _ in self.lengths}, key=_strongest_first)
+        return sorted({(mode, tool) for mode, tool, _ in self.lengths}, key=strongest_first)
 
 
 @dataclass(slots=True)
@@ -187,6 +187,11 @@ def _fields(rows: pa.StructArray, *names: str) -> pa.Table:
     return pa.table({name: pc.struct_field(rows, name) for name in names})
 
 
-def _strongest_first(heading: Heading) -> tuple[int, bool]:
-    order = ("high", "medium", "low")
-    return order.index(heading[0]) if heading[0] in order else len(order), not heading[1]
+def strongest_first(heading: Heading) -> tuple[int, bool]:
+    """Sort key: by mode, the strongest first, and with Python before without."""
+    return rank(heading[0]), not heading[1]
+
+
+def rank(mode: str) -> int:
+    """0 for the strongest mode; one that this version does not know comes last."""
+    return STRONGEST_FIRST.index(Mode(mode)) if mode in STRONGEST_FIRST else len(STRONGEST_FIRST)

@@ -67,9 +67,6 @@ class Votes:
         """Representative -> votes, as `records.Verdict.votes` holds them."""
         return {c.representative: c.count for c in self.classes}
 
-    def class_of(self, position: int) -> VoteClass | None:
-        return next((c for c in self.classes if position in c.members), None)
-
 
 def is_missing(answer: str | None) -> bool:
     """Whether a sample gave no answer: None, blank, or a sentinel."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 import shlex
@@ -72,6 +73,41 @@ def test_commands_that_are_shown_exist_with_their_options(page):
         assert {word for word in words if word.startswith("--")} <= options, words
         shown = [b for a, b in pairwise(words) if a == "--figure"]
         assert {figure.split("=")[0].split(".")[0] for figure in shown} <= set(PlanFigures.model_fields)
+
+
+def test_commands_that_an_error_recommends_exist_with_their_options():
+    """Every string of the library that says `factory ...`: remedies above all."""
+    group: Any = typer.main.get_command(app)
+    names = {*group.commands, *(f"trace {name}" for name in group.commands["trace"].commands)}
+    said = [(path, text) for path in sorted((ROOT / "factory").rglob("*.py")) for text in recommended(path)]
+    assert said
+    for path, text in said:
+        name = re.match(r"(trace )?[a-z-]+", text)
+        assert name is not None, (path, text)
+        assert name[0] in names, (path, text)
+        command = group.commands[name[0].split()[0]]
+        options = {o for parameter in command.params for o in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", text)) <= options or "trace" in name[0], (path, text)
+
+
+def recommended(path: Path) -> Iterator[str]:
+    """What follows `factory ` in a `remedy=` of a file, up to a backtick or the end; values that it fills in are X."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.keyword) and node.arg == "remedy":
+            text = "".join(words(node.value))
+            yield from (found.rstrip() for found in re.findall(r"(?:^|`)factory ([^`;]+)", text))
+
+
+def words(node: ast.AST) -> Iterator[str]:
+    """The text of a string expression, branches one after the other."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.FormattedValue():
+            yield "X"
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from words(child)
 
 
 def test_the_tuning_guide_tells_every_cause_of_idle_time():

@@ -81,12 +81,9 @@ async def test_undecided_pairs_stay_apart_and_are_counted():
     assert votes.undecided == 3
 
 
-async def test_class_of_a_sample():
+async def test_a_class_names_its_samples():
     votes = await cluster(["1", "2", "1.0", None], Counting())
-    found = votes.class_of(2)
-    assert found is not None
-    assert found.members == (0, 2)
-    assert votes.class_of(3) is None
+    assert [c.members for c in votes.classes] == [(0, 2), (1,)]
 
 
 async def test_the_forum_answer_is_kept_if_one_sample_agrees():
