@@ -27,7 +27,7 @@ def run(tmp_path_factory) -> Run:
 
 def of(run: Run, manifest) -> dict[str, bytes]:
     found = gather(run.uri)
-    funnel = stages(run, manifest, found.verdicts, found.rejects)
+    funnel = stages(run, run.reader(), manifest, found.verdicts, found.rejects)
     return card(manifest, run.recipe, funnel, contamination.of_run(run))
 
 
