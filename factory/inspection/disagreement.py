@@ -10,7 +10,7 @@ from factory.records import Verdict
 from factory.report.columnar import flat
 from factory.store.run import Run
 
-_VIEWS = ("symbolic", "judge", "majority")
+_VIEWS = ("symbolic", "judge", "majority", "rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +85,4 @@ def of_run(uri: str) -> Disagreement:
     """Over all judged samples of problems whose verdict counts."""
     verdicts = Run.attach(uri).reader().counted(Verdict, [f"judgements.list.element.{name}" for name in _VIEWS])
     judgements = (row for _, _, table in verdicts for row in flat(table["judgements"]).to_pylist())
-    return disagreement(Views(*(judgement[name] for name in _VIEWS)) for judgement in judgements)
+    return disagreement(Views(*(judgement.get(name) for name in _VIEWS)) for judgement in judgements)

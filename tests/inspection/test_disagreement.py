@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from factory.inspection.disagreement import Views, disagreement
+import shutil
+from dataclasses import replace
+
+from factory.inspection.disagreement import Views, disagreement, of_run
+from factory.store.run import Run
+from tests.conftest import ROOT
+from tests.store.rows import problem, verdict
+from tests.store.test_publish import journal, samples
+from tests.store.test_run import recipe
 
 
 def test_disagreement_counts_each_combination():
@@ -27,3 +35,20 @@ def test_disagreement_shows_which_rule_errs():
     assert report.contradicted("points") == (1, 2)
     rows = [line.split() for line in report.lines()[-3:]]
     assert rows == [["unit", "2", "2", "0", "0"], ["points", "2", "1", "0", "0"], ["undecided", "0", "0", "1", "0"]]
+
+
+def test_a_run_s_own_rules_are_shown(tmp_path):
+    run = Run.open(str(tmp_path / "run"), recipe())
+    mine = samples("a")
+    row = verdict(problem("a"), mine)
+    seen = [replace(j, symbolic=True, judge=False, rule="unit") for j in row.judgements]
+    journal(run, [*mine, replace(row, judgements=seen)])
+    assert of_run(run.uri).contradicted("unit") == (len(seen), len(seen))
+
+
+def test_a_run_from_before_rules_were_kept_is_still_tabulated(tmp_path):
+    """Its parts have no column `rule`."""
+    shutil.copytree(ROOT / "tests" / "stored_runs" / "2026-11", tmp_path / "run")
+    found = of_run(str(tmp_path / "run"))
+    assert found.total > 0
+    assert found.by_rule == {}
