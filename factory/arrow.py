@@ -13,15 +13,16 @@ import typing
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union
 
-import pyarrow as pa
+if TYPE_CHECKING:  # at run time first where a schema is needed: checker processes know row kinds, but no Arrow
+    import pyarrow as pa
 
 SCHEMA_VERSION = 1
 """Of all row kinds together, and in every schema's metadata: raised where older code could not read what is written."""
 
-Int8 = Annotated[int, pa.int8()]
-Int32 = Annotated[int, pa.int32()]
+Int8 = Annotated[int, "int8"]
+Int32 = Annotated[int, "int32"]
 
 T = TypeVar("T")
 
@@ -37,12 +38,16 @@ def added(default: Any) -> Any:
 @cache
 def schema(kind: type) -> pa.Schema:
     """The Arrow schema of a row kind, with the schema version in its metadata."""
+    import pyarrow as pa
+
     struct = _arrow_type(kind)
     return pa.schema(list(struct), metadata={"kind": kind.__name__, "schema_version": str(SCHEMA_VERSION)})
 
 
 def to_table(kind: type, rows: list[Any]) -> pa.Table:
     """Rows of one kind as an Arrow table."""
+    import pyarrow as pa
+
     return pa.Table.from_pylist([to_dict(row) for row in rows], schema=schema(kind))
 
 
@@ -71,18 +76,16 @@ def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind, include_extras=True)
 
 
-_SCALARS: dict[type, pa.DataType] = {
-    str: pa.string(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-}
+_SCALARS = {str: "string", int: "int64", float: "float64", bool: "bool"}
+"""Arrow's names of the types of columns."""
 
 
 def _arrow_type(hint: Any) -> pa.DataType:
+    import pyarrow as pa
+
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        return args[1]
+        return pa.type_for_alias(args[1])
     if origin in (Union, types.UnionType):
         return _arrow_type(next(a for a in args if a is not type(None)))
     if origin is list:
@@ -94,7 +97,7 @@ def _arrow_type(hint: Any) -> pa.DataType:
     if dataclasses.is_dataclass(hint):
         hints = _hints(typing.cast(type, hint))
         return pa.struct([pa.field(name, _arrow_type(h), nullable=_nullable(h)) for name, h in hints.items()])
-    return _SCALARS[hint]
+    return pa.type_for_alias(_SCALARS[hint])
 
 
 def _nullable(hint: Any) -> bool:

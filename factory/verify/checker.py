@@ -226,7 +226,8 @@ class _Worker:
                 answer = await self._exchange(question)
             if answer.get("state") == "warming":  # sympy is imported once per process, on no pair's budget
                 async with asyncio.timeout(_START_TIMEOUT_S):
-                    await self._receive()
+                    answer = await self._receive()
+            if answer.get("state") == "warm":  # else the import failed, and this is the verdict
                 async with asyncio.timeout(timeout_s):
                     answer = await self._receive()
         except TimeoutError:

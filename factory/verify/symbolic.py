@@ -25,6 +25,8 @@ def compare_symbolically(gold: str, prediction: str) -> Equivalence:
         return undecided("unreadable")
     try:
         equal = _library().verify(list(one), list(other), float_rounding=12, timeout_seconds=None, strict=True)
+    except MemoryError:
+        raise
     except Exception as error:  # sympy raises what it likes
         return undecided(f"math-verify: {type(error).__name__}")
     if equal:
@@ -53,6 +55,8 @@ def _are_different_numbers(one: Any, other: Any) -> bool:
         if one.free_symbols or other.free_symbols:
             return False
         values = [complex(side.evalf(30)) for side in (one, other)]
+    except MemoryError:
+        raise
     except Exception:  # sympy raises what it likes
         return False
     return abs(values[0] - values[1]) > 1e-9 * max(map(abs, values))
@@ -86,6 +90,8 @@ def _parse(formula: str) -> tuple[Any, ...]:
             fallback_mode="no_fallback",
             parsing_timeout=None,
         )
+    except MemoryError:
+        raise
     except Exception:  # a parser of model text must not fail
         return ()
     return tuple(found)

@@ -3,7 +3,8 @@
 Started as `python -m factory.verify.worker MEMORY_MB POLICY_JSON`. Frames in: {"gold", "prediction"}, answered by
 {"equal", "method", "detail"}, or {"text"}, answered by {"extracted"}. Besides these it says {"state"}: "ready" once at
 the start, "warming" and "warm" around the import of sympy, which only the first pair in need of it waits for, and which
-is not charged to that pair's budget.
+is not charged to that pair's budget. It ends where memory ran out, and where sympy could not be imported: half of a
+library is not trusted with the next pair.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> None:
             verdict = undecided(f"{type(error).__name__}: {error}"[:200])
         write_frame(frames_out, {"equal": verdict.equal, "method": verdict.method, "detail": verdict.detail})
         if verdict.detail == "memory":
-            return  # a process that ran out of memory once is not trusted again
+            return
 
 
 def _compare(gold: str, prediction: str, policy: EquivalencePolicy, frames_out: BinaryIO) -> Equivalence:
@@ -55,9 +56,22 @@ def _compare(gold: str, prediction: str, policy: EquivalencePolicy, frames_out: 
         return verdict
     if not is_warm():
         write_frame(frames_out, {"state": "warming"})
-        warm_up()
+        _import_sympy()
         write_frame(frames_out, {"state": "warm"})
     return by_algebra(formulas, verdict)
+
+
+def _import_sympy() -> None:
+    """Raises MemoryError, or ends this process with what else went wrong.
+
+    Extensions that find no memory during an import also raise SystemError and ImportError.
+    """
+    try:
+        warm_up()
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise SystemExit(f"the checker cannot import math-verify: {type(error).__name__}: {error}") from error
 
 
 def _die_with_parent() -> None:
