@@ -20,9 +20,10 @@ _TAG = rf"<(?:(?:{_TAGS}){_ATTRIBUTES}>|/(?:{_TAGS})\s*>)"
 _BREAK = re.compile(r"<br\s*/?>\n?", re.I)
 _COMPARISON = re.compile(r"<[abisu]>", re.I)
 # Tags without attributes hold no dollar and are passed over. Every branch begins with a plain character, which lets the
-# search run from one such character to the next.
+# search run from one such character to the next. Most formulas are whole in the first branch: no tag, no dollar inside.
 _OPEN = re.compile(
-    rf"<(?:!--|(?:pre|code)\b|(?:{_TAGS})(?=\s){_ATTRIBUTES}>)|\$\$?|\\(?:[\\$(\[]|begin\{{(?P<name>[^{{}}<>$]{{1,40}})\}})",
+    r"\$(?P<second>\$?)(?P<content>[^$<]++)(?<!\\)\$(?P=second)"
+    rf"|<(?:!--|(?:pre|code)\b|(?:{_TAGS})(?=\s){_ATTRIBUTES}>)|\$\$?|\\(?:[\\$(\[]|begin\{{(?P<name>[^{{}}<>$]{{1,40}})\}})",
     re.I,
 )
 _BARRIER = re.compile(_TAG, re.I)
@@ -51,17 +52,24 @@ class Formulas:
         text = _FORGED.sub("", text.replace(_MARK, "").replace(PIPED, ""))
         parts, position = [], 0
         for start, end in spans(text):
-            parts += [text[position:start], self.add(unescape(_BREAK.sub("\n", text[start:end])))]
+            formula = text[start:end]
+            if "<" in formula:
+                formula = _BREAK.sub("\n", formula)
+            parts += [text[position:start], self.add(unescape(formula))]
             position = end
         return "".join([*parts, text[position:]])
 
     def add(self, formula: str) -> str:
         """The tokens of a formula, delimiters included."""
-        return "\n".join(map(self._token, formula.split("\n")))
+        return "\n".join(map(self._token, formula.split("\n"))) if "\n" in formula else self._token(formula)
 
     def restore(self, text: str) -> str:
         """The converted text with its formulas."""
-        return _TOKEN.sub(lambda match: self._lines[int(match[1])], text) if self._lines else text
+        if not self._lines:
+            return text
+        parts = _TOKEN.split(text)  # every other part is a number
+        parts[1::2] = [self._lines[int(number)] for number in parts[1::2]]
+        return "".join(parts)
 
     def _token(self, line: str) -> str:
         mark = PIPED if "|" in line else _MARK
@@ -76,6 +84,11 @@ def spans(text: str) -> list[tuple[int, int]]:
     position, barrier, unbalanced = 0, -1, -1  # up to `unbalanced`, braces are known to have no partner
     while match := _OPEN.search(text, position):
         opening, position = match[0], match.end()
+        if content := match["content"]:
+            if content.count("{") == content.count("}"):
+                found.append((match.start(), position))
+                continue
+            opening, position = "$" + match["second"], match.start("content")
         if opening in ("\\\\", "\\$") or position <= barren.get(opening, -1):
             continue
         if opening.startswith("<"):

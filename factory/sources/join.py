@@ -13,7 +13,8 @@ from typing import NamedTuple
 from factory.records import Reject, Thread
 from factory.sources.assign import Assignment, IdSet
 from factory.sources.dump import open_table, origin, table
-from factory.sources.posts import Attributes, thread, unreadable
+from factory.sources.markdown import to_markdown
+from factory.sources.posts import Attributes, thread
 from factory.sources.rows import STAGE, as_json, raw_as_json
 from factory.sources.shelf import Entry, Shelf
 from factory.sources.split import Split
@@ -37,10 +38,14 @@ def read(split: Split) -> Iterator[Thread | Reject]:
 
 
 class _Row(NamedTuple):
-    """A row that parsed."""
+    """A row that parsed; `text` is the Markdown of a post that is kept."""
 
     attributes: Attributes
     piece: Piece
+    text: str = ""
+
+    def post(self) -> Attributes:
+        return {**self.attributes, "Body": self.text}
 
 
 class _Part:
@@ -97,12 +102,16 @@ class _Part:
                 yield self._reject("Posts", row, "missing_problem", "neither Body nor Title holds text")
             elif identity in answers or (kind == "1" and question):
                 yield self._reject("Posts", row, "duplicate_id", f"another post {identity} came before")
-            elif damage := unreadable(row.attributes):
-                yield self._reject("Posts", row, "unreadable_formula", damage)
-            elif kind == "1":
-                question = row
             else:
-                answers[identity] = row
+                try:
+                    post = row._replace(text=to_markdown(row.attributes.get("Body", "")))
+                except Unfit as unfit:
+                    yield self._reject("Posts", row, unfit.reason, unfit.detail)
+                    continue
+                if kind == "1":
+                    question = post
+                else:
+                    answers[identity] = post
         if question is None:
             for row in answers.values():
                 detail = f"its question {number} is not in the dump, or was rejected"
@@ -127,8 +136,8 @@ class _Part:
                 duplicate_of.append(int(row.attributes["RelatedPostId"]))
         yield thread(
             self._origin,
-            question.attributes,
-            [answer.attributes for answer in answers],
+            question.post(),
+            [answer.post() for answer in answers],
             comments=comments,
             duplicate_of=duplicate_of,
             names=self._names([question, *answers]),

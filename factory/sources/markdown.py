@@ -8,15 +8,17 @@ with dumps of many gigabytes this walk is where the time goes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from lxml import etree, html
+from lxml import etree
 
 from factory.sources import rendered
 from factory.sources.formulas import PIPED, Formulas
-from factory.sources.tags import BLOCKS, tidy
+from factory.sources.tags import BLOCKS, Element, is_plain, tidy
 
-_PARSER = html.HTMLParser(remove_comments=True, remove_pis=True, encoding="utf-8", huge_tree=True)
+# etree's elements, as those of lxml.html are slower to make
+_PARSER = etree.HTMLParser(remove_comments=True, remove_pis=True, encoding="utf-8", huge_tree=True)
+_text_of = etree.XPath("string()", smart_strings=False)
 _WRAP = {"em": "*", "i": "*", "strong": "**", "b": "**", "del": "~~", "s": "~~", "strike": "~~"}
 _KEPT = {"sub", "sup", "kbd", "u"}  # Markdown has no sign for these, and takes their HTML
 _DROPPED = {"script", "style", "head"}
@@ -32,22 +34,25 @@ def to_markdown(text: str) -> str:
     if not text.strip():
         return ""
     formulas = Formulas()
-    source = tidy(formulas.protect(_plain_lines(text)))
-    try:
-        root = html.document_fromstring(source.encode("utf-8", "replace"), parser=_PARSER)
-    except etree.ParserError:
+    source = formulas.protect(_plain_lines(text))
+    plain = is_plain(source)
+    root = etree.fromstring((source if plain else tidy(source)).encode("utf-8", "replace"), _PARSER)
+    if root is None:
         return ""  # nothing but comments
-    if rendered.occurs(source):
+    if not plain and rendered.occurs(source):
         rendered.replace(root, formulas)
     return _plain_lines(formulas.restore("\n\n".join(_blocks(root))))
 
 
 def _plain_lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    if "\r" in text or "\0" in text:
+        return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return text
 
 
-def _blocks(element: html.HtmlElement) -> Iterator[str]:
+def _blocks(element: Element) -> list[str]:
     """The block elements below `element` as Markdown; text between them is a paragraph of its own."""
+    blocks: list[str] = []
     line = [element.text or ""]
     for child in element:
         render = _BLOCKS.get(child.tag)
@@ -56,34 +61,36 @@ def _blocks(element: html.HtmlElement) -> Iterator[str]:
         if render is None:
             line.append(_inline(child))
         else:
-            yield from _paragraph(line)
-            yield from filter(None, render(child))
+            blocks += _paragraph(line)
+            blocks += filter(None, render(child))
             line = []
         line.append(child.tail or "")
-    yield from _paragraph(line)
+    blocks += _paragraph(line)
+    return blocks
 
 
-def _renderer(element: html.HtmlElement) -> Callable[[html.HtmlElement], Iterator[str]] | None:
+def _renderer(element: Element) -> Callable[[Element], Iterable[str]] | None:
     """What renders an inline element that holds blocks; None for what stands inside a line."""
     if not isinstance(element.tag, str) or element.tag in _DROPPED:
         return None
     return None if next(element.iter(*_BLOCK_NAMES), None) is None else _around_blocks
 
 
-def _around_blocks(element: html.HtmlElement) -> Iterator[str]:
+def _around_blocks(element: Element) -> Iterator[str]:
     """An inline element with blocks inside, which its mark cannot reach over; a link's address comes last."""
     yield from _blocks(element)
     if element.tag == "a" and element.get("href"):
         yield f"<{element.get('href')}>"
 
 
-def _paragraph(line: list[str]) -> Iterator[str]:
+def _paragraph(line: list[str]) -> list[str]:
     text = "".join(line).strip()
-    if text:
-        yield _BLANK_LINES.sub("\n\n", text)
+    if not text:
+        return []
+    return [_BLANK_LINES.sub("\n\n", text) if "\n" in text else text]
 
 
-def _inline(element: html.HtmlElement) -> str:
+def _inline(element: Element) -> str:
     """One element inside a line, without its tail."""
     tag = element.tag
     if not isinstance(tag, str) or tag in _DROPPED:
@@ -105,7 +112,7 @@ def _inline(element: html.HtmlElement) -> str:
     return inner
 
 
-def _inner(element: html.HtmlElement) -> str:
+def _inner(element: Element) -> str:
     parts = [element.text or ""]
     for child in element:
         parts += [_inline(child), child.tail or ""]
@@ -119,11 +126,11 @@ def _wrapped(text: str, mark: str) -> str:
     return f"{before}{mark}{bare}{mark}{after}"
 
 
-def _verbatim(element: html.HtmlElement) -> str:
+def _verbatim(element: Element) -> str:
     """The text of an element, a line end for each `<br>`."""
     for line_break in element.iter("br"):
         line_break.tail = "\n" + (line_break.tail or "")
-    return str(element.text_content())
+    return str(_text_of(element))
 
 
 def _code(text: str) -> str:
@@ -133,22 +140,22 @@ def _code(text: str) -> str:
     return f"{fence}{space}{text}{space}{fence}"
 
 
-def _pre(element: html.HtmlElement) -> Iterator[str]:
+def _pre(element: Element) -> Iterator[str]:
     text = _verbatim(element)
     fence = "`" * max(3, max(map(len, re.findall("`+", text)), default=0) + 1)
     yield f"{fence}\n{text.rstrip(chr(10))}\n{fence}"
 
 
-def _heading(element: html.HtmlElement) -> Iterator[str]:
+def _heading(element: Element) -> Iterator[str]:
     title = " ".join(_inner(element).split("\n")).strip()
     yield f"{'#' * int(element.tag[1])} {title}" if title else ""
 
 
-def _quote(element: html.HtmlElement) -> Iterator[str]:
+def _quote(element: Element) -> Iterator[str]:
     yield _prefixed("\n\n".join(_blocks(element)), "> ", "> ")
 
 
-def _list(element: html.HtmlElement) -> Iterator[str]:
+def _list(element: Element) -> Iterator[str]:
     start = element.get("start") or "1"
     number = int(start) if start.isdecimal() and len(start) < 10 else 1
     items = list(_paragraph([element.text or ""]))
@@ -163,7 +170,7 @@ def _list(element: html.HtmlElement) -> Iterator[str]:
     yield ("\n\n" if any("\n\n" in item for item in items) else "\n").join(items)
 
 
-def _line(element: html.HtmlElement) -> Iterator[str]:
+def _line(element: Element) -> Iterator[str]:
     yield from _paragraph([_inline(element)])
 
 
@@ -174,13 +181,13 @@ def _prefixed(text: str, first: str, rest: str) -> str:
     )
 
 
-def _rule(element: html.HtmlElement) -> Iterator[str]:
+def _rule(element: Element) -> Iterator[str]:
     yield "---"
 
 
-def _table(element: html.HtmlElement) -> Iterator[str]:
+def _table(element: Element) -> Iterator[str]:
     """Rows as a Markdown table; a row with a table or code inside cannot stand in one, and its cells become blocks."""
-    rows: list[list[html.HtmlElement]] = []
+    rows: list[list[Element]] = []
     for part in _parts(element):
         if isinstance(part, list) and all(next(cell.iter("table", "pre"), None) is None for cell in part):
             rows.append(part)
@@ -194,7 +201,7 @@ def _table(element: html.HtmlElement) -> Iterator[str]:
     yield from _grid(rows)
 
 
-def _parts(element: html.HtmlElement) -> Iterator[list[html.HtmlElement] | html.HtmlElement | str]:
+def _parts(element: Element) -> Iterator[list[Element] | Element | str]:
     """What a table holds, in order: rows as their cells, and what stands around them (a caption, stray text)."""
     yield element.text or ""
     for child in element:
@@ -209,7 +216,7 @@ def _parts(element: html.HtmlElement) -> Iterator[list[html.HtmlElement] | html.
         yield child.tail or ""
 
 
-def _grid(rows: list[list[html.HtmlElement]]) -> Iterator[str]:
+def _grid(rows: list[list[Element]]) -> Iterator[str]:
     """Rows without blocks as a Markdown table, or as HTML where a formula holds the `|` that would end its cell."""
     cells = [[_cell(cell) for cell in row] for row in rows]
     width, total = max(map(len, cells), default=0), sum(map(len, cells))
@@ -227,11 +234,11 @@ def _grid(rows: list[list[html.HtmlElement]]) -> Iterator[str]:
     yield "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
 
 
-def _cell(element: html.HtmlElement) -> str:
+def _cell(element: Element) -> str:
     return " ".join(" ".join(_blocks(element)).split("\n"))
 
 
-_BLOCKS: dict[str, Callable[[html.HtmlElement], Iterator[str]]] = {
+_BLOCKS: dict[str, Callable[[Element], Iterable[str]]] = {
     **dict.fromkeys((*BLOCKS, "html", "body", "td", "th"), _blocks),
     **dict.fromkeys(("ul", "ol", "menu", "dir"), _list),
     **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), _heading),

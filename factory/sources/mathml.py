@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from lxml import html
-
+from factory.sources.tags import Element
 from factory.sources.unfit import Unfit
 
 _ROWS = {"math", "mrow", "mstyle", "mpadded", "merror", "semantics", "maction", "mtd", "menclose"}
@@ -23,17 +22,17 @@ _ACCENTS |= {"~": "\\tilde", "˜": "\\tilde", ".": "\\dot", "˙": "\\dot", "¨":
 _FUNCTIONS = {"sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "log", "ln", "exp", "lim", "max", "min"}
 
 
-def latex(element: html.HtmlElement) -> str:
+def latex(element: Element) -> str:
     """The LaTeX of a `math` element, without delimiters."""
     return re.sub(r"  +", " ", _convert(element)).strip()
 
 
-def name_of(element: html.HtmlElement) -> str:
+def name_of(element: Element) -> str:
     """The name of an element without a namespace's prefix; empty for what is no element."""
     return element.tag.rpartition(":")[2].lower() if isinstance(element.tag, str) else ""
 
 
-def _convert(element: html.HtmlElement) -> str:
+def _convert(element: Element) -> str:
     name = name_of(element)
     children = [child for child in element if name_of(child) not in ("annotation", "annotation-xml", "")]
     if len(children) != _ARITY.get(name, len(children)):
@@ -92,5 +91,5 @@ def _token(name: str, text: str) -> str:
     return "".join(_SIGNS.get(character, character) for character in text)
 
 
-def _text(element: html.HtmlElement) -> str:
+def _text(element: Element) -> str:
     return "".join(_SIGNS.get(character, character) for character in (element.text or "").strip())

@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from factory.records import Attribution, Post, Thread
-from factory.sources import rendered
-from factory.sources.markdown import to_markdown
-from factory.sources.unfit import Unfit
 
 Attributes = Mapping[str, str]
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
@@ -38,7 +35,7 @@ def thread(
     names: Mapping[str, str],
     position: str,
 ) -> Thread:
-    """Join the rows of one thread. Answers come by score, those of equal score by age.
+    """Join the rows of one thread, their `Body` as Markdown. Answers come by score, those of equal score by age.
 
     `comments` holds the texts on each post by the post's id, `names` what users call themselves by their ids.
     """
@@ -69,7 +66,7 @@ def _post(
     base = f"https://{origin.site}" if origin.site else None
     return Post(
         id=origin.id(row["Id"]),
-        text=to_markdown(row.get("Body", "")),
+        text=row.get("Body", ""),
         score=_integer(row.get("Score", "")),
         accepted=accepted,
         comments=list(comments.get(int(row["Id"]), [])),
@@ -80,17 +77,6 @@ def _post(
             user_url=f"{base}/users/{user}" if base and user else None,
         ),
     )
-
-
-def unreadable(row: Attributes) -> str:
-    """Why the body of a post cannot be read; empty where it can."""
-    body = row.get("Body", "")
-    try:
-        if rendered.occurs(body):  # nothing else raises, and most bodies need not be converted twice
-            to_markdown(body)
-    except Unfit as unfit:
-        return unfit.detail
-    return ""
 
 
 def license_of(date: str) -> str | None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 
-from lxml import html
-
 from factory.sources.formulas import Formulas, unescape
 from factory.sources.mathml import latex, name_of
+from factory.sources.tags import Element
 from factory.sources.unfit import Unfit
 
 _SIGNS = ("<math", ":math", "math/tex", "katex", "MathJax", "<mjx-", "<img", "<MATH", "<IMG")
@@ -25,7 +24,7 @@ def occurs(text: str) -> bool:
     return any(sign in text for sign in _SIGNS)
 
 
-def replace(root: html.HtmlElement, formulas: Formulas) -> None:
+def replace(root: Element, formulas: Formulas) -> None:
     """Put a token of `formulas` in the place of every rendered formula of a tree. Raises `Unfit`."""
     scripts = [script for script in root.iter("script") if "math/tex" in script.get("type", "")]
     for element in list(root.iter("span", "div", "mjx-container")):
@@ -38,7 +37,7 @@ def replace(root: html.HtmlElement, formulas: Formulas) -> None:
         _put(element, _tex(element), _is_display(element), formulas)
 
 
-def _unrender(element: html.HtmlElement, has_scripts: bool) -> None:
+def _unrender(element: Element, has_scripts: bool) -> None:
     """Empty an element that only draws a formula; its MathML, if it has any, stays."""
     classes = set(element.get("class", "").split())
     if not classes & _DRAWN and element.tag != "mjx-container":
@@ -48,7 +47,7 @@ def _unrender(element: html.HtmlElement, has_scripts: bool) -> None:
     source = element.getparent() if "katex-html" in classes else element
     math = next((child for child in source.iter() if name_of(child) == "math"), None)
     preview = "MathJax_Preview" in classes
-    if math is None and not has_scripts and not preview and element.text_content().strip():
+    if math is None and not has_scripts and not preview and any(map(str.strip, element.itertext())):
         raise Unfit("unreadable_formula", "a rendered formula that carries neither TeX nor MathML")
     if preview and not has_scripts:
         return
@@ -61,7 +60,7 @@ def _unrender(element: html.HtmlElement, has_scripts: bool) -> None:
         element.append(math)
 
 
-def _picture(image: html.HtmlElement, formulas: Formulas) -> None:
+def _picture(image: Element, formulas: Formulas) -> None:
     """A picture of a formula says in its `alt` what it shows."""
     alt = (image.get("alt") or "").strip()
     is_formula = bool(_PICTURE.search(image.get("class", ""))) or "latex.codecogs" in image.get("src", "")
@@ -75,14 +74,14 @@ def _picture(image: html.HtmlElement, formulas: Formulas) -> None:
         _put(image, alt, False, formulas)
 
 
-def _tex(element: html.HtmlElement) -> str:
+def _tex(element: Element) -> str:
     for annotation in element.iter():
         if name_of(annotation) == "annotation" and "tex" in annotation.get("encoding", "").lower():
             return "".join(annotation.itertext()).strip()
     return element.get("alttext", "").strip() or latex(element)
 
 
-def _is_display(element: html.HtmlElement) -> bool:
+def _is_display(element: Element) -> bool:
     if element.get("display") == "block" or element.get("mode") == "display":
         return True
     near = [element.get("class", "")]
@@ -93,7 +92,7 @@ def _is_display(element: html.HtmlElement) -> bool:
     return any("katex-display" in classes or "mwe-math-element-block" in classes for classes in near)
 
 
-def _put(element: html.HtmlElement, tex: str, display: bool, formulas: Formulas) -> None:
+def _put(element: Element, tex: str, display: bool, formulas: Formulas) -> None:
     """Tokens of a formula in TeX, with delimiters where it has none of its own."""
     tex = formulas.restore(tex).strip()
     if tex and not _DELIMITED.fullmatch(tex):
@@ -101,7 +100,7 @@ def _put(element: html.HtmlElement, tex: str, display: bool, formulas: Formulas)
     _token(element, tex, formulas)
 
 
-def _token(element: html.HtmlElement, formula: str, formulas: Formulas) -> None:
+def _token(element: Element, formula: str, formulas: Formulas) -> None:
     element.clear(keep_tail=True)
     element.tag = "span"
     element.text = formulas.add(formula) if formula else ""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any, TypeAlias
 
+Element: TypeAlias = Any  # lxml's etree._Element, of which the published types lack methods
 MAX_DEPTH = 50  # elements inside each other; the parser gives up at 256, and so would Python's stack
 
 _BLOCK = "address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption figure footer"
@@ -28,16 +30,26 @@ _NAMES = sorted(f"{_BLOCK} {_TABLE} {_INLINE} {_MATH}".split(), key=len, reverse
 _LONG = "|".join(name for name in _NAMES if len(name) > 1)
 # `a <b and c> d` is a comparison: an element of one letter has no attributes, or one with a value
 _SHORT = "[abipqsu](?:\\s*/?>|\\s+[\\w:-]+\\s*=)"
-_USUAL = "/?(?:p|em|li|strong|pre|code|ul|ol|blockquote|br|i|b|span)>|a href="  # tried first, for speed
+_USUAL = "/?(?:p|em|li|strong|pre|code|ul|ol|blockquote|i|b|sup|sub)>|[bh]r ?/?>|/a>|a href="  # tried first, for speed
 _TEXT = re.compile(
     rf"<(?!{_USUAL}|(?i:{_SHORT}|/?(?:{_LONG}|(?:m|mml):[a-z]+|mjx-[a-z-]+)[\s/>]|/[abipqsu]\s*>"
     r"|!--|!doctype\b|!\[CDATA\[|\?\w))"
 )
+_UNUSUAL = re.compile(rf"<(?!{_USUAL})")
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9:-]*)[^<>]*>|<!--.*?-->", re.I | re.S)
 _RAW = {"<!--": "-->", "<script": "</script", "<style": "</style"}
 _OFTEN_STRAY = tuple((f"<{name}", f"</{name}") for name in ("div", "blockquote", "center", "section", "article", "td"))
 # An end tag closes nothing beyond an element of higher rank (libxml2's rule, HTMLparser.c: htmlEndPriority)
 _RANK = {"div": 150, "td": 160, "th": 160, "tr": 170, "thead": 180, "tbody": 180, "tfoot": 180, "table": 190}
+
+
+def is_plain(text: str) -> bool:
+    """Whether HTML holds only the tags that forum software writes most, few and none stray: `tidy` leaves it as it is,
+    and no rendered formula stands in it.
+    """
+    if _UNUSUAL.search(text) or text.count("<") > MAX_DEPTH:
+        return False
+    return "</blockquote" not in text or not _has_stray_ends(text)
 
 
 def tidy(text: str) -> str:

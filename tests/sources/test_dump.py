@@ -395,6 +395,6 @@ def test_a_post_with_an_unreadable_formula_is_one_reject(tmp_path):
 
 def test_keys_of_tables_are_refused_for_threads(tmp_path):
     (tmp_path / "Posts.xml").write_bytes(document([question(1)]))
-    for keys in ({"columns": {"problem": "Body"}}, {"where": {"Score": 1}}, {"ids": "named"}):
+    for keys in ({"columns": {"problem": "Body"}}, {"where": {"Score": 1}}, {"name": "maths", "ids": "named"}):
         with pytest.raises(FactoryError, match="not for a source of kind stackexchange"):
             everything(tmp_path, **keys)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from factory.sources.formulas import spans
 from factory.sources.markdown import to_markdown
+from factory.sources.tags import is_plain, tidy
 from factory.sources.unfit import Unfit
 
 
@@ -295,3 +296,57 @@ def test_formulas_of_all_real_threads_survive(shared_data):
                 checked += 1
                 assert stands_in(html.unescape(re.sub(r"</?span[^>]*>", "", match[0])), text)
     assert checked > 24_000
+
+
+_FRAGMENTS = [
+    "<p>",
+    "</p>",
+    "<em>",
+    "</em>",
+    "<br/>",
+    "<blockquote>",
+    "</blockquote>",
+    "</a>",
+    "<a href='/u'>",
+    "a < b ",
+]
+_FRAGMENTS += ["<div>", "</div>", "<!--", "<script>", "<img alt='$x$'>", "words "]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from(_FRAGMENTS), max_size=70).map("".join))
+def test_plain_html_is_html_that_needs_no_tidying(text):
+    assert not is_plain(text) or tidy(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("<p>a <a href='/u'>b</a> <em>c</em><br/>d</p>\n<hr>", True),
+        ("<blockquote><p>a</p></blockquote>", True),
+        ("<p>a</p></blockquote>", False),
+        ("<p>a < b</p>", False),
+        ("<p>" * 60, False),
+        ("<p><img alt='$x$'></p>", False),
+        ("<span class='katex'>3</span>", False),
+        ("<math><mn>3</mn></math>", False),
+    ],
+)
+def test_plain_html_holds_no_stray_tag_and_no_rendered_formula(text, plain):
+    assert is_plain(text) is plain
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("$a$$b$", ["$a$", "$b$"]),
+        ("$$a$$ $b$", ["$$a$$", "$b$"]),
+        ("$$a$b$$", ["$$a$b$$"]),
+        ("$a\\$b$", ["$a\\$b$"]),
+        ("\\$5 and $x$", ["$x$"]),
+        ("$\\text{for $n$ even}$", ["$\\text{for $n$ even}$"]),
+        ("<a href='?p=$5'>x</a> $y$", ["$y$"]),
+    ],
+)
+def test_dollars_pair_up_past_escapes_braces_and_attributes(source, found):
+    assert [source[start:end] for start, end in spans(source)] == found
