@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -12,6 +13,7 @@ from factory.engines.protocol import Chunk, Engine, EngineLoad, ModelIdentity, S
 from factory.programs.rollout import Draw
 from factory.recipe import Sampling
 from factory.records import Mode, SampleKey, ToolCall
+from factory.sandbox.protocol import Sandbox, Session
 
 
 def draw(number: int, prompt: list[int], *, tool: bool) -> Draw:
@@ -47,20 +49,20 @@ class TurnEnds:
 
 
 class Plain:
-    """The dialect of one trace: each of its `n_turns` turns but the last is a call."""
+    """The dialect of one trace: each of its `n_turns` turns but the last is a call of `code`."""
 
     name = "plain"
 
-    def __init__(self, n_turns: int, output: list[int]) -> None:
+    def __init__(self, n_turns: int, output: list[int], code: str) -> None:
         self.stop_token_ids: list[int] = []
-        self._calls_left, self._output = n_turns - 1, output
+        self._calls_left, self._output, self._code = n_turns - 1, output, code
 
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
         raise NotImplementedError
 
     def turn(self, generated: list[int]) -> Turn:
         self._calls_left -= 1
-        return Turn(code="wait") if self._calls_left >= 0 else Turn()
+        return Turn(code=self._code) if self._calls_left >= 0 else Turn()
 
     def turn_end(self) -> None:
         return None
@@ -87,3 +89,37 @@ class Slow:
 
     async def close(self) -> None:
         pass
+
+
+class Timed:
+    """A sandbox whose cells are timed as a trace sees them: from the call to its answer."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._seconds: list[float] = []
+
+    async def open(self, *, seed: int = 0, trace: str = "") -> _TimedSession:
+        return _TimedSession(await self._sandbox.open(seed=seed, trace=trace), self._seconds)
+
+    def mean_s(self) -> float:
+        """Mean seconds of the cells since the last call."""
+        seconds, self._seconds[:] = list(self._seconds), []
+        return sum(seconds) / len(seconds)
+
+    async def close(self) -> None:
+        await self._sandbox.close()
+
+
+class _TimedSession:
+    def __init__(self, session: Session, seconds: list[float]) -> None:
+        self._session, self._seconds = session, seconds
+
+    async def run(self, code: str, timeout_s: float | None = None) -> ToolCall:
+        started = time.perf_counter()
+        call = await self._session.run(code, timeout_s)
+        assert call.status == "ok", call
+        self._seconds.append(time.perf_counter() - started)
+        return call
+
+    async def close(self) -> None:
+        await self._session.close()

@@ -11,6 +11,8 @@ and the part of a cache block that is computed anew, whatever its length: `--tok
     raw         vllm.LLM.generate, engine core in a process of its own as AsyncLLM has it (the reference)
     raw_inproc  the same in one process (VLLM_ENABLE_V1_MULTIPROCESSING=0)
     factory     rollouts over `VllmEngine`: without tools, with three calls of 0.3 s, and in lockstep
+    cells       rollouts over `VllmEngine`, without tools and with three real Python cells each in the sandbox pool, on
+                this machine: what engine and sessions take from each other
     ray_data    a Ray Data `map_batches` actor around LLM.generate, batches of 64, without tools
     stream      CPU seconds of program and replica per 1,000 tokens over Ray Serve, at chunks of 16, 64 and 256 tokens
 """
@@ -36,7 +38,8 @@ sys.path.insert(0, str(ROOT))
 TURNS = 4  # three calls and a conclusion
 TOOL_S = 0.3
 OUTPUT = [5] * 20  # tokens that show a result
-PARTS = ["raw", "raw_inproc", "factory", "ray_data", "stream"]
+CELL = "from sympy import *\nx = symbols('x')\nprint(factor(x**4 - 5*x**2 + 4), integrate(x**2 * exp(x), x))"
+PARTS = ["raw", "raw_inproc", "factory", "cells", "ray_data", "stream"]
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def main() -> None:
         results: dict[str, float] = {}
         for part in options.repeat * options.parts.split(","):
             for name, figure in _run_part(part, options).items():
-                best = min if name.startswith("cpu_s") else max
+                best = min if name.startswith(("cpu_s", "cell_s")) else max
                 results[name] = best(figure, results.get(name, figure))
             print(json.dumps(results, indent=2), flush=True)
     _report(results)
@@ -64,6 +67,8 @@ def _report(results: dict[str, float]) -> None:
     ratio("factory without tools / raw LLM in one process", "factory", "raw_inproc")
     ratio("factory with tools / factory without tools", "factory_tools", "factory", "(at least 0.90)")
     ratio("factory with tools / lockstep with tools", "factory_tools", "lockstep_tools")
+    ratio("factory with real cells / factory without tools", "cells_python", "cells_none", "(at least 0.85)")
+    ratio("a real cell under load / alone (seconds)", "cell_s_under_load", "cell_s_alone")
     ratio("factory without tools / Ray Data map_batches", "factory", "ray_data")
 
 
@@ -72,6 +77,8 @@ def _part(options: argparse.Namespace) -> dict[str, float]:
         return {options.part: _raw(options)}
     if options.part == "factory":
         return asyncio.run(_factory(options))
+    if options.part == "cells":
+        return asyncio.run(_cells(options))
     if options.part == "ray_data":
         return {"ray_data": _ray_data(options)}
     return asyncio.run(_stream(options))
@@ -89,22 +96,54 @@ def _raw(options: argparse.Namespace) -> float:
 
 async def _factory(options: argparse.Namespace) -> dict[str, float]:
     from factory.engines.vllm_engine import VllmEngine
+    from tests.bench.rollout_parts import Slow
 
     engine = VllmEngine(options.model, _config(options))
-    await _rollouts(engine, options, tools=False, n_traces=8)
+    await _rollouts(engine, options, n_traces=8)
     results = {
-        "factory": await _rollouts(engine, options, tools=False),
-        "factory_tools": await _rollouts(engine, options, tools=True),
+        "factory": await _rollouts(engine, options),
+        "factory_tools": await _rollouts(engine, options, sandbox=Slow(TOOL_S)),
         "lockstep_tools": await _lockstep(engine, options),
     }
     await engine.close()
     return results
 
 
-async def _rollouts(engine: Any, options: argparse.Namespace, *, tools: bool, n_traces: int | None = None) -> float:
+async def _cells(options: argparse.Namespace) -> dict[str, float]:
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    import ray
+
+    from factory import recipe
+    from factory.engines.vllm_engine import VllmEngine
+    from factory.sandbox.pool import SandboxPool
+    from tests.bench.rollout_parts import Timed
+
+    ray.init(address="local", num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
+    sandbox = Timed(SandboxPool.start(recipe.Sandbox(actors=(1, 1), num_cpus=os.cpu_count() or 1)))
+    session = await sandbox.open()
+    for _ in range(5):
+        await session.run(CELL)
+    await session.close()
+    alone = sandbox.mean_s()
+    engine = VllmEngine(options.model, _config(options))
+    await _rollouts(engine, options, n_traces=8)
+    results = {
+        "cells_none": await _rollouts(engine, options),
+        "cells_python": await _rollouts(engine, options, sandbox=sandbox),
+        "cell_s_alone": alone,
+        "cell_s_under_load": sandbox.mean_s(),
+    }
+    await engine.close()
+    ray.shutdown()
+    return results
+
+
+async def _rollouts(
+    engine: Any, options: argparse.Namespace, *, sandbox: Any = None, n_traces: int | None = None
+) -> float:
     """Programs of eight traces each, let in by the engine's load, as the pipeline does it."""
     from factory.engines.admission import Admission
-    from tests.bench.rollout_parts import Plain, Slow, TurnEnds, draw
+    from tests.bench.rollout_parts import Plain, TurnEnds, draw
 
     lengths = _lengths(options)[:n_traces]
     admission = Admission(most=len(lengths), first=max(1, 2 * options.seqs // 8))
@@ -112,12 +151,12 @@ async def _rollouts(engine: Any, options: argparse.Namespace, *, tools: bool, n_
     from factory.programs.rollout import rollout
 
     async def trace(number: int) -> int:
-        turns = _turns(lengths[number]) if tools else [lengths[number]]
+        turns = _turns(lengths[number]) if sandbox else [lengths[number]]
         result = await rollout(
-            draw(number, _prompt(number), tool=tools),
+            draw(number, _prompt(number), tool=sandbox is not None),
             engine=TurnEnds(engine, turns),
-            dialect=Plain(len(turns), OUTPUT),
-            sandbox=Slow(TOOL_S) if tools else None,
+            dialect=Plain(len(turns), OUTPUT, CELL),
+            sandbox=sandbox,
         )
         return result.n_generated_tokens
 
