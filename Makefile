@@ -5,9 +5,9 @@ export RAY_AUTH_MODE ?= disabled
 SEED ?= 1
 KILLS ?= 50
 
-.PHONY: help setup demo test chaos check format bench lock clean
+.PHONY: help setup demo test test-long chaos check format bench lock clean
 help:     ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 setup:    ## create or refresh .venv (quick when nothing changed)
 	@$(PYTHON) .ci/setup.py
@@ -15,10 +15,14 @@ setup:    ## create or refresh .venv (quick when nothing changed)
 demo: setup  ## build a small dataset with a tiny teacher on this machine, into out/demo
 	@$(BIN)/python jobs/build_dataset.py --recipe jobs/recipes/demo.yaml --out out/demo
 
-test: setup  ## every test that this machine can run
+test: setup  ## the tests, but for the long proofs
 	@$(BIN)/python -m tests.s3.install
 	@$(BIN)/python -m tests.report.browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not long"
+
+test-long: setup  ## the long proofs: machines that come and go, everything that can die killed at random
+	@$(BIN)/python -m tests.s3.install
+	@$(BIN)/python -m pytest -m long
 
 chaos: setup  ## kill every part of a run at random (SEED=1 KILLS=50) and prove that nothing is lost
 	@$(BIN)/python -m tests.s3.install

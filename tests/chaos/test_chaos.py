@@ -40,6 +40,7 @@ assert descendants() == []
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.engine
 @pytest.mark.ray
 @pytest.mark.s3

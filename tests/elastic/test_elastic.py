@@ -30,7 +30,7 @@ from tests.conftest import ROOT
 from tests.elastic.cluster import NODE_TYPES, ElasticCluster, Look, elastic_cluster
 from tests.elastic.light import HELD
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.ray, pytest.mark.timeout(1800)]
 
 PATIENCE_S = 600.0
 RECIPE = ROOT / "tests" / "elastic" / "recipe.yaml"
