@@ -12,17 +12,23 @@ _TEXT = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xml")
 
 
 def head(file: File) -> bytes:
-    """The beginning of the plain text of a file; empty where it cannot be had. Raises `FactoryError`.
-
-    What is damaged is left for its reader to reject; what is whole, but something else, is refused here.
-    """
+    """What `beginning` reads, for a plan: a storage that fails is a `FactoryError` as well."""
     try:
-        with open_raw(file) as raw:
-            stored = raw.read(_HEAD)
+        return beginning(file)
     except OSError as error:
         raise FactoryError(
             f"cannot open {file.uri}", why=" ".join(str(error).split()), remedy="check that the file may be read"
         ) from None
+
+
+def beginning(file: File) -> bytes:
+    """The beginning of the plain text of a file; empty where it cannot be had. Raises `FactoryError`, and `OSError`
+    where the storage fails, after which the file can be read again.
+
+    What is damaged is left for its reader to reject; what is whole, but something else, is refused here.
+    """
+    with open_raw(file) as raw:
+        stored = raw.read(_HEAD)
     instead = disguise(stored)
     if instead and "git-lfs" in instead[0]:
         raise _refused(file, *instead)

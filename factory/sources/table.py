@@ -12,7 +12,7 @@ from factory.recipe import Source
 from factory.records import Problem, Reject
 from factory.sources import columns, hub
 from factory.sources.columnar import arrow_schema, parquet_shape, read_arrow, read_parquet
-from factory.sources.content import head, is_list
+from factory.sources.content import beginning, head, is_list
 from factory.sources.delimited import header, read_delimited
 from factory.sources.files import BadData, File, exists, find
 from factory.sources.json_list import read_json_list
@@ -63,7 +63,7 @@ def read(split: Split) -> Iterator[Problem | Reject]:
 def read_json(split: Split, kind: str) -> Iterator[Item | Reject]:
     """The rows of a part of a JSON file, whether it is one list or has a line for each row."""
     (file,), max_bytes = split.files, split.source.max_row_mb << 20
-    if not split.start and split.stop is None and is_list(file, head(file)):
+    if not split.start and split.stop is None and is_list(file, beginning(file)):
         return read_json_list(file, max_bytes=max_bytes, kind=kind)
     return read_jsonl(file, max_bytes=max_bytes, kind=kind, start=split.start, stop=split.stop)
 
