@@ -57,14 +57,14 @@ class _Evaluation:
     def value(self, node: Node) -> Any:
         match node:
             case Number(value):
-                return self.mp.mpf(value.numerator) / value.denominator
+                return self._fraction(value)
             case Symbol(name):
                 if name not in self.at:
                     raise Unsupported(f"symbol {name}")
                 value = self.at[name]
                 if isinstance(value, complex):
                     return self.mp.mpc(value)
-                return self.mp.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
+                return self._fraction(value) if isinstance(value, Fraction) else value
             case Constant("pi"):
                 return +self.mp.pi
             case Constant("e"):
@@ -85,6 +85,10 @@ class _Evaluation:
                 return self._checked(self._apply(name, [self.value(arg) for arg in args]))
             case _:
                 raise Unsupported(type(node).__name__)
+
+    def _fraction(self, value: Fraction) -> Any:
+        whole = self.mp.mpf(value.numerator)
+        return whole if value.denominator == 1 else whole / value.denominator
 
     def _series(self, name: str, index: str, low: Any, high: Any, body: Node) -> Any:
         if low != int(low.real) or high != int(high.real):

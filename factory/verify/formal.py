@@ -30,6 +30,16 @@ def same_formally(gold: Node, prediction: Node) -> bool:
         return False
 
 
+def formal_ratio(over: Node, under: Node) -> Fraction | None:
+    """c where field axioms make over = c * under for a fraction c other than 0; None proves nothing."""
+    try:
+        ratios = {exact_quotient(_Formal(point).value(over), _Formal(point).value(under)) for point in _POINTS}
+    except (Undefined, Unsupported):
+        return None
+    ratio = ratios.pop()
+    return None if ratios or ratio == 0 else ratio
+
+
 class _Formal:
     """The walk over a tree at one point."""
 

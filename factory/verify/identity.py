@@ -30,7 +30,7 @@ from typing import Any
 
 from factory.verify.evaluate import digits_of, value_of
 from factory.verify.exact import NotReal, TooLarge, Undefined, Unsupported, exact
-from factory.verify.formal import same_formally
+from factory.verify.formal import formal_ratio, same_formally
 from factory.verify.nodes import Apply, Constant, Node, Number, Symbol, symbols
 from factory.verify.points import Point, break_points, is_axis, joint_points
 
@@ -91,6 +91,8 @@ def sameness(gold: Node, prediction: Node) -> Sameness:
 
 def constant_ratio(over: Node, under: Node) -> Any:
     """over / under where that is one real constant at every point tried; None where it varies or cannot be told."""
+    if (proved := formal_ratio(over, under)) is not None:
+        return value_of(Number(proved))
     names = sorted(symbols(over) | symbols(under))
     around = break_points((over, under), names, frozenset())
     if around is None:

@@ -176,12 +176,16 @@ _SHAPES = (
 @lru_cache(maxsize=4096)
 def _shaped(name: str, j: int, whole: frozenset[str]) -> Fraction:
     """The symbol's value at joint point j; within a round of shapes every symbol meets each shape once."""
-    order = sorted(range(len(_SHAPES)), key=lambda k: _drawn(name, f"{j // len(_SHAPES)}/{k}"))
-    place = order[j % len(_SHAPES)]
+    place = _order(name, j // len(_SHAPES))[j % len(_SHAPES)]
     if name in whole:
         return Fraction(_SMALL[(place + len(_SHAPES) * (j // len(_SHAPES))) % len(_SMALL)])
     low, high = _SHAPES[place]
     return low + (high - low) * Fraction(_drawn(name, str(j)) % _PRIME, _PRIME)
+
+
+@lru_cache(maxsize=1024)
+def _order(name: str, turn: int) -> list[int]:
+    return sorted(range(len(_SHAPES)), key=lambda k: _drawn(name, f"{turn}/{k}"))
 
 
 def _positive(name: str, j: int, whole: frozenset[str]) -> Fraction:
