@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from factory.recipe.fields import Positive
-from factory.settings import Strict, operational
+from factory.settings import Strict, added, operational
 
 
 class EquivalencePolicy(Strict):
@@ -29,6 +29,13 @@ class EquivalencePolicy(Strict):
     rounded_digits: Annotated[int, Field(ge=2)] | None = 6
     """A decimal of at least this many significant digits equals the exact value that it rounds or truncates
     (0.333333 and 1/3). None: only exact values are equal. 3 accepts what a lenient human grader does."""
+    rounded_sides: Literal["one", "both"] = added("one")
+    """One side is a decimal and the other an exact value, or both are decimals of which one rounds or truncates the
+    other (0.3333 and 0.33333)."""
+    rounded_lists: bool = added(True)
+    """Decimals may also be rounded inside lists, tuples, sets, intervals and matrices."""
+    rounded_coefficients: bool = added(False)
+    """Decimals may also be rounded where they are coefficients of a sum: `0.333333x + 1` equals `x/3 + 1`."""
     decimal_comma: bool = True
     """`2,74` equals `2.74` where the comma cannot group thousands."""
     assignment_prefix: bool = True

@@ -12,6 +12,7 @@ from factory.verify.rules.matrices import as_matrix, compare_matrices
 from factory.verify.rules.names import as_assignments, named
 from factory.verify.rules.parameters import canonical_parameters, same_families
 from factory.verify.rules.relations import compare_relations
+from factory.verify.rules.rounding import are_different_integers
 from factory.verify.rules.sets import NotASet, is_inequality, is_set, pieces, same_pieces
 from factory.verify.rules.solutions import holds_on
 from factory.verify.rules.times import compare_times
@@ -23,6 +24,8 @@ def compare(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivale
     """Whether two trees are the same answer under a policy."""
     if gold == prediction:
         return Equivalence(True, "same_tree")
+    if are_different_integers(gold, prediction):  # most items of lists: nothing else has to be asked
+        return Equivalence(False, "number")
     match canonical_parameters(gold, prediction):
         case False:
             return Equivalence(False, "domain")
@@ -50,8 +53,10 @@ def _compare_families(gold: Node, prediction: Node, policy: EquivalencePolicy) -
 
 
 def _compare_values_of(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
+    items = _policy_of_items(policy)
+
     def again(a: Node, b: Node) -> Equivalence:
-        return compare(a, b, policy)
+        return compare(a, b, items)
 
     gold, prediction = _as_set(gold), _as_set(prediction)
     if gold == prediction:
@@ -74,6 +79,11 @@ def _compare_values_of(gold: Node, prediction: Node, policy: EquivalencePolicy) 
     if isinstance(gold, Words) or isinstance(prediction, Words):
         return _words(gold, prediction)
     return compare_values(gold, prediction, policy)
+
+
+def _policy_of_items(policy: EquivalencePolicy) -> EquivalencePolicy:
+    """The policy of what stands in a list, a tuple, a set, an interval or a matrix."""
+    return policy if policy.rounded_lists else policy.model_copy(update={"rounded_digits": None})
 
 
 def _sets(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
@@ -143,7 +153,8 @@ def _same_shape(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equi
         case Bracket(left, (a, b), right), Bracket(left_too, (c, d), right_too) if left != "{" and left_too != "{":
             if (left, right) != (left_too, right_too):
                 return Equivalence(False, "interval")
-            ends = [compare(a, c, policy), compare(b, d, policy)]
+            items = _policy_of_items(policy)
+            ends = [compare(a, c, items), compare(b, d, items)]
             if any(end.equal is False for end in ends):
                 return Equivalence(False, "interval")
             return Equivalence(True, "interval") if all(end.equal for end in ends) else undecided("interval")
@@ -154,8 +165,10 @@ def _same_shape(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equi
 def _matrices(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
     """Matrices cell by cell; a single row or column also equals the tuple of its cells."""
 
+    items = _policy_of_items(policy)
+
     def again(a: Node, b: Node) -> Equivalence:
-        return compare(a, b, policy)
+        return compare(a, b, items)
 
     one, other = as_matrix(gold), as_matrix(prediction)
     if one is not None and other is not None:

@@ -6,8 +6,6 @@ import re
 from fractions import Fraction
 
 from factory.recipe import EquivalencePolicy
-from factory.verify.evaluate import value_of
-from factory.verify.exact import Undefined, Unsupported, exact
 from factory.verify.identity import same_value, sameness
 from factory.verify.nodes import (
     Apply,
@@ -23,11 +21,11 @@ from factory.verify.nodes import (
     symbols,
 )
 from factory.verify.rules.quantities import compare_quantities
+from factory.verify.rules.rounding import is_rounded
 from factory.verify.rules.times import compare_times
 from factory.verify.verdict import Equivalence, undecided
 
 _NUMERIC_CONSTANTS = ("pi", "e", "i", "oo", "...")
-_DOUBLE_DIGITS = 15
 
 
 def compare_values(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
@@ -65,8 +63,8 @@ def _numbers(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equival
     method = "expression" if symbols(gold) or symbols(prediction) else "number"
     if same is None:
         return undecided(found.how or "no value")
-    if not same and method == "number" and (rounded := _rounds(gold, prediction, policy)):
-        return Equivalence(True, rounded)
+    if not same and is_rounded(gold, prediction, policy):
+        return Equivalence(True, "rounded")
     detail = "for whole numbers" if found.how == "whole numbers" else ""
     return Equivalence(same, method, detail)
 
@@ -102,44 +100,6 @@ def _infinity(node: Node) -> int:
             return 1
         case _:
             return 0
-
-
-def _rounds(gold: Node, prediction: Node, policy: EquivalencePolicy) -> str | None:
-    """Whether one side is a decimal with enough digits that rounds or truncates the other side's exact value."""
-    if policy.rounded_digits is None:
-        return None
-    literals = [_decimal(gold), _decimal(prediction)]
-    for literal, other, exact_side in ((literals[0], literals[1], prediction), (literals[1], literals[0], gold)):
-        if literal is None or literal.ulp is None or literal.digits < policy.rounded_digits:
-            continue
-        if other is not None and other.ulp is not None and min(literal.digits, _DOUBLE_DIGITS) < _DOUBLE_DIGITS:
-            continue  # two decimals are both meant as written, but for the noise of binary arithmetic
-        try:
-            value = value_of(exact_side)
-        except (Undefined, Unsupported):
-            return None
-        written, ulp = value_of(literal), value_of(Number(literal.ulp))
-        difference = abs(value - written)
-        is_truncated = difference < ulp and abs(written) <= abs(value)
-        is_noise = literal.digits >= _DOUBLE_DIGITS and difference <= abs(written) * 4 / 10**_DOUBLE_DIGITS
-        if difference * 2 <= ulp or is_truncated or is_noise:
-            return "rounded"
-    return None
-
-
-def _decimal(node: Node) -> Number | None:
-    """A decimal literal, with its sign; None for every other expression."""
-    match node:
-        case Number():
-            return node
-        case Apply("neg", (Number(value, digits, ulp),)):
-            return Number(-value, digits, ulp)
-        case Apply("*", (Number(value, digits, ulp), Apply("^", (Number(base), power)))) if base == 10 and ulp:
-            exponent = exact(power)
-            if exponent is not None and exponent.denominator == 1 and abs(exponent) < 400:
-                scale = Fraction(10) ** int(exponent)
-                return Number(value * scale, digits, ulp * scale)
-    return None
 
 
 def _based(gold: Node, prediction: Node) -> Equivalence | None:
