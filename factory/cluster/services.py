@@ -15,7 +15,7 @@ import ray
 
 from factory import recipe as r
 from factory.cluster.metrics_sink import RaySink
-from factory.dialects import dialect
+from factory.dialects import dialect, named
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import departures, lease, model_files, serve
 from factory.engines.connect import open_model
@@ -58,8 +58,9 @@ class Connector:
 
 
 def check(recipe: r.RunRecipe) -> None:
-    """Raise `FactoryError` for a model directory on this machine that is not complete, or lacks control tokens."""
+    """Raise `FactoryError` for an unknown dialect, and a model directory here that lacks files or control tokens."""
     for teacher in recipe.roles.values():
+        named(teacher.dialect)
         if isinstance(teacher.engine, r.VllmEngine) and Path(teacher.model).is_dir():
             model_files.resolve(teacher.model, teacher.revision)
             dialect(teacher.dialect, HfTokenizer(model_files.tokenizer_file(teacher.model)))

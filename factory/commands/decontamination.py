@@ -23,8 +23,8 @@ def decontaminate(
 ) -> None:
     """Find problems that benchmarks hold: --problems A --benchmarks B C, or --pairs P; one line per row, in order."""
     from factory.commands import decontaminate_file, jsonl
+    from factory.commands.pair_judge import judging
     from factory.report.decontamination import DecontaminationReport
-    from factory.stages.pair_judge import judging
 
     summary = DecontaminationReport() if report else None
     with judging(judge, judge_url, judge_model, overrides) as settle:
@@ -66,7 +66,7 @@ def add_benchmarks(
 ) -> None:
     """Compare a run's solved problems with benchmarks that came later; one line for each problem that must leave."""
     from factory.commands import jsonl, later_benchmarks
-    from factory.stages.pair_judge import judging
+    from factory.commands.pair_judge import judging
 
     with judging(judge, None, None, overrides) as settle:
         lines = later_benchmarks.add_benchmarks(

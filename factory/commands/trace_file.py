@@ -6,18 +6,14 @@ No model is needed: a transcript spells its control tokens, so bytes and control
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from factory.arrow import to_dict
 from factory.commands import jsonl
-from factory.dialects.fenced import Fenced
-from factory.dialects.fenced_text import fenced, segments
-from factory.dialects.harmony import Harmony
-from factory.dialects.harmony_message import CONTROL_TOKENS, END_OF_TEXT
-from factory.dialects.protocol import Parsed
-from factory.dialects.tokenizer import ByteTokenizer, encode_markup
-from factory.errors import FactoryError
+from factory.dialects import named
+from factory.dialects.fenced_text import fenced
+from factory.dialects.protocol import DialectClass
 from factory.programs.traces import final_answer
 from factory.records import Message
 
@@ -32,41 +28,17 @@ def parse_file(path: str, dialect: str) -> Iterator[str]:
     (`{"role": "text" | "code" | "execution", "content"}`). A row that can't be read gives a line whose `error` names
     file and line. Raises `FactoryError` for a file that can't be read and for an unknown dialect.
     """
-    if dialect not in _READERS:
-        raise FactoryError(f"there is no dialect named {dialect!r}", remedy=f"choose one of {', '.join(_READERS)}")
+    chosen = named(dialect)
     for row in jsonl.read(path, _check):
-        yield json.dumps({"id": row.id, "error": row.error} if row.error else _parse(row, _READERS[dialect]))
-
-
-Reader = Callable[[str], tuple[Parsed, bool]]
-
-
-def read_harmony(text: str) -> tuple[Parsed, bool]:
-    """A harmony transcript, and whether its messages joined again are the same text."""
-    tokenizer = ByteTokenizer([*CONTROL_TOKENS, END_OF_TEXT])
-    dialect = Harmony(tokenizer)
-    ids = encode_markup(tokenizer, text)
-    again = dialect.tokens.join(dialect.tokens.split(ids))
-    return dialect.parse(ids), tokenizer.decode(again) == text
-
-
-def read_fenced(text: str) -> tuple[Parsed, bool]:
-    """A fenced transcript, with or without its prompt, and whether its blocks joined again are the same text."""
-    chat = ("<|im_start|>", "<|im_end|>") if "<|im_start|>" in text else ()
-    tokenizer = ByteTokenizer([*chat, "<|endoftext|>"])
-    parsed = Fenced(tokenizer).parse(encode_markup(tokenizer, text))
-    return parsed, "".join(s.raw for s in segments(text)) == text
-
-
-_READERS: dict[str, Reader] = {"harmony": read_harmony, "fenced": read_fenced}
+        yield json.dumps({"id": row.id, "error": row.error} if row.error else _parse(row, chosen))
 
 
 def _check(values: dict[str, Any]) -> str:
     return "" if _transcript(values) is not None else f"no text under {', '.join(_KEYS)} or segments"
 
 
-def _parse(row: jsonl.Row, read: Reader) -> dict[str, Any]:
-    parsed, same = read(_transcript(row.values) or "")
+def _parse(row: jsonl.Row, dialect: DialectClass) -> dict[str, Any]:
+    parsed, same = dialect.read_text(_transcript(row.values) or "")
     return {
         "id": row.id,
         "messages": [_openai(message) for message in parsed.messages],

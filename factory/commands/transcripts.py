@@ -10,7 +10,7 @@ import typer
 
 def parse(
     file: Annotated[str, typer.Argument(help="JSON lines with the transcript under harmony_text or text.")],
-    dialect: Annotated[str, typer.Option(help="Chat format of the transcripts: harmony or fenced.")] = "harmony",
+    dialect: Annotated[str, typer.Option(help="Chat format of the transcripts, e.g. fenced.")] = "harmony",
 ) -> None:
     """Print each transcript as messages in OpenAI form, with its calls, its answer and whether it renders back."""
     from factory.commands import trace_file

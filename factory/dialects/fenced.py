@@ -17,6 +17,7 @@ from factory.dialects.fenced_parse import Reader, Stretch, answers, call_of, is_
 from factory.dialects.fenced_text import Scanner, fenced, segments
 from factory.dialects.protocol import Parsed, Tokenizer, Turn
 from factory.dialects.shown import shown_output
+from factory.dialects.tokenizer import ByteTokenizer, encode_markup
 from factory.records import PYTHON_TOOL, Mode, Origin, ToolCall
 
 _PYTHON = (
@@ -56,6 +57,14 @@ class Fenced:
     def describe(python: str) -> str:
         """How Python is called, then what `python` says of it."""
         return f"{_PYTHON} {python}"
+
+    @staticmethod
+    def read_text(text: str) -> tuple[Parsed, bool]:
+        """A transcript, with or without its prompt, and whether its blocks joined again are the same text."""
+        chat = ("<|im_start|>", "<|im_end|>") if "<|im_start|>" in text else ()
+        tokenizer = ByteTokenizer([*chat, "<|endoftext|>"])
+        parsed = Fenced(tokenizer).parse(encode_markup(tokenizer, text))
+        return parsed, "".join(s.raw for s in segments(text)) == text
 
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
         """A system message of `system`, effort and tool in words; the user's message; the assistant's header."""

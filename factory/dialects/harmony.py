@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from factory.dialects.calls import PYTHON
 from factory.dialects.harmony_header import ASSISTANT
-from factory.dialects.harmony_message import HarmonyTokens
+from factory.dialects.harmony_message import CONTROL_TOKENS, END_OF_TEXT, HarmonyTokens
 from factory.dialects.harmony_parse import parse, read_turn
 from factory.dialects.harmony_prompt import (
     KNOWLEDGE_CUTOFF,
@@ -20,6 +20,7 @@ from factory.dialects.harmony_prompt import (
 )
 from factory.dialects.protocol import Parsed, Tokenizer, Turn
 from factory.dialects.shown import shown_output
+from factory.dialects.tokenizer import ByteTokenizer, encode_markup
 from factory.records import PYTHON_TOOL, Mode, ToolCall
 
 
@@ -52,6 +53,15 @@ class Harmony:
     def describe(python: str) -> str:
         """How Python is called, in the words that the models were trained with, then what `python` says of it."""
         return f"{PYTHON_CALLS} {python}"
+
+    @staticmethod
+    def read_text(text: str) -> tuple[Parsed, bool]:
+        """A transcript, and whether its messages joined again are the same text."""
+        tokenizer = ByteTokenizer([*CONTROL_TOKENS, END_OF_TEXT])
+        dialect = Harmony(tokenizer)
+        ids = encode_markup(tokenizer, text)
+        again = dialect.tokens.join(dialect.tokens.split(ids))
+        return dialect.parse(ids), tokenizer.decode(again) == text
 
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
         """System message, `system` as the developer's instructions, the user's message, and the assistant's header.

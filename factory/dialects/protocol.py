@@ -93,3 +93,22 @@ class Dialect(Protocol):
         `mask` tells who wrote each token (`Origin`). Without it, what looks like the output of a tool is one.
         """
         ...
+
+
+class DialectClass(Protocol):
+    """The class of a dialect, as it is registered: what can be asked of it before there is a tokenizer."""
+
+    def __call__(self, tokenizer: Tokenizer, *, python_description: str = ...) -> Dialect:
+        """The dialect over one tokenizer. Raises `FactoryError` where it lacks control tokens of the dialect."""
+        ...
+
+    def describe(self, python: str) -> str:
+        """How Python is called, then what `python` says of it: a `python_description`."""
+        ...
+
+    def read_text(self, text: str) -> tuple[Parsed, bool]:
+        """A stored transcript that spells its control tokens, read without a model's tokenizer.
+
+        The second value says whether its parts joined again are the same text.
+        """
+        ...

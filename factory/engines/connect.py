@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from factory.dialects import dialect
+from factory.dialects import dialect, named
 from factory.dialects.protocol import Dialect, Tokenizer
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import model_files
@@ -30,8 +30,10 @@ class Model:
 def open_model(section: Teacher, *, pool: Engine | None = None, python: str = "") -> Model:
     """The model of a section. `pool` serves it where it runs on the cluster; else it is opened in this process.
 
-    `python` is what the model is told of its Python tool (`prompts/promise.py`).
+    `python` is what the model is told of its Python tool (`prompts/promise.py`). Raises `FactoryError` for a dialect
+    that there is not, and a tokenizer that is not to be had or lacks the dialect's control tokens.
     """
+    named(section.dialect)  # a misspelt one is told before anything is downloaded
     tokenizer = HfTokenizer(model_files.tokenizer_file(section.model, section.revision))
     engine = pool or open_engine(section, tokenizer)
     return Model(

@@ -105,7 +105,8 @@ class Teacher(Strict):
     model: str
     """Hub name, directory, or a bucket's `s3://bucket/prefix`, from which each machine fetches it once."""
     revision: str | None = None
-    dialect: Literal["harmony", "fenced"] = "harmony"
+    dialect: str = "harmony"
+    """The chat format that the weights were trained on: `harmony`, `fenced`, or another of `factory/dialects/`."""
     ask_tokens: Positive = 4096
     """Budget of one answer in the role of curator or judge."""
     ask_mode: Mode = Mode.LOW

@@ -1,22 +1,15 @@
-"""The judge of close pairs: what a stage of the graph asks for one problem, and a command for a whole batch."""
+"""The judge of close pairs: what the stage of the graph asks for one problem."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 from factory import recipe as r
-from factory import settings
 from factory.decontaminate.benchmarks import Place
 from factory.decontaminate.check import Checked, settle
-from factory.engines.connect import open_model
-from factory.engines.protocol import EngineError, EngineUnavailable
-from factory.errors import FactoryError
-from factory.programs.asking import Asks, answer
+from factory.programs.asking import Asks
 from factory.programs.pair_check import pair_check
-from factory.prompts.loader import prompt as prompt_file
 
 
 async def settle_undecided(
@@ -32,76 +25,3 @@ async def settle_undecided(
     )
     answers = {place: found.same for places, found in zip(texts.values(), checks, strict=True) for place in places}
     return settle(checked, answers, config)
-
-
-class PairJudge:
-    """A judge model outside a run: call it with pairs of texts, close it at the end. Keeps no journal.
-
-    Holds an event loop of its own between calls, because an engine's connections belong to the loop they began in.
-    """
-
-    def __init__(self, teacher: r.Teacher, *, both_orders: bool = False) -> None:
-        self._model = open_model(teacher)
-        self._both_orders = both_orders
-        self._runner = asyncio.Runner()
-
-    def __enter__(self) -> PairJudge:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._runner.run(self._model.engine.close())
-        self._runner.close()
-
-    def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
-        """For each pair whether it is the same problem; None where the model gave no answer that can be read.
-
-        Raises `FactoryError` where the model cannot be reached.
-        """
-        try:
-            return self._runner.run(self._all(pairs))
-        except EngineUnavailable as error:
-            raise FactoryError(
-                "the judge does not answer",
-                why=str(error),
-                remedy="start its server again, or leave the judge out: close pairs then stay undecided",
-            ) from None
-
-    async def ask(self, role: r.Role, prompt: str, variables: Mapping[str, Any]) -> str:
-        """One greedy answer; empty where the pair does not fit into the model's context."""
-        try:
-            return await answer(self._model, prompt_file(prompt).render(variables), role=role, affinity=prompt)
-        except EngineError:
-            return ""
-
-    async def _all(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
-        checks = (pair_check(train, bench, self, both_orders=self._both_orders) for train, bench in pairs)
-        return [check.same for check in await asyncio.gather(*checks)]
-
-
-@contextmanager
-def judging(
-    recipe: str | None, url: str | None, model: str | None, overrides: Sequence[str] | None = None
-) -> Iterator[PairJudge | None]:
-    """The judge that a command's options name, for the length of a block; None where they name none."""
-    teacher = judge_of(recipe, url, model)
-    if teacher is None:
-        yield None
-        return
-    config = settings.validate(r.Decontaminate, settings.override({}, overrides or []), "--set")
-    with PairJudge(teacher, both_orders=config.both_orders) as judge:
-        yield judge
-
-
-def judge_of(recipe: str | None, url: str | None, model: str | None, name: str = "harmony") -> r.Teacher | None:
-    """The judge that a command's options name: that of a recipe, or a server and its model, in the dialect `name`."""
-    if recipe and not url and not model:
-        loaded = r.load(recipe)
-        return loaded.judge or loaded.teacher
-    if url and model and not recipe:
-        values = {"model": model, "dialect": name, "engine": {"kind": "endpoint", "url": url}}
-        return settings.validate(r.Teacher, values, "--judge-url")
-    if recipe or url or model:
-        raise FactoryError(
-            "a judge is given by --judge RECIPE, or by --judge-url with --judge-model", remedy="give one of the two"
-        )
-    return None

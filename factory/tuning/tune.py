@@ -18,6 +18,7 @@ import ray
 import yaml
 
 from factory import sources
+from factory.cluster import services
 from factory.engines import serve
 from factory.errors import FactoryError
 from factory.recipe import Recipe, VllmEngine
@@ -53,6 +54,7 @@ def tune(
 
     Writes `tuning/best.yaml`, to be laid over the recipe, and `tuning/figures.yaml` for `factory plan --figures`.
     """
+    services.check(recipe)
     base = recipe.teacher.engine
     if not isinstance(base, VllmEngine):
         raise FactoryError(
