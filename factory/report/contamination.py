@@ -25,10 +25,10 @@ from factory.records import Problem, Reject, Verdict
 from factory.report.columnar import flat, largest
 from factory.report.decontamination import DecontaminationReport
 from factory.store.fs import Store
-from factory.store.kinds import OWNER
 from factory.store.outcome import WITHDRAWN
 from factory.store.parts import PartInfo
 from factory.store.reader import JournalReader
+from factory.store.row_kind import OWNER
 from factory.store.run import Run
 
 _REMOVING = ("decontaminate", WITHDRAWN)

@@ -38,13 +38,14 @@ from factory.stages.declared import Stage, of_program
 from factory.store.counts import sums
 from factory.store.fs import Store
 from factory.store.ids import Hashes, contained, hashes_of
-from factory.store.kinds import DIRECTORIES, KINDS, OWNER
+from factory.store.kinds import DIRECTORIES, KINDS
 from factory.store.outcome import WITHDRAWN, Endings
 from factory.store.partition_reader import PartitionReader
 from factory.store.parts import PartInfo, assemble
 from factory.store.plan import Partition, ranges
 from factory.store.publish import Mapper
 from factory.store.reader import read_ahead
+from factory.store.row_kind import OWNER
 from factory.store.run import RUN_FILE, Run
 from factory.store.tables import read_table, write_rows
 

@@ -12,10 +12,10 @@ from factory.arrow import from_table
 from factory.records import Annotation, Curated, Reject, Trace, Verdict
 from factory.store.fs import Store
 from factory.store.ids import scoped
-from factory.store.kinds import OWNER
 from factory.store.outcome import Endings, precedence
 from factory.store.plan import Partition
 from factory.store.reader import read_ahead
+from factory.store.row_kind import OWNER
 
 Annotations = dict[str, dict[str, Annotation]]
 """By uid of the trace, then by name."""

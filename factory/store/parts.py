@@ -22,7 +22,8 @@ from factory.arrow import SCHEMA_VERSION, from_table, to_dict
 from factory.records import JournalRow
 from factory.store.counts import Tally, sums
 from factory.store.fs import Entry, Store
-from factory.store.kinds import KINDS, OWNER, RowKind, kind_of
+from factory.store.kinds import KINDS, kind_of
+from factory.store.row_kind import OWNER, RowKind
 
 log = logging.getLogger(__name__)
 

@@ -26,9 +26,9 @@ from factory.records import Curated, Reject, Verdict
 from factory.store.counts import RejectReason, sums
 from factory.store.fs import Entry, Store
 from factory.store.ids import Hashes, contained, hash_of, hashes_of, is_thread
-from factory.store.kinds import OWNER
 from factory.store.outcome import WITHDRAWN, Precedence, precedence
 from factory.store.parts import Kind, PartInfo, read_groups, read_rows, scan
+from factory.store.row_kind import OWNER
 
 READ_AHEAD = 8
 """Parts that are read at once: a big journal is many small parts, and storage answers late."""

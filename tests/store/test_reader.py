@@ -16,10 +16,11 @@ from factory.report import figures
 from factory.report.status import status
 from factory.store.counts import RejectReason
 from factory.store.journal import JournalWriter
-from factory.store.kinds import KINDS, OWNER, owner_of
+from factory.store.kinds import KINDS, owner_of
 from factory.store.outcome import WITHDRAWN
 from factory.store.parts import encode_part, encode_row
 from factory.store.publish import publish
+from factory.store.row_kind import OWNER
 from factory.store.run import Run
 from tests.store.rows import problem, reject, trace, verdict
 from tests.store.test_publish import SETTINGS, VIEW, journal
