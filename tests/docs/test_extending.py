@@ -17,6 +17,7 @@ DIFFS = {
     for title, body in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
     for diff in re.findall(r"^```diff\n(.*?)^```", body, re.M | re.S)
 }
+STORED_RUN = str(ROOT / "tests" / "stored_runs" / "2026-11")
 CHECKS = {
     "A program over stored answers": """
 from factory import runs
@@ -59,6 +60,80 @@ keys = {key for pool in pools(recipe, kind.stages(recipe)) for key in pool.keys}
 assert keys == {"sandbox.actors", "programs.workers"}, keys
 assert "engine" in bundles(recipe, kind.stages(recipe)).values()
 """,
+    "A dialect": r"""
+import json, sys
+from pathlib import Path
+from factory.commands.trace_file import parse_file
+from factory.dialects import dialect
+from factory.dialects.r1 import CONTROL
+from factory.dialects.tokenizer import ByteTokenizer, encode_markup
+from factory.errors import FactoryError
+from factory.recipe import Teacher
+from factory.records import Mode, Origin
+tokenizer = ByteTokenizer(CONTROL)
+chat = dialect(Teacher(model="m", dialect="r1").dialect, tokenizer, "It has no network.")
+prompt = chat.prompt("1 + 1?", mode=Mode.HIGH, tool=False)
+said = encode_markup(tokenizer, "One more.</think>\n\nIt is 2.<｜User｜>Go on<｜end▁of▁sentence｜>")
+parsed = chat.parse(prompt + said, [Origin.PROMPT] * len(prompt) + [Origin.GENERATED] * len(said))
+assert [m.role for m in parsed.messages] == ["system", "user", "assistant"]
+assert parsed.messages[1].content == "1 + 1?" and parsed.messages[2].reasoning_content == "One more."
+assert parsed.final == "It is 2.<｜User｜>Go on" and not parsed.truncated  # a mark it wrote opens no message
+assert [m.role for m in chat.parse(prompt + said).messages] == ["system", "user", "assistant", "user"]
+for end in range(len(prompt + said)):
+    assert chat.parse((prompt + said)[:end]).truncated
+try:
+    chat.prompt("1 + 1?", mode=None, tool=True)
+    raise AssertionError("a prompt with a tool that there is not")
+except FactoryError:
+    pass
+row = {"id": "a", "text": "<think>One more.</think>It is \\boxed{2}.<｜end▁of▁sentence｜>"}
+file = Path(sys.argv[1], "t.jsonl")
+file.write_text(json.dumps(row))
+(line,) = map(json.loads, parse_file(str(file), "r1"))
+assert (line["final_answer"], line["truncated"], line["roundtrip"]) == ("2", False, True), line
+""",
+    "A row kind of the journal": """
+import sys
+from factory.recipe import Recipe
+from factory.store.counts import RowCount, sums
+from factory.store.preferences import Preference
+from factory.store.run import Run
+recipe = Recipe(name="n", sources=[{"path": "x"}], teacher={"model": "m"})
+run = Run.open(sys.argv[1], recipe)
+rows = [Preference(owner=f"p{n % 3}", chosen=f"a{n}", rejected=f"b{n}", model=f"m{n % 2}") for n in range(10)]
+journal = run.writer("w", recipe.journal)
+for row in rows:
+    journal.append(row)
+journal.close()
+reader = Run.attach(run.uri).reader()
+assert [row for owner in ("p0", "p1", "p2") for row in reader.rows(Preference, owner)] == sorted(
+    rows, key=lambda row: row.owner
+)
+counted = sums(part.tally for part in reader.parts(Preference))
+assert counted == {"m0": RowCount(5), "m1": RowCount(5)}, counted
+assert reader.count_verdicts() == 0
+""",
+    "A view": """
+import shutil, sys
+import pyarrow.parquet as pq
+from factory import runs
+from factory.store.manifest import latest, load
+from factory.store.publish import publish
+from factory.store.run import Run
+from factory.recipe import Recipe
+from factory.views.conversations import COLUMNS
+for copy in ("one", "two"):
+    shutil.copytree(sys.argv[2], f"{sys.argv[1]}/{copy}")
+runs_ = [Run.attach(f"{sys.argv[1]}/{copy}") for copy in ("one", "two")]
+before = latest(runs_[0].store)
+whole = {row["uid"]: row for file in load(runs_[0].uri) for row in pq.ParquetFile(file).read().to_pylist()}
+first, second = (publish(run, Recipe.model_fields["publish"].get_default(), runs.of_run(run).view) for run in runs_)
+assert first.version == before.version + 1 and first.report == before.report
+assert first.to_bytes() == second.to_bytes()
+rows = [row for file in load(runs_[0].uri) for row in pq.ParquetFile(file).read().to_pylist()]
+assert len(rows) == first.report.published == len(whole) > 0
+assert rows == [{name: whole[row["uid"]][name] for name in COLUMNS} for row in rows]
+""",
 }
 
 
@@ -81,7 +156,7 @@ def test_what_a_diff_builds_works(title, tmp_path):
     assert done.returncode == 0, done.stderr
     (tmp_path / "data").mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, '.')\n{CHECKS[title]}", "data"],
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, '.')\n{CHECKS[title]}", "data", STORED_RUN],
         cwd=tmp_path,
         capture_output=True,
         text=True,
