@@ -9,6 +9,7 @@ from itertools import groupby
 from factory.recipe import Source
 from factory.records import Thread
 from factory.sources import posts, thread_lines
+from factory.sources.markdown import to_markdown
 from factory.sources.rows import Place
 from jobs.demo.forum.threads import ForumThread, Site
 
@@ -75,8 +76,9 @@ def record(thread: ForumThread, site: Site, number: int = 1) -> Thread:
     comments: dict[int, list[str]] = {}
     for row in rows.comments:
         comments.setdefault(int(row["PostId"]), []).append(row["Text"])
+    question, *answers = ({**row, "Body": to_markdown(row["Body"])} for row in (rows.question, *rows.answers))
     return posts.thread(
-        _ORIGIN, rows.question, [*rows.answers], comments=comments, duplicate_of=[], names={}, position="Posts.xml:1"
+        _ORIGIN, question, answers, comments=comments, duplicate_of=[], names={}, position="Posts.xml:1"
     )
 
 
