@@ -34,7 +34,9 @@ def open_model(section: Teacher, *, pool: Engine | None = None, python: str = ""
     that there is not, and a tokenizer that is not to be had or lacks the dialect's control tokens.
     """
     named(section.dialect)  # a misspelt one is told before anything is downloaded
-    tokenizer = HfTokenizer(model_files.tokenizer_file(section.model, section.revision))
+    tokenizer = HfTokenizer(
+        model_files.tokenizer_file(section.model, section.revision, patience_s=model_files.HUB_PATIENCE_S)
+    )
     engine = pool or open_engine(section, tokenizer)
     return Model(
         engine,

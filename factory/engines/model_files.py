@@ -63,7 +63,7 @@ def resolve(model: str, revision: str | None = None) -> ModelFiles:
     return ModelFiles(model, directory, directory.name)  # a snapshot's directory is named by its commit
 
 
-def tokenizer_file(model: str, revision: str | None = None) -> Path:
+def tokenizer_file(model: str, revision: str | None = None, *, patience_s: float = 0.0) -> Path:
     """The `tokenizer.json` of a model by directory, bucket URI or hub name; no weights are fetched for it."""
     if model_bucket.is_uri(model):
         return model_bucket.fetch(model, ["tokenizer.json"]) / "tokenizer.json"
@@ -72,7 +72,7 @@ def tokenizer_file(model: str, revision: str | None = None) -> Path:
         return path / "tokenizer.json"
     if (known := _cached(model, revision, ["tokenizer.json"])) is not None:
         return known / "tokenizer.json"
-    return _download(model, revision, ["tokenizer.json"]) / "tokenizer.json"
+    return _download(model, revision, ["tokenizer.json"], patience_s) / "tokenizer.json"
 
 
 def revision_of(model: str, revision: str | None = None) -> str | None:
@@ -219,7 +219,9 @@ def _cached(model: str, revision: str | None, patterns: list[str] | None = None)
         return None
 
 
-def _download(model: str, revision: str | None, patterns: list[str] | None = None) -> Path:
+def _download(
+    model: str, revision: str | None, patterns: list[str] | None = None, patience_s: float | None = None
+) -> Path:
     """Fetch from the hub, with patience where it refuses for now. Raises `FactoryError`."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -230,7 +232,7 @@ def _download(model: str, revision: str | None, patterns: list[str] | None = Non
         )
 
     try:
-        return Path(persist(fetch, transient=passing, patience_s=HUB_PATIENCE_S))
+        return Path(persist(fetch, transient=passing, patience_s=HUB_PATIENCE_S if patience_s is None else patience_s))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise FactoryError(
             f"the model {model}{f' at revision {revision}' if revision else ''} cannot be fetched from the hub",

@@ -77,7 +77,7 @@ class Replica:
             files = model_files.resolve(model, revision)  # fails in a second where importing vllm would take ten
             self._engine = self._start(model, self._config, revision)
             weights = f"{files.revision}\0{self._config.model_dump_json()}"
-            tokenizer = HfTokenizer(model_files.tokenizer_file(model, revision))
+            tokenizer = HfTokenizer(model_files.tokenizer_file(model, revision, patience_s=model_files.HUB_PATIENCE_S))
             self._canary = Canary(home.store, weights, self._name, tokenizer)
             wrong = await self._look_at_canary(first=True)
         except Exception as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -122,7 +123,7 @@ class _Tuning:
     async def _measure(self, engine: VllmEngine, sandbox: SandboxPool) -> Measurement:
         one = engine.model_copy(update={"replicas": (1, 1)})
         recipe = self._recipe.model_copy(update={"teacher": self._recipe.teacher.model_copy(update={"engine": one})})
-        run, times = f"tune-{digest(engine)}", self._times
+        run, times = f"tune-{digest(engine)}-{uuid.uuid4().hex[:6]}", self._times  # Serve does not reuse a name at once
         differs = changes(engine, self._base)
         self._say(f"measuring {json.dumps(differs) if differs else 'the recipe as it is'}")
         began = time.monotonic()
