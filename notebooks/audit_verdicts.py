@@ -24,7 +24,6 @@ from IPython.display import HTML
 from factory.inspection import disagreement, hand_check
 from factory.records import Verdict
 from factory.report import plots
-from factory.report.columnar import tables
 from factory.store.run import Run
 
 RUN = os.environ.get("RUN", "out/demo")
@@ -61,7 +60,7 @@ columns = [
     "votes",
     "judgements",
 ]
-journal = pl.concat([pl.from_arrow(table) for _, table in tables(run, Verdict, columns)])
+journal = pl.concat([pl.from_arrow(found.table) for found in run.reader().counted(Verdict, columns)])
 verdicts = journal.unnest("problem").unique("id", keep="first", maintain_order=True)
 samples = verdicts.select("id", "text", "reference", "judgements").explode("judgements").unnest("judgements")
 samples.group_by("method", "equal").agg(pl.len().alias("samples")).sort("samples", descending=True)

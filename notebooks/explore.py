@@ -133,7 +133,7 @@ for row in errors.iter_rows(named=True):
 # A trace of each mode and tool from the journal: a right one where there is one.
 
 # %%
-shown = example(run)
+shown = example(run.reader())
 HTML(fragment(sections.side_by_side(shown).body))
 
 # %% [markdown]
