@@ -17,9 +17,10 @@ from factory.verify.grammar.lexer import Comma, Unreadable
 from factory.verify.grammar.parser import parse
 from factory.verify.nodes import Node, Words
 from factory.verify.normalise import clean, normal_form, plain_words, unwrapped
+from factory.verify.phrases import as_formula
 from factory.verify.symbolic import compare_symbolically
 from factory.verify.verdict import Equivalence, undecided
-from factory.verify.words import is_anagram, is_wordy, option_and_content, option_letter, same_words
+from factory.verify.words import is_anagram, is_wordy, option_and_content, option_letter, option_letters, same_words
 
 MAX_CHARS = 100_000
 """Longer texts are compared as they stand: no answer needs more, and patterns over them are not free."""
@@ -134,6 +135,9 @@ def _options(gold: str, prediction: str) -> Equivalence | None:
         bare = [len(clean(side).strip()) == 1 for side in (gold, prediction)]
         same = letters[0] == letters[1] if all(bare) else letters[0].upper() == letters[1].upper()
         return Equivalence(same, "option")
+    several = option_letters(gold), option_letters(prediction)
+    if several[0] and several[0] == several[1]:
+        return Equivalence(True, "option")
     full = option_and_content(gold), option_and_content(prediction)
     if letters[0] and full[1]:
         return Equivalence(letters[0].upper() == full[1][0], "option")
@@ -163,7 +167,8 @@ def _parsed(gold: str, prediction: str, policy: EquivalencePolicy) -> Equivalenc
 
 def _read(gold: str, prediction: str, policy: EquivalencePolicy, one: Comma, other: Comma) -> Equivalence:
     sides: list[Node] = []
-    for text, comma in ((gold, one), (prediction, other)):
+    for answer, comma in ((gold, one), (prediction, other)):
+        text = as_formula(answer) or answer
         try:
             sides.append(parse(text, comma))
         except Unreadable as reason:
@@ -171,7 +176,14 @@ def _read(gold: str, prediction: str, policy: EquivalencePolicy, one: Comma, oth
                 sides.append(Words(plain_words(text)))
                 continue
             return undecided(f"unreadable: {reason}")
+    if isinstance(sides[0], Words) != isinstance(sides[1], Words):  # "red" and "blue": no product of letters
+        texts = [plain_words(answer) for answer in (gold, prediction)]
+        sides = [Words(text) if _is_phrase(text) else side for text, side in zip(texts, sides, strict=True)]
     return compare(sides[0], sides[1], policy)
+
+
+def _is_phrase(text: str) -> bool:
+    return is_wordy(text) and not re.search(r"\d", text) and as_formula(text) is None
 
 
 def _has_reading(text: str, reading: Comma) -> bool:

@@ -1,7 +1,7 @@
 """Whether two expressions are one: a ladder from what is proved to what is seen at many points.
 
 1. *Exact.* Values that are fractions are compared as fractions; what field axioms alone make equal is found by
-   `formal` (chance of a false "equal" below 1e-30), and constants by as many digits as prove it (`constants`).
+   `formal` (chance of a false "equal" below 1e-30), and constants by as many digits as show it.
 2. *Points.* Everything else is compared at points chosen from the structure of both trees (`points`): exactly where
    the value is a fraction, else to 30 digits, and to 240 where a difference or a doubt shows. One point that tells two
    expressions apart proves that they are not equal.
@@ -16,7 +16,7 @@ of them by sign, order and magnitude is missed with (1 - q)^40, 1 in 40,000 for 
 none of the axes' breaks and in less than a tenth of the rest may pass with 1 in 70. For whole numbers every value from
 -7 to 24 and some far ones are tried, and the neighbours of every break.
 
-A symbol is whole where the answer says so (`names.canonical_parameters`) or convention does (n, k, m, ...): equal at
+A symbol is whole where the answer says so (`rules.parameters`) or convention does (n, k, m, ...): equal at
 whole numbers is then equal, and the verdict says that it holds for whole numbers only.
 """
 

@@ -6,6 +6,7 @@ Knows spelling only. Nothing here may change what an answer means: two answers w
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from factory.verify.signs import as_latex
@@ -31,6 +32,8 @@ def clean(answer: str) -> str:
         text = _OPEN_BOX.sub("", text)
     text = as_latex(_UNIT_POWER.sub(r" \\text{\1}\2", text))
     text = _SI.sub(_quantity, text)
+    if len(set(_UNIT_VECTOR.findall(text))) > 1:
+        text = _UNIT_VECTOR.sub(r"\\hat{\1}", text)
     text = _MARKDOWN.sub(r"\1", text)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
@@ -67,6 +70,10 @@ _TRAILING = re.compile(r"(?:\s|(?<!\\)[.,;:]|\\+$|(?<!\\)\$|\\quad|\\cr(?![A-Za-
 
 _UNIT_POWER = re.compile(r"(?<=\d)\s?([cdkm]?m|ft|in|yd|mi)([²³])")
 _SI = re.compile(r"\\(?:SI|qty)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_UNIT_VECTOR = re.compile(
+    r"\\(?:mathbf|boldsymbol|bm|vec|hat|widehat)\s*\{\s*(?:\\(?:mathbf|boldsymbol)\s*\{\s*)?\\?([ijk])(?:math)?\s*\}"
+)
+"""The vectors along the axes: two or more of them make a column."""
 _SI_WORD = re.compile(r"\\?([A-Za-z]+)|([\^\d/.-]+)")
 _SI_PREFIXES = {"nano", "micro", "milli", "centi", "deci", "kilo", "mega"}
 _SI_SIGNS = {"per": " / ", "squared": "^2", "cubed": "^3"}
@@ -74,11 +81,26 @@ _SI_SIGNS = {"per": " / ", "squared": "^2", "cubed": "^3"}
 _TEXTS = (
     "text|textbf|textit|textrm|textsf|texttt|textnormal|textup|mbox|hbox|emph|mathrm|mathsf|mathtt|rm|operatorname\\*?"
 )
-_TRIGONOMETRIC = "arcsin|arccos|arctan|arccot|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc"
-_FUNCTIONS = _TRIGONOMETRIC + "|log|ln|lg|exp|lcm|gcd|max|min|det|arg|deg|tr|rank"
+_TRIGONOMETRIC = (
+    "arcsinh|arccosh|arctanh|arcsin|arccos|arctan|arccot|arcsec|arccsc|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc"
+)
+_FUNCTIONS = _TRIGONOMETRIC + "|log|ln|lg|exp|lcm|gcd|max|min|det|arg|deg|tr|rank|cis|sgn|floor|ceil"
+_ELSEWHERE = {
+    "tg": "tan", "ctg": "cot", "arctg": "arctan", "arcctg": "arccot", "cosec": "csc", "arccosec": "arccsc",
+    "sh": "sinh", "ch": "cosh", "th": "tanh", "cth": "coth", "arsinh": "arcsinh", "arcosh": "arccosh",
+    "artanh": "arctanh", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "arsh": "arcsinh",
+    "arch": "arccosh", "arth": "arctanh", "sign": "sgn", "signum": "sgn", "Re": "re", "Im": "im", "Arg": "arg",
+}  # fmt: skip
+"""Functions as other countries and programs name them."""
+_LONG_NAMES = "|".join(sorted(_ELSEWHERE, key=len, reverse=True))
+_WORDLIKE = {"sh", "ch", "th", "sign", "arch"}
+_TEXT_NAMES = "|".join(sorted(_ELSEWHERE.keys() - _WORDLIKE, key=len, reverse=True))
 
 
-def _rewrites(pairs: list[tuple[str, str]]) -> list[tuple[re.Pattern[str], str]]:
+Replacement = str | Callable[[re.Match[str]], str]
+
+
+def _rewrites(pairs: Sequence[tuple[str, Replacement]]) -> list[tuple[re.Pattern[str], Replacement]]:
     return [(re.compile(pattern), replacement) for pattern, replacement in pairs]
 
 
@@ -88,6 +110,26 @@ def _quantity(match: re.Match[str]) -> str:
     for name, sign in _SI_WORD.findall(match.group(2)):
         words += _SI_SIGNS.get(name) or sign or (name if name in _SI_PREFIXES else name + " ")
     return rf"{match.group(1)}\text{{ {words.replace(' ^', '^').strip()}}}"
+
+
+def _function_name(match: re.Match[str]) -> str:
+    return rf"\{_ELSEWHERE[match.group(1)]} "
+
+
+def _primes(match: re.Match[str]) -> str:
+    """`f^{(2)}` is the second derivative."""
+    return match.group(1) + "'" * int(match.group(2))
+
+
+def _combinations(match: re.Match[str]) -> str:
+    """`5C2`, `C_5^2`; where fewer are chosen from than chosen, it is a constant with an index."""
+    n, k = (group for group in match.groups() if group)
+    return rf"\binom{{{n}}}{{{k}}}" if int(n) >= int(k) else match.group()
+
+
+def _permutations(match: re.Match[str]) -> str:
+    n, k = match.groups()
+    return rf"\frac{{{n}!}}{{({n}-{k})!}}" if int(n) >= int(k) else match.group()
 
 
 # in this order: each rule may rely on those above it
@@ -105,11 +147,28 @@ _REWRITES = _rewrites(
         (r":=|\\coloneqq(?![A-Za-z])", "="),
         (r"(?:\\quad|\s)*\(?\\text\s*\{\s*\(?\s*(?:exactly|exact|units?:[^{}()]*)\s*\)?\s*\}\)?\s*$", ""),
         (r"^([^{}\\]+)\\over(?![A-Za-z])([^{}\\]+)$", r"\\frac{\1}{\2}"),
-        (r"\\(arc)?ctg(?![A-Za-z])", r"\\\1cot "),
-        (r"\\(arc)?tg(?![A-Za-z])", r"\\\1tan "),
+        (r"\\operatorname\*?\s*\{\s*(" + _LONG_NAMES + r")\s*\}", _function_name),
+        (r"\\(?:" + _TEXTS + r")\s*\{\s*(" + _TEXT_NAMES + r")\s*\}", _function_name),
+        (r"\\(" + _LONG_NAMES + r")(?![A-Za-z])", _function_name),
+        (r"(?<![A-Za-z\\{])(arctg|arcctg|ctg|tg|cosec|Re|Im)(?=\s*\(|\s+[\dA-Za-z](?![A-Za-z]))", _function_name),
+        (r"\\([RNZQC])(?![A-Za-z])", r"\\mathbb{\1}"),
+        (r"\\Pr(?![A-Za-z])", "P"),
+        (r"\^\s*(?:\{\s*)?\\(?:top|intercal|(?:mathrm|mathsf|text)\s*\{\s*T\s*\})(?:\s*\})?(?![A-Za-z])", "^T"),
+        (r"(?<![A-Za-z\\])([A-Za-z])\s*\^\s*\{\s*\(([1-4])\)\s*\}", _primes),
+        (r"\\text\s*\{\s*\(\s*mod\s*\}\s*([^(){}]+)\)", r"\\pmod{\1}"),
+        (
+            r"^\\text\s*\{\s*(?:for|if|when|where|при|если|当)\s*\}\s*(?=[^{}]*[<>]|[^{}]*\\[lgn]e)|^(?:for|if|при|если|当)\s+(?=\S*\s*[<>])",
+            "",
+        ),
         (r"^(\d+)\s+to\s+(\d+)$", r"\1:\2"),
         (r"\s*degrees?\s+Celsius\b", r"^{\\circ}C"),
-        (r"^(?:\{\s*\})?[\^_]\{?(\d+)\}?\s*C_\{?(\d+)\}?$", r"\\binom{\1}{\2}"),
+        (r"(?:\{\s*\}|(?<![A-Za-z\d)}]))[\^_]\s*\{?(\w+)\}?\s*C\s*_\s*\{?(\w+)\}?", r"\\binom{\1}{\2}"),
+        (r"(?<![\w.])(\d+)\s*C\s*(\d+)(?![\w.])|^(\d+)\s*C\s*_\s*\{?(\d+)\}?$", _combinations),
+        (r"^(\d+)\s*P\s*_\s*\{?(\d+)\}?$", _permutations),
+        (r"\\text\s*\{([^{}]*)\^\{(-?\d+)\}([^{}]*)\}", r"\\text{\1^\2\3}"),
+        (r"(?:\{\s*\}|(?<![A-Za-z\d)}]))[\^_]\s*\{?(\d+)\}?\s*P\s*_\s*\{?(\d+)\}?", _permutations),
+        (r"^C_\{?(\d+)\}?\^\{?(\d+)\}?$", _combinations),
+        (r"^A_\{?(\d+)\}?\^\{?(\d+)\}?$", _permutations),
         (r"^\\\$\s*-", r"-\\dollar "),
         (r"\\num\s*\{([^{}]*)\}", r"\1"),
         (r"\\ang\s*\{([^{}]*)\}", r"\1^{\\circ}"),

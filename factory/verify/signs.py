@@ -20,6 +20,8 @@ _OPERATORS = {
 }  # fmt: skip
 _ROOTS = {"√": "", "∛": "[3]", "∜": "[4]"}
 _ROOT = re.compile(r"([√∛∜])\s*(?:(\d+(?:\.\d+)?|[A-Za-z](?![A-Za-z]))|)")
+_NEIGHBOURS = re.compile("([①-⓪⓫-⓾❶-➓])(?=[①-⓪⓫-⓾❶-➓])")
+"""Circled numbers side by side (`①③`) are the items of a list."""
 _SCRIPT = re.compile(r"[⁰¹²³⁴-⁹⁺⁻⁽⁾ⁿⁱᵃ-ᵛ]+|[₀-₉₊₋₍₎ₐ-ₜᵢ-ᵥ]+")
 
 
@@ -31,9 +33,13 @@ def as_latex(text: str) -> str:
     """
     if text.isascii():
         return text
-    text = _SCRIPT.sub(_script, text)
+    text = _SCRIPT.sub(_script, _NEIGHBOURS.sub(r"\1, ", text))
     text = "".join(c if c.isascii() else _sign(c) for c in text)
     return _ROOT.sub(_root, text)
+
+
+def _is_whole(character: str) -> bool:
+    return unicodedata.numeric(character, 0.5).is_integer()
 
 
 def _script(match: re.Match[str]) -> str:
@@ -67,8 +73,8 @@ def _sign(character: str) -> str:
         return rf"\frac{{{over}}}{{{under}}}"
     if name.startswith("DOUBLE-STRUCK CAPITAL"):
         return rf"\mathbb{{{plain}}}"
-    if name.startswith("CIRCLED"):
-        return character
+    if name.startswith(("CIRCLED DIGIT", "CIRCLED NUMBER", "NEGATIVE CIRCLED", "DINGBAT")) and _is_whole(character):
+        return str(int(unicodedata.numeric(character)))
     greek = re.fullmatch(
         r"GREEK (SMALL|CAPITAL) LETTER ([A-Z]+)", unicodedata.name(plain, "") if len(plain) == 1 else ""
     )

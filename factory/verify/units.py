@@ -45,7 +45,9 @@ def same_words_of_unit(one: str, other: str) -> bool:
 
 
 def _prepare(spelling: str) -> str:
-    text = spelling.replace("·", " ").replace("\\cdot", " ").replace("/", " / ").replace(".", " ").replace("-", " ")
+    text = spelling.replace("·", " ").replace("\\cdot", " ").replace("/", " / ").replace(".", " ")
+    text = re.sub(r"(?<![\^{])-", " ", text)
+    text = re.sub(r"\b(m|km)(s|h)(?=\s*\^\s*\{?\s*-)", r"\1 \2", text)  # ms^{-1}
     text = re.sub(r"\s*\^\s*\{?\s*(-?\d+)\s*\}?", r"^\1", text)
     text = re.sub(r"\bunits?\s+(square|cubed)\b|\b(square|cubed)\s+units?\b", lambda m: _units_power(m.group()), text)
     text = re.sub(r"(\w+)\s+squared\b", r"\1^2", text)
@@ -102,7 +104,8 @@ def _table() -> dict[str, tuple[F, Dimension]]:
         ("angle", {"degree deg": F(1)}), ("radian", {"rad radian": F(1)}),
         ("temperature", {"celsius": F(1)}), ("fahrenheit", {"fahrenheit": F(1)}),
         ("unit", {"unit": F(1)}),
-        ("data", {"kb": F(10**3), "mb": F(10**6), "gb": F(10**9)}), ("substance", {"mol mole": F(1)}),
+        ("data", {"byte": F(1), "kb kilobyte": F(10**3), "mb megabyte": F(10**6), "gb gigabyte": F(10**9),
+                  "tb terabyte": F(10**12)}), ("substance", {"mol mole": F(1)}),
         ("energy", {"j joule": F(1), "kj": F(1000)}), ("power", {"w watt": F(1)}), ("force", {"n N newton": F(1)}),
         ("charge", {"volt": F(1)}),
     ]  # fmt: skip

@@ -20,17 +20,18 @@ NUMBER_WORDS |= {word: value for value, word in enumerate("零一二三四五六
 
 SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
-_ORDINALS = (
+_PLACES = (
     "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth "
     "seventeenth eighteenth nineteenth twentieth"
 ).split()
 DENOMINATORS = (
     {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "hundredth": 100, "thousandth": 1000}
-    | {word: value for value, word in enumerate(_ORDINALS, start=3)}
-    | {word + "s": value for value, word in enumerate(_ORDINALS, start=3)}
+    | {word: value for value, word in enumerate(_PLACES, start=3)}
+    | {word + "s": value for value, word in enumerate(_PLACES, start=3)}
     | {"hundredths": 100, "thousandths": 1000}
 )
 """`three tenths`: words that divide the number before them."""
+ORDINALS = {word: value for value, word in enumerate(["first", "second", *_PLACES], start=1)}
 
 CONJUNCTIONS = {
     "and": "and", "or": "or", "as well as": "and", "where": "and", "for": "and", "with": "and", "for all": "and",
@@ -49,6 +50,26 @@ WORDS = frozenset(
         "does exist exists am pm dne of in on to be either neither except per"
     ).split()
 )
+
+NEGATIONS = frozenset("no not none never neither nor non false cannot without un".split())
+QUANTIFIERS = (
+    frozenset("half dozen single pair double triple twice once hundred thousand million third quarter couple".split())
+    | ORDINALS.keys()
+    | NUMBER_WORDS.keys()
+)
+"""Words that may mean a number."""
+
+_STATEMENTS = frozenset(
+    "not exist exists does doesnt do no yes true false none never dne undefined impossible solution solutions".split()
+)
+_BOUND = re.compile(r"(?:at (?:least|most)|(?:more|less|greater|fewer) than|not)\b(?! by\b)")
+_SOME_OPTIONS = re.compile(r"[a-j](?: (?:and|or) [a-j])+")
+
+
+def says_another_kind(words: str) -> bool:
+    """Whether words were read, and mean no single value: a statement, a bound (`at least 3`), several options."""
+    return bool(_BOUND.match(words) or _SOME_OPTIONS.fullmatch(words)) or set(words.split()) <= _STATEMENTS
+
 
 _SAME: tuple[frozenset[str], ...] = (
     frozenset({"impossible", "not possible", "it is impossible", "it is not possible"}),
@@ -108,6 +129,20 @@ def option_letter(answer: str) -> str | None:
     """The letter of an answer that is an option of a multiple-choice problem: `(B)`, `B`, `\\text{B}`, `Option B`."""
     match = _OPTION.match(clean(answer))
     return match.group(1) if match else None
+
+
+def option_letters(answer: str) -> str | None:
+    """The letters of several options, in order and each once: `A, C`, `(A)(C)`, `A and C`; or the bare run `AC`."""
+    text = _TEXT.sub(r"\1", clean(answer))
+    letters = _LETTER.findall(text)
+    if len(letters) < 2 or letters != sorted(set(letters)) or not _SEVERAL.fullmatch(text):
+        return None
+    return "".join(letters)
+
+
+_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
+_LETTER = re.compile(r"[A-J]")
+_SEVERAL = re.compile(r"(?:[A-J]|\([A-J]\))(?:(?:\s*[,;]\s*|\s*(?:and|和|与|и|&)\s*|\s*)(?:[A-J]|\([A-J]\)))*")
 
 
 def option_and_content(answer: str) -> tuple[str, str] | None:

@@ -453,7 +453,7 @@ UNEQUAL: dict[str, list[tuple[str, str]]] = {
     "running": [
         ("42", "The answer is 43."), ("42", "The answer is not 42."), ("42", "\\boxed{43} is close to 42"),
         ("42", "I do not know."), ("42", "42 is wrong; the answer is 41."), ("5", "\\boxed{5} or maybe \\boxed{6}"),
-        ("2", "AZYUK2A"), ("4", "The answer is !!!invalid!!!"),
+        ("4", "The answer is !!!invalid!!!"),
         ("3", "There were 3 cases; the answer is \\boxed{9}."), ("42", "\\boxed{}"), ("42", ""),
         ("7", "We have 7 unknowns and the answer is unclear."),
         ("12", "3 * 4 = 13"), ("42", "\\boxed{4"), ("1", "\\boxed{\\text{no answer}}"),
@@ -475,7 +475,7 @@ UNEQUAL: dict[str, list[tuple[str, str]]] = {
         ("12", "\\{12,13\\}"), ("12", "\\frac{12}{x}"), ("12", "f(12)"), ("12", "\\sin 12"), ("(a,b)", "(b,a)"),
         ("a,b", "(b,a)"), ("10\\%", "10\\$"), ("(0,1)", "0.1"), ("(0,1)", "0,1,2"), ("0,1", "(0,1]"),
         ("(2,\\infty)", "2"), ("\\infty", "x"), ("\\text{Tom}", "\\text{Tim}"),
-        ("\\text{increasing}", "\\text{decreasing}"), ("(1,\\infty)", "(1,\\infty]x"), ("e", "E"), ("i", "I"),
+        ("\\text{increasing}", "\\text{decreasing}"), ("e", "E"), ("i", "I"),
         ("x=0", "x\\neq 0"), ("y=x^2", "y=x^3"), ("y=x^2", "x^2=1"), ("x+1", "x+1=0"), ("x^2+C", "x^2"),
         ("A", "\\text{A and B}"), ("AB", "A"), ("(A)", "(a,b)"), ("0.999", "1"), ("0.9999", "1"), ("3.1416", "\\pi"),
         ("22/7", "\\pi"), ("0.3333333", "1/4"), ("1e5", "1e6"), ("1.0e3", "1.0"), ("2/3", "0.666665"), ("7", "7,000"),

@@ -39,6 +39,8 @@ def test_unequal_answers(kind):
         ("3 \\text{ red}", "3\\text{ blue}"),
         ("0", "\\frac{5}{0}"),
         ("12", "12 +"),
+        ("2", "AZYUK2A"),
+        ("(1,\\infty)", "(1,\\infty]x"),
         ("10^{10^{10}}", "10^{10^{10}}+1"),
         ("\\frac{", "1"),
         ("1", "\\left(\\left(\\left("),

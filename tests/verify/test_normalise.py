@@ -66,7 +66,6 @@ def test_spellings_of_one_form(one, other):
         ("N", "n"),
         ("1.5", "15"),
         ("\\text{It is not } 9", "9"),
-        ("①", "1"),
         ("√17", "√1·7"),
         ("9 \\text{ (perhaps 8)}", "9"),
     ],

@@ -6,10 +6,12 @@ from fractions import Fraction
 
 from factory.verify.grammar.cursor import Cursor
 from factory.verify.grammar.lexer import Token, Unreadable
-from factory.verify.nodes import Apply, Bracket, Conditional, Constant, Listing, Matrix, Node, Number
+from factory.verify.nodes import Apply, Bracket, Conditional, Constant, Listing, Matrix, Node, Number, Relation, Symbol
 
 CLOSING = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "\\{": ("\\}",), "\\langle": ("\\rangle",),
             "<": (">",)}  # fmt: skip
+_SUCH_THAT = "such that"
+_RELATION_SIGNS = frozenset({"=", "<", ">", "\\leq", "\\geq", "\\neq", "\\in", "\\equiv"})
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "array", "vmatrix"})
 
 
@@ -52,6 +54,8 @@ class Brackets(Cursor):
     def bracket(self, left: str) -> Node:
         self.next()
         closers = CLOSING[left]
+        if left == "[" and self.sign == "[":
+            closers = ("]",)  # a list of lists
         if left == "\\{" and (members := self._set_builder()) is not None:
             return members
         if self.accept(*closers):
@@ -72,20 +76,42 @@ class Brackets(Cursor):
         return Bracket(left.strip("\\").replace("langle", "<"), items, right.strip("\\").replace("rangle", ">"))
 
     def _set_builder(self) -> Node | None:
-        """`{x | x > 3}` and `{x in R : x != 1}` as the condition itself; None for a set that lists its members."""
-        start = self.position
-        if self.peek.kind != "letter":
+        """`{x | x > 3}` and `{x in R : x != 1}` as the condition itself, `{2n : n in Z}` as `2n, n in Z`.
+
+        None for a set that lists its members.
+        """
+        place = self._such_that()
+        if place is None:
             return None
-        self.next()
-        if self.accept("\\in") and not (self.accept("\\mathbb") and self.raw_name() == "R"):
-            self.position = start
-            return None
-        if not self.accept("|", ":"):
-            self.position = start
-            return None
+        self.tokens[place] = Token("sign", _SUCH_THAT)
+        member = self.relation()
+        self.expect(_SUCH_THAT)
         condition = self.listing(stop=("\\}",))
         self.expect("\\}")
-        return condition
+        return built_set(member, list(condition.items) if isinstance(condition, Listing) else [condition])
+
+    def _such_that(self) -> int | None:
+        """The place of the bar or colon in a set builder: a relation follows, and no bar is left without a partner."""
+        bars: list[int] = []
+        colon: int | None = None
+        depth = 0
+        for place in range(self.position, len(self.tokens)):
+            token = self.tokens[place]
+            sign = "\\" + token.text if token.kind == "command" else token.text if token.kind == "sign" else ""
+            if sign in ("\\{", "(", "[", "{"):
+                depth += 1
+            elif sign in ("\\}", ")", "]", "}"):
+                depth -= 1
+                if depth < 0:
+                    break
+            elif depth == 0 and sign in (":", "\\colon"):
+                colon = place if colon is None else colon
+            elif depth == 0 and sign == "|":
+                bars.append(place)
+            elif sign in _RELATION_SIGNS and (colon is not None or len(bars) % 2):
+                found = bars[0] if colon is None else colon
+                return found if found > self.position else None
+        return None
 
     def absolute(self) -> Node:
         closer = self.next_sign()
@@ -123,6 +149,34 @@ class Brackets(Cursor):
             return Listing(tuple(_case(row) for row in rows))
         matrix = Matrix(tuple(rows))
         return Apply("determinant", (matrix,)) if name == "vmatrix" else matrix
+
+
+def built_set(member: Node, conditions: list[Node]) -> Node:
+    """The members of a set builder: a condition on one real, a family of values, or whole numbers one by one."""
+    if isinstance(member, Relation) and member.signs == ("in",):
+        conditions = [member, *conditions]
+        member = member.members[0]
+    domains = [c for c in conditions if isinstance(c, Relation) and c.signs == ("in",) and c.members[0] == member]
+    others = [c for c in conditions if c not in domains]
+    if not isinstance(member, Symbol):
+        if len(conditions) == 1 and _declares(conditions[0]):
+            return Listing((member, conditions[0]))
+        raise Unreadable("a set builder")
+    within = domains[0].members[1] if len(domains) == 1 and isinstance(domains[0], Relation) else None
+    if not others or len(domains) > 1 or (within is not None and not isinstance(within, Constant)):
+        raise Unreadable("a set builder")
+    if within is None or within == Constant("R"):
+        return others[0] if len(others) == 1 else Listing(tuple(others), "and")
+    raise Unreadable("a set of whole numbers")
+
+
+def _declares(node: Node) -> bool:
+    return (
+        isinstance(node, Relation)
+        and node.signs == ("in",)
+        and isinstance(node.members[0], Symbol)
+        and isinstance(node.members[1], Constant)
+    )
 
 
 def _case(row: tuple[Node, ...]) -> Node:

@@ -17,9 +17,22 @@ GREEK = frozenset(
         "sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell hbar"
     ).split()
 )
-FUNCTIONS = frozenset(FUNCTION_NAMES) - {"sqrt", "cbrt"}
+FUNCTIONS = (frozenset(FUNCTION_NAMES) | {"re", "im"}) - {"sqrt", "cbrt"}
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+_INVERTIBLE = frozenset("sin cos tan cot sec csc sinh cosh tanh coth sech csch".split())
 _UNKNOWN_FUNCTIONS = frozenset("fghFGHPQW") | {"\\phi", "\\varphi", "\\psi"}
+
+
+_RESTRICTED = {
+    (of, restriction): name
+    for name, of, spellings in (
+        ("Z+", "Z", "^+ _+ _>0 _geq1 _≥1"), ("Z>=0", "Z", "_geq0 ^+_0 _0^+"), ("Z-", "Z", "^- _- _<0 _leq-1"),
+        ("Z+", "N", "^+ _+ ^* _* _>0 _geq1 _1"), ("Z>=0", "N", "_0 _geq0 ^0"), ("Q+", "Q", "^+ _>0"),
+        ("R+", "R", "^+ _>0"), ("R>=0", "R", "_geq0 ^+_0 _0^+"), ("R-", "R", "^- _<0"), ("R*", "R", "^* _* _neq0"),
+    )
+    for restriction in spellings.split()
+}  # fmt: skip
+"""Parts of the number sets as `Constant` names them; a star on the naturals takes the zero away."""
 
 
 class Commands(Brackets):
@@ -60,7 +73,7 @@ class Commands(Brackets):
             raise Unreadable(f"a subscript on {name}")
         if name == "lg":
             name, arguments = "log", (*arguments, Number(Fraction(10)))
-        if exponent == Apply("neg", (Number(Fraction(1)),)) and name in ("sin", "cos", "tan", "cot", "sec", "csc"):
+        if exponent == Apply("neg", (Number(Fraction(1)),)) and name in _INVERTIBLE:
             return Apply("arc" + name, arguments)
         node: Node = Apply(name, arguments)
         return node if exponent is None else Apply("^", (node, exponent))
@@ -139,9 +152,10 @@ class Commands(Brackets):
         name = self.raw_name()
         if name not in ("R", "Z", "N", "Q", "C"):
             raise Unreadable(f"\\mathbb{{{name}}}")
+        restriction = ""
         while self.sign in ("^", "_"):
-            name += self.next_sign() + self.raw_name()
-        return Constant(name)
+            restriction += self.next_sign() + self.raw_name()
+        return Constant(_RESTRICTED.get((name, restriction), name + restriction))
 
     def _overline(self) -> Node:
         r"""`\overline{AB}` is the segment AB; over anything else the bar means the conjugate, or a row of digits."""

@@ -36,6 +36,11 @@ FUNCTION_NAMES = (
     "lg exp lcm gcd max min det floor ceil abs sgn cbrt sqrt arcsinh arccosh arctanh sech csch cis conj"
 ).split()
 
+_GREEK = frozenset(
+    "alpha beta gamma delta epsilon theta kappa lambda sigma omega phi psi rho tau "
+    "Gamma Delta Theta Lambda Sigma Phi Psi Omega".split()
+)
+"""Letters by their names, but for those short enough to be a product (`mu`, `xi`)."""
 _GROUPED = r"[1-9]\d{0,2}(?:\{,\}\d{3})+|[1-9]\d{0,2}(?:,\d{3})+(?!\d|,\d)"
 _SPACED = r"[1-9]\d{0,2}(?: \d{3})+(?![\d ]*\d)"
 _PLAIN = r"\d+"
@@ -175,6 +180,8 @@ def _letters(run: str, spaced: bool) -> list[Token]:
         return [Token("command", run, spaced)]
     if lower in NUMBER_WORDS:
         return [Token("number", run, spaced, Number(Fraction(NUMBER_WORDS[lower])))]
+    if run in _GREEK:
+        return [Token("command", run, spaced)]
     if parts := _FUSED.fullmatch(run):
         before, function, after = parts.groups()
         return [*_letters(before, spaced), Token("command", function, spaced), *_letters(after, False)]

@@ -37,6 +37,7 @@ _SETS = {"\\cup": "union", "\\bigcup": "union", "\\cap": "intersection", "\\setm
 _CURRENCY_SIGNS = {"\\dollar": "dollar", "\\euro": "euro", "\\pounds": "gbp", "\\yen": "yen", "\\rupee": "rupee"}
 _NO_LABEL = re.compile(r"\d|[()]|\b(?:squared|cubed|factorial|negative|could|perhaps|maybe)\b", re.IGNORECASE)
 """`4 squared` and `4 (perhaps 9)`: no label of four."""
+_POWERS = {"squared": 2, "cubed": 3}
 _DEGREE_OF = re.compile(r"degrees?|deg", re.IGNORECASE)
 
 
@@ -261,21 +262,26 @@ class _Parser(Commands):
             return Quantity(node, _CURRENCY_SIGNS[self.next_sign()])
         if self.word(self.peek) in DENOMINATORS:  # three tenths
             return Apply("/", (node, Number(Fraction(DENOMINATORS[self.word(self.next())]))))
+        if (power := _POWERS.get(self.word(self.peek))) is not None:  # four squared
+            self.next()
+            return Apply("^", (node, Number(Fraction(power))))
+        if self.word(self.peek) == "factorial":
+            self.next()
+            return Apply("factorial", (node,))
         words: list[str] = []
         while True:
             if self.peek.kind == "text" and not self.is_conjunction():
                 words.append(self.next().text)
             elif words and self.sign == "^":
                 self.next()
-                exponent = self.group() if self.sign == "{" else self.atom()
-                if not isinstance(exponent, Number):
-                    raise Unreadable("a unit's exponent")
-                words[-1] += f"^{exponent.value}"
+                words[-1] += f"^{self._unit_exponent()}"
             elif words and self.sign == "/" and self.tokens[self.position + 1].kind in ("text", "letter"):
                 self.next()
                 words += ["/", self.next().text]
             elif words and self.sign in (".", "\\cdot"):
                 self.next()
+            elif words and self.peek.kind == "letter" and unit_of(words[-1]) and unit_of(self.peek.text):
+                words.append(self.next().text)
             else:
                 break
         label = " ".join(words)
@@ -286,6 +292,15 @@ class _Parser(Commands):
         if _NO_LABEL.search(label) and unit_of(label) is None:
             raise Unreadable("words that make another value")
         return self._compound(Quantity(node, label))
+
+    def _unit_exponent(self) -> Fraction:
+        match self.exponent():
+            case Number(value):
+                return value
+            case Apply("neg", (Number(value),)):
+                return -value
+            case _:
+                raise Unreadable("a unit's exponent")
 
     def _compound(self, first: Quantity) -> Quantity:
         """`7 hours 30 minutes` in the first of its units."""

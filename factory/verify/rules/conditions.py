@@ -7,6 +7,7 @@ import re
 from factory.verify.identity import sameness
 from factory.verify.nodes import Apply, Conditional, Listing, Node, Quantity, Relation, Symbol, Words, symbols
 from factory.verify.rules.lists import Compare
+from factory.verify.units import unit_of
 from factory.verify.verdict import Equivalence, undecided
 
 _OPPOSITE = (
@@ -39,6 +40,15 @@ def compare_conditionals(gold: Node, prediction: Node, compare: Compare) -> Equi
             return undecided("a condition on one side only") if verdict.equal else verdict
         case _:
             return None
+
+
+def compare_properties(gold: Node, prediction: Node) -> Equivalence | None:
+    """`n is odd` and `odd n` as answers of their own; None for everything that is not one name and words of one."""
+    one, other = _property(gold), _property(prediction)
+    if one is None or other is None or not (one[1] and other[1]) or unit_of(one[1]) or unit_of(other[1]):
+        return None
+    same = _same_condition(gold, prediction, lambda a, b: Equivalence(a == b, "property"))
+    return undecided("two properties") if same is None else Equivalence(same, "property")
 
 
 def _cases_and_value(items: tuple[Node, ...], bare: Node, compare: Compare) -> Equivalence:

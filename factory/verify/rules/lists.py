@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TypeGuard
 
 from factory.recipe import EquivalencePolicy
@@ -12,7 +13,9 @@ from factory.verify.nodes import (
     Bracket,
     Conditional,
     Listing,
+    Matrix,
     Node,
+    Number,
     Quantity,
     Relation,
     Symbol,
@@ -23,6 +26,7 @@ from factory.verify.verdict import Equivalence, undecided
 
 Compare = Callable[[Node, Node], Equivalence]
 MAX_ITEMS = 200
+_ZERO = Number(Fraction(0))
 
 
 def is_several(node: Node) -> bool:
@@ -34,7 +38,7 @@ def has_choice_of_sign(node: Node) -> bool:
     match node:
         case Apply("pm" | "mp", _):
             return True
-        case Apply(_, args):
+        case Apply(_, args) | Bracket("(" | "<", args, _):
             return any(has_choice_of_sign(arg) for arg in args)
         case Quantity(value, _):
             return has_choice_of_sign(value)
@@ -56,9 +60,13 @@ def _with_sign(node: Node, upper: bool) -> Node:
         case Apply("pm" | "mp" as name, (one, other)):
             plus = upper == (name == "pm")
             left, right = _with_sign(one, upper), _with_sign(other, upper)
+            if left == _ZERO and (vector := _signed_vector(right, plus)) is not None:
+                return vector
             return Apply("+", (left, right if plus else Apply("neg", (right,))))
         case Apply(name, args):
             return Apply(name, tuple(_with_sign(arg, upper) for arg in args))
+        case Bracket(left, items, right):
+            return Bracket(left, tuple(_with_sign(item, upper) for item in items), right)
         case Quantity(value, unit):
             return Quantity(_with_sign(value, upper), unit)
         case Relation(members, signs):
@@ -67,10 +75,36 @@ def _with_sign(node: Node, upper: bool) -> Node:
             return node
 
 
+def _signed_vector(node: Node, plus: bool) -> Node | None:
+    r"""`\pm(1, 2)` is (1, 2) and (-1, -2)."""
+    match node:
+        case Bracket("(" | "<" as left, items, right):
+            return node if plus else Bracket(left, tuple(Apply("neg", (item,)) for item in items), right)
+        case Matrix(rows):
+            return node if plus else Matrix(tuple(tuple(Apply("neg", (cell,)) for cell in row) for row in rows))
+        case _:
+            return None
+
+
+def _signs_are_free(node: Node) -> bool:
+    r"""Whether signs in one tuple may be chosen one by one: `(\pm 1, \pm 2)` is two pairs to some, four to others."""
+    match node:
+        case Bracket("(" | "<", items, _):
+            return sum(has_choice_of_sign(item) for item in items) > 1
+        case Listing(items, _):
+            return any(_signs_are_free(item) for item in items)
+        case Relation(members, _):
+            return any(_signs_are_free(member) for member in members)
+        case _:
+            return False
+
+
 def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, compare: Compare) -> Equivalence:
     """Two answers of which at least one holds several values."""
     if _are_propositions(gold) and _are_propositions(prediction) and gold.separator != prediction.separator:
         return undecided("letters joined in two ways")
+    if _signs_are_free(gold) != _signs_are_free(prediction):
+        return undecided("signs that may be chosen one by one")
     one, other = _items(gold, policy), _items(prediction, policy)
     if max(len(one), len(other)) > MAX_ITEMS:
         return undecided("too many items")
@@ -124,7 +158,7 @@ def _items(node: Node, policy: EquivalencePolicy) -> list[Named]:
                 for value in both_signs(n.value)
             ]
             return _grouped(found)
-        case Bracket(_, items, _):
+        case Bracket(_, items, _) if _signs_are_free(node) or not has_choice_of_sign(node):
             return [named(item, policy) for item in items]
         case _:
             return [Named(None, value) for value in both_signs(node)]
@@ -146,7 +180,7 @@ def _kind(node: Node) -> str:
     match node:
         case Bracket("{", _, _):
             return "set"
-        case Bracket():
+        case Bracket() if _signs_are_free(node) or not has_choice_of_sign(node):
             return "tuple"
         case Listing():
             return "list"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import reduce
 
-from factory.verify.nodes import Apply, Matrix, Node, Number
+from factory.verify.nodes import Apply, Bracket, Constant, Matrix, Node, Number, Symbol
 from factory.verify.rules.lists import Compare, all_equal
 from factory.verify.verdict import Equivalence
 
@@ -23,6 +23,9 @@ def as_matrix(node: Node) -> Matrix | None:
     match node:
         case Matrix():
             return node
+        case Apply("^", (inner, Symbol("T"))):
+            matrix = as_matrix(inner) or _row(inner)
+            return None if matrix is None else Matrix(tuple(zip(*matrix.rows, strict=True)))
         case Apply("neg", (inner,)):
             matrix = as_matrix(inner)
             return None if matrix is None else _scaled(Number(Fraction(-1)), matrix)
@@ -39,6 +42,49 @@ def as_matrix(node: Node) -> Matrix | None:
             return _scaled(Apply("/", (Number(Fraction(1)), right)), matrix)
         case _:
             return None
+
+
+def from_lists(node: Node) -> Node:
+    """`[[1, 2], [3, 4]]`, row by row, as a matrix; every other node as it is."""
+    match node:
+        case Bracket("[", rows, "]") if all(isinstance(row, Bracket) and row.left == "[" for row in rows):
+            cells = [row.items for row in rows if isinstance(row, Bracket)]
+            return Matrix(tuple(cells)) if len({len(row) for row in cells}) == 1 else node
+        case _:
+            return node
+
+
+def in_unit_vectors(node: Node) -> Bracket | None:
+    r"""`2\hat{i} - 3\hat{j}` as the tuple of its coordinates; None for everything else."""
+    found = _coordinates(node)
+    if not found:
+        return None
+    axes = "ijk" if "k" in found else "ij"
+    return Bracket("(", tuple(found.get(axis, Number(Fraction(0))) for axis in axes), ")")
+
+
+def _coordinates(node: Node) -> dict[str, Node] | None:
+    match node:
+        case Apply("hat()", (Constant("i"),)):
+            return {"i": Number(Fraction(1))}
+        case Apply("hat()", (Symbol("j" | "k" as axis),)):
+            return {axis: Number(Fraction(1))}
+        case Apply("+", (left, right)):
+            one, other = _coordinates(left), _coordinates(right)
+            return None if one is None or other is None or one.keys() & other.keys() else one | other
+        case Apply("neg", (inner,)):
+            found = _coordinates(inner)
+            return None if found is None else {axis: Apply("neg", (value,)) for axis, value in found.items()}
+        case Apply("*" | "/" as name, (left, right)) if (found := _coordinates(left)) is not None:
+            return {axis: Apply(name, (value, right)) for axis, value in found.items()}
+        case Apply("*", (left, right)) if (found := _coordinates(right)) is not None:
+            return {axis: Apply("*", (left, value)) for axis, value in found.items()}
+        case _:
+            return None
+
+
+def _row(node: Node) -> Matrix | None:
+    return Matrix((node.items,)) if isinstance(node, Bracket) and node.left in ("(", "[") else None
 
 
 def _scaled(factor: Node, matrix: Matrix | None) -> Matrix | None:

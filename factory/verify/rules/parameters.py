@@ -15,14 +15,16 @@ from factory.verify.rules.lists import both_signs
 from factory.verify.rules.names import substitute
 
 _PARAMETER_NAMES = frozenset("klmnN")
+_NATURALS = frozenset({"N", "Z+", "Z>=0"})
 _MAX_RESIDUES = 240
 _DIGITS = 40
 
 
-def canonical_parameters(gold: Node, prediction: Node) -> tuple[Node, Node] | bool:
+def canonical_parameters(gold: Node, prediction: Node) -> tuple[Node, Node] | bool | None:
     """Both answers without the domains that they declare and with one name per parameter, in order of appearance.
 
-    False where the domains differ, True where nothing declares one. A side that declares nothing takes the other's.
+    True where nothing declares one, False where the domains differ, None where they may (whether the naturals hold
+    zero). A side that declares nothing takes the other's.
     """
     (one, domains), (other, other_domains) = _split(gold), _split(prediction)
     if not domains and not other_domains:
@@ -30,8 +32,18 @@ def canonical_parameters(gold: Node, prediction: Node) -> tuple[Node, Node] | bo
     domains = domains or _assumed(one, other_domains)
     other_domains = other_domains or _assumed(other, domains)
     if sorted(domains.values()) != sorted(other_domains.values()) and domains and other_domains:
-        return False
+        return None if {*domains.values(), *other_domains.values()} <= _NATURALS else False
     return _renamed(one, domains), _renamed(other, other_domains)
+
+
+def other_parameter(gold: Node, prediction: Node) -> Node | None:
+    """`pi/4 + pi n` by the name of the parameter in `pi/4 + pi k`, where neither declares it; None for others."""
+    if not (isinstance(gold, Apply) and isinstance(prediction, Apply)):
+        return None
+    one, other = symbols(gold), symbols(prediction)
+    if len(one) != 1 or len(other) != 1 or one == other or not one | other <= _PARAMETER_NAMES:
+        return None
+    return substitute(prediction, next(iter(other)), next(iter(one)))
 
 
 def same_families(gold: Node, prediction: Node) -> bool | None:

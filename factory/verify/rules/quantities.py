@@ -69,12 +69,14 @@ def _two_quantities(gold: Quantity, prediction: Quantity, compare_values: Compar
 
 
 def _letter_unit(node: Node, other: Node) -> Node:
-    """`5m` is five metres where the other side writes a unit."""
-    match node, other:
-        case Apply("*", (value, Symbol(letter))), Quantity() if unit_of(letter) is not None:
-            return Quantity(value, letter)
-        case _:
-            return node
+    """`5m` is five metres and `6 N m` a moment where the other side writes a unit."""
+    letters: list[str] = []
+    value = node
+    while isinstance(value, Apply) and value.name == "*" and isinstance(last := value.args[1], Symbol):
+        letters.insert(0, last.name)
+        value = value.args[0]
+    known = letters and all(unit_of(letter) is not None for letter in letters)
+    return Quantity(value, " ".join(letters)) if known and isinstance(other, Quantity) else node
 
 
 _RESTRICTING = frozenset(

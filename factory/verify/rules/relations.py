@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from factory.verify.identity import constant_ratio, same_value
-from factory.verify.nodes import Apply, Node, Number, Relation, symbols
+from factory.verify.nodes import Apply, Node, Number, Relation, Symbol, symbols
 from factory.verify.rules.solutions import same_signs, same_zeros
 from factory.verify.verdict import Equivalence, undecided
 
@@ -34,10 +34,29 @@ def compare_relations(gold: Relation, prediction: Relation) -> Equivalence:
     return Equivalence(False, "relation")
 
 
+def compare_residues(gold: Node, prediction: Node) -> Equivalence | None:
+    """`3 (mod 5)` against another residue, or against `x == 8 (mod 5)`; None where neither is a bare residue."""
+    if not any(isinstance(side, Apply) and side.name == "pmod" for side in (gold, prediction)):
+        return None
+    residues = [
+        side.members[1]
+        if isinstance(side, Relation) and side.signs == ("==",) and isinstance(side.members[0], Symbol)
+        else side
+        for side in (gold, prediction)
+    ]
+    return _same_residues(residues[0], residues[1])
+
+
 def _congruences(one: Relation, other: Relation) -> Equivalence:
     """`x == 8 (mod 5)` and `x == 3 (mod 5)`: one unknown, one modulus, residues that it does not tell apart."""
-    match one.members[1], other.members[1]:
-        case Apply("pmod", (a, m)), Apply("pmod", (b, n)) if one.members[0] == other.members[0]:
+    if one.members[0] != other.members[0]:
+        return undecided("congruence")
+    return _same_residues(one.members[1], other.members[1])
+
+
+def _same_residues(one: Node, other: Node) -> Equivalence:
+    match one, other:
+        case Apply("pmod", (a, m)), Apply("pmod", (b, n)):
             if not same_value(m, n):
                 return Equivalence(False, "congruence")
             difference = Apply("mod", (Apply("+", (a, Apply("neg", (b,)))), m))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from factory.verify.evaluate import value_of
@@ -14,6 +15,8 @@ from factory.verify.rules.names import is_name
 _ZERO = Fraction(0)
 _TOLERANCE = 1e-25
 _SET_OPERATIONS = ("union", "intersection", "difference")
+_RAYS = {"R+": ">", "R-": "<", "R>=0": ">="}
+"""The parts of the real line that have names, as comparisons with zero."""
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -38,8 +41,8 @@ def is_set(node: Node) -> bool:
             return ((left, right) != ("(", ")") and left in "([]" and right in ")][") or _reaches_infinity(node)
         case Apply(name, _) if name in _SET_OPERATIONS:
             return True
-        case Constant("R" | "emptyset"):
-            return True
+        case Constant(name):
+            return name in _RAYS or name in ("R", "R*", "emptyset")
         case _:
             return False
 
@@ -54,6 +57,39 @@ def pieces(node: Node) -> list[Piece]:
         return _merged(_pieces(node))
     except (Undefined, Unsupported) as error:
         raise NotASet(str(error)) from None
+
+
+def joined_by_commas(items: tuple[Node, ...]) -> Node | None:
+    """`x >= 2, x != 3` and `x < 1, x > 4` as one set; None for a list of anything else.
+
+    A comma means "and" where exceptions or a domain follow. Between two rays it means what says something: "and" where
+    they overlap, "or" where they do not.
+    """
+    named_by = {symbols(item) for item in items}
+    if len(named_by) != 1 or len(next(iter(named_by))) != 1 or not all(_constrains(item) for item in items):
+        return None
+    parts = [i.members[1] if isinstance(i, Relation) and i.signs == ("in",) else i for i in items]
+    both = reduce(lambda a, b: Apply("intersection", (a, b)), parts)
+    rays = [i for i in items if isinstance(i, Relation) and not set(i.signs) & {"!=", "in"}]
+    if len(rays) < 2:
+        return both
+    if len(items) > 2:
+        return None
+    either = Apply("union", (parts[0], parts[1]))
+    try:
+        all_of_both, all_of_either = pieces(both), pieces(either)
+    except NotASet:
+        return None
+    if not all_of_both:
+        return either
+    return both if all_of_either == [_everything()] else None
+
+
+def _constrains(node: Node) -> bool:
+    return isinstance(node, Relation) and (
+        is_inequality(node)
+        or (node.signs == ("in",) and isinstance(node.members[0], Symbol) and is_set(node.members[1]))
+    )
 
 
 def same_pieces(one: list[Piece], other: list[Piece]) -> bool:
@@ -75,6 +111,10 @@ def _pieces(node: Node) -> list[Piece]:
             return [_everything()]
         case Constant("emptyset"):
             return []
+        case Constant("R*"):
+            return _ray("!=", value_of(Number(_ZERO)))
+        case Constant(name) if name in _RAYS:
+            return _ray(_RAYS[name], value_of(Number(_ZERO)))
         case Apply("union", (one, other)):
             return _pieces(one) + _pieces(other)
         case Apply("difference", (one, other)):

@@ -10,7 +10,7 @@ from typing import Any
 
 from factory.verify.evaluate import coordinate, value_of
 from factory.verify.exact import Undefined, Unsupported
-from factory.verify.nodes import Node, Number, Relation, symbols
+from factory.verify.nodes import Apply, Node, Number, Relation, Symbol, symbols
 from factory.verify.rules.sets import Piece
 
 _GRID = [Fraction(k, 4) + Fraction(1, 97) for k in range(-26, 27)]
@@ -20,6 +20,7 @@ _WANTED = 4
 _DIGITS = 30
 _STEPS = 40
 _FAR, _NEAR = 1000, 1e-12
+_ZERO_NEAR = 1e-18
 
 
 def same_zeros(one: Node, other: Node) -> bool | None:
@@ -54,6 +55,61 @@ def same_signs(one: Node, other: Node) -> bool | None:
             if values[0] * values[1] < 0:
                 return False
     return None
+
+
+def solved_by(equation: Relation, name: str, values: list[Node]) -> bool | None:
+    """Whether `values` are the solutions of a polynomial equation in one unknown, over the complex numbers.
+
+    False where one is none, unless it is a rounded decimal. True where each is one and there are as many as the degree.
+    None where there are fewer (the others may not be real, or be multiple roots), or the equation is no polynomial.
+    """
+    difference = Apply("+", (equation.members[0], Apply("neg", (equation.members[1],))))
+    roots: list[Any] = []
+    for value in values:
+        try:
+            root = value_of(value, digits=_DIGITS)
+            if abs(value_of(difference, {name: root}, digits=_DIGITS)) > _ZERO_NEAR * max(1, abs(root)) ** 6:
+                return None if _is_rounded(value) else False
+        except (Undefined, Unsupported):
+            return None
+        if all(abs(root - known) > _NEAR * max(1, abs(root)) for known in roots):
+            roots.append(root)
+    degree = _degree(difference, name)
+    return True if degree and len(roots) == degree else None
+
+
+def _is_rounded(node: Node) -> bool:
+    match node:
+        case Number():
+            return node.ulp is not None
+        case Apply(_, args):
+            return any(_is_rounded(arg) for arg in args)
+        case _:
+            return False
+
+
+def _degree(node: Node, name: str) -> int | None:
+    """A bound on the degree of a polynomial in one symbol; None for what is written as none."""
+    if name not in symbols(node):
+        return 0
+    match node:
+        case Symbol():
+            return 1
+        case Apply("+", args):
+            degrees = [_degree(arg, name) for arg in args]
+            return None if None in degrees else max(d for d in degrees if d is not None)
+        case Apply("*", args):
+            degrees = [_degree(arg, name) for arg in args]
+            return None if None in degrees else sum(d for d in degrees if d is not None)
+        case Apply("neg", (inner,)):
+            return _degree(inner, name)
+        case Apply("/", (inner, under)) if name not in symbols(under):
+            return _degree(inner, name)
+        case Apply("^", (inner, Number(power))) if power.denominator == 1 and 0 < power < 100:
+            degree = _degree(inner, name)
+            return None if degree is None else degree * int(power)
+        case _:
+            return None
 
 
 def holds_on(relation: Relation, name: str, found: list[Piece]) -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 
 from factory.recipe import EquivalencePolicy
@@ -24,8 +25,10 @@ from factory.verify.rules.quantities import compare_quantities
 from factory.verify.rules.rounding import is_rounded
 from factory.verify.rules.times import compare_times
 from factory.verify.verdict import Equivalence, undecided
+from factory.verify.words import says_another_kind
 
 _NUMERIC_CONSTANTS = ("pi", "e", "i", "oo", "...")
+NUMBER_SETS = frozenset({"R", "Z", "N", "Q", "C", "Z+", "Z-", "Z>=0", "R+", "R-", "R>=0", "R*", "Q+", "emptyset"})
 
 
 def compare_values(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
@@ -50,9 +53,11 @@ def compare_values(gold: Node, prediction: Node, policy: EquivalencePolicy) -> E
 
 def _numbers(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence:
     if any(isinstance(side, Constant) and side.name not in _NUMERIC_CONSTANTS for side in (gold, prediction)):
-        return Equivalence(gold == prediction, "set")
-    if _is_mixture(gold) != _is_mixture(prediction):
-        return Equivalence(False, "kind")
+        return _named_sets(gold, prediction)
+    mixtures = [side for side in (gold, prediction) if is_mixture(side)]
+    if mixtures:
+        is_read = len(mixtures) == 1 and all(says_another_kind(text) for text in _words_in(mixtures[0]))
+        return Equivalence(False, "kind") if is_read else undecided("words or brackets inside an expression")
     infinite = [_infinity(side) for side in (gold, prediction)]
     if any(infinite):
         return Equivalence(infinite[0] == infinite[1], "infinity")
@@ -65,6 +70,8 @@ def _numbers(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equival
         return undecided(found.how or "no value")
     if not same and is_rounded(gold, prediction, policy):
         return Equivalence(True, "rounded")
+    if not same and _same_to_base_ten(gold, prediction):
+        return undecided("log may be the decimal logarithm")
     detail = "for whole numbers" if found.how == "whole numbers" else ""
     return Equivalence(same, method, detail)
 
@@ -79,15 +86,53 @@ def _is_reversed_pair(gold: Node, prediction: Node) -> bool:
             return False
 
 
-def _is_mixture(node: Node) -> bool:
+def _same_to_base_ten(gold: Node, prediction: Node) -> bool:
+    """Whether logarithms that name no base, read as decimal ones, make two values equal."""
+    one, other = _to_base_ten(gold), _to_base_ten(prediction)
+    return (one, other) != (gold, prediction) and sameness(one, other).equal is True
+
+
+def _to_base_ten(node: Node) -> Node:
+    match node:
+        case Apply("log", (value,)):
+            return Apply("log", (_to_base_ten(value), Number(Fraction(10))))
+        case Apply(name, args):
+            return Apply(name, tuple(_to_base_ten(arg) for arg in args))
+        case _:
+            return node
+
+
+def _named_sets(gold: Node, prediction: Node) -> Equivalence:
+    """Number sets by name. Whether the naturals hold zero is a convention, which only a reader of the problem knows."""
+    if gold == prediction:
+        return Equivalence(True, "set")
+    if any(is_mixture(side) for side in (gold, prediction)):
+        return undecided("words or brackets inside an expression")
+    names = {side.name for side in (gold, prediction) if isinstance(side, Constant)}
+    if "N" in names and names & {"Z+", "Z>=0"}:
+        return undecided("whether zero is a natural number")
+    unread = [name for name in names if name not in NUMBER_SETS]
+    return undecided("a set by name") if unread and len(names) > 1 else Equivalence(False, "set")
+
+
+def is_mixture(node: Node) -> bool:
     """Whether words, brackets or matrices stand inside an expression: no single value, whatever it means."""
     match node:
         case Apply(_, args):
-            return any(_is_mixture(arg) for arg in args)
+            return any(is_mixture(arg) for arg in args)
         case Words() | Bracket() | Relation() | Listing():
             return True
         case _:
             return False
+
+
+def _words_in(node: Node) -> Iterator[str]:
+    match node:
+        case Words(text):
+            yield text
+        case Apply(_, args) | Bracket(_, args, _) | Listing(args, _) | Relation(args, _):
+            for arg in args:
+                yield from _words_in(arg)
 
 
 def _infinity(node: Node) -> int:
