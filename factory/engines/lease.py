@@ -91,10 +91,7 @@ class Keeper:
     def verdict(self, pool: str, replica: str) -> str | None:
         """Why a replica should leave, if it should."""
         tally = self._tallies.get(pool)
-        wrong = tally.verdict(replica) if tally else None
-        if tally and wrong:
-            tally.forget(replica)
-        return wrong
+        return tally.verdict(replica) if tally else None
 
     def _watch(self) -> None:
         while time.monotonic() < self._until:

@@ -31,20 +31,30 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: dict[str, tuple[float, float]] = {}
+        self._outliers: dict[str, str] = {}  # replicas that should leave, and why
 
     def add(self, replica: str, ended: float, looped: float) -> None:
+        if replica in self._outliers:
+            return
         so_far = self._counts.get(replica, (0.0, 0.0))
         self._counts[replica] = so_far[0] + ended, so_far[1] + looped
-
-    def forget(self, replica: str) -> None:
-        self._counts.pop(replica, None)
 
     def fade(self, share: float = 0.5) -> None:
         """Let what was counted so far weigh less: a replica may fall ill late."""
         self._counts = {name: (n * share, k * share) for name, (n, k) in self._counts.items() if n >= 1}
 
     def verdict(self, replica: str) -> str | None:
-        """In words, why this replica is no longer to be trusted; None where it is like the others, or alone."""
+        """In words, why this replica is no longer to be trusted; None where it is like the others, or alone.
+
+        The same words each time that it asks, as an answer may get lost on the way. Its streams no longer count among
+        the others'.
+        """
+        if replica not in self._outliers and (wrong := self._compare(replica)) is not None:
+            self._outliers[replica] = wrong
+            del self._counts[replica]
+        return self._outliers.get(replica)
+
+    def _compare(self, replica: str) -> str | None:
         ended, looped = self._counts.get(replica, (0.0, 0.0))
         others = [counts for name, counts in self._counts.items() if name != replica]
         their_ended, their_looped = sum(n for n, _ in others), sum(k for _, k in others)

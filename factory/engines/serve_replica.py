@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 0.2
 _LAST_WORDS_S = 10.0
+_ANSWER_S = 30.0
 
 
 class MortalEngine(Engine, Protocol):
@@ -158,7 +159,7 @@ class Replica:
             if keeper is None:
                 continue
             try:
-                wrong = await asyncio.wait_for(keeper.verdict.remote(self._home.pool, self._name), self.keeper_s)
+                wrong = await asyncio.wait_for(keeper.verdict.remote(self._home.pool, self._name), _ANSWER_S)
             except Exception as error:
                 log.info("the keeper does not answer: %s", error)
                 continue

@@ -67,5 +67,12 @@ def test_what_was_counted_fades_so_that_a_late_illness_shows():
         pool.fade()
     pool.add("a", 100, 90)
     assert pool.verdict("a") is not None
-    pool.forget("a")
-    assert pool.verdict("a") is None
+
+
+def test_an_outlier_hears_the_same_until_it_leaves_and_no_longer_counts_among_the_others():
+    pool = tally(ill=(100, 60), b=(100, 3), c=(100, 20))
+    said = pool.verdict("ill")
+    pool.add("ill", 1000, 0)  # a late word of a client
+    assert said is not None
+    assert pool.verdict("ill") == said
+    assert pool.verdict("c") == "20 of 100 streams ended in a loop, of the other replicas' 3 of 100"

@@ -12,6 +12,7 @@ from factory import recipe
 from factory.engines import departures, lease, serve
 from factory.engines.failover import Failover
 from factory.engines.protocol import SamplingParams
+from factory.engines.serve_pool import keeper_of
 from factory.store.fs import Store
 from tests.engines.helpers import collect
 from tests.engines.mortal import MortalReplica
@@ -82,11 +83,11 @@ async def test_a_replica_that_the_keeper_calls_an_outlier_leaves(deploy, ray_loc
     pool = deploy()
     await pool.identity()
     where = await pool._handle.options(method_name="whereabouts").remote()
-    keeper = lease._keeper(tmp_path.name)
-    ray_local.get(keeper.note.remote(pool.name, {where["replica"]: (100, 80), "another": (500, 5)}))
-    await _until(lambda: departures.causes(store)["loops"] == 1)
-    assert departures.last(store).replica == where["replica"]
-    ray_local.kill(keeper)
+    with lease.held(tmp_path.name, linger_s=600):  # or the keeper ends the pool itself, after a minute
+        keeper = keeper_of(tmp_path.name)
+        ray_local.get(keeper.note.remote(pool.name, {where["replica"]: (100, 80), "another": (500, 5)}))
+        await _until(lambda: departures.causes(store)["loops"] == 1)
+        assert departures.last(store).replica == where["replica"]
 
 
 async def _patiently(pool):
