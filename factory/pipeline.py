@@ -99,7 +99,7 @@ def _complete(kind: Kind[Any], run: Run, recipe: RunRecipe, lease: DriverLease, 
         if kind.left(Work(run, recipe, inputs, ledger)):
             prepared = kind.prepare(run, recipe)
             recipe = fit(pin(recipe, run.store), kind.stages, say)
-            with services.running(recipe, run, ledger, say) as connect, progress.reported():
+            with services.running(recipe, run, ledger, lease.number, say) as connect, progress.reported():
                 meter.held, meter.engine_time = partial(held, recipe, connect.pools), idle.seconds
                 unfinished = kind.finish(Work(run, recipe, inputs, ledger, connect, prepared), idle)
 

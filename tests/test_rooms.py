@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 FILES = sorted((ROOT / "factory").rglob("*.py"))
 
 KNOW_RAY = {
+    "cluster/fence.py",
     "cluster/fit.py",
     "cluster/metrics_sink.py",
     "cluster/services.py",

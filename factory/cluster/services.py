@@ -14,6 +14,7 @@ from typing import Any
 import ray
 
 from factory import recipe as r
+from factory.cluster.fence import end_with_driver
 from factory.cluster.metrics_sink import RaySink
 from factory.dialects import dialect, named
 from factory.dialects.tokenizer import HfTokenizer
@@ -25,6 +26,7 @@ from factory.metrics import Sink
 from factory.prompts.promise import python_tool
 from factory.sandbox.pool import SandboxPool
 from factory.stages.services import Services
+from factory.store.fs import Store
 from factory.store.run import Run
 
 DRAIN_S = 120.0
@@ -33,9 +35,14 @@ DRAIN_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """Awaited in a worker, it gives the worker its `Services`. Small to pickle: handles and the recipe."""
+    """Awaited in a worker, it gives the worker its `Services`, and ends the worker with its driver's claim on the run.
+
+    Small to pickle: handles and the recipe.
+    """
 
     recipe: r.RunRecipe
+    store: Store
+    driver: int
     pools: Mapping[r.Role, Engine]  # roles that are served on the cluster
     sandbox: SandboxPool | None
     ledger: Any
@@ -47,6 +54,7 @@ class Connector:
             role: open_model(section, pool=self.pools.get(role), python=promise)
             for role, section in self.recipe.roles.items()
         }
+        end_with_driver(self.store, self.driver)
         begin, recorded = self.ledger.begin.remote, self.ledger.recorded.remote
         return Services(models, self.sandbox, begin, recorded, self.metrics, self._leave)
 
@@ -81,7 +89,7 @@ def engines_held(recipe: r.RunRecipe, run: Run, driver: int) -> Iterator[None]:
 
 
 @contextmanager
-def running(recipe: r.RunRecipe, run: Run, ledger: Any, say: Callable[[str], None]) -> Iterator[Connector]:
+def running(recipe: r.RunRecipe, run: Run, ledger: Any, driver: int, say: Callable[[str], None]) -> Iterator[Connector]:
     """The services for the length of a block inside `engines_held`. Pools of an earlier start are found and used.
 
     What isolates model-written code goes on record in the run: the effects that hold, or what is claimed instead.
@@ -98,4 +106,4 @@ def running(recipe: r.RunRecipe, run: Run, ledger: Any, say: Callable[[str], Non
         if sandbox:
             stack.callback(sandbox.stop)
             run.store.write("sandbox.json", json.dumps(sandbox.describe(), indent=1).encode())
-        yield Connector(recipe, pools, sandbox, ledger, RaySink(run.fingerprint))
+        yield Connector(recipe, run.store, driver, pools, sandbox, ledger, RaySink(run.fingerprint))

@@ -202,12 +202,16 @@ def keeper_of(run: str) -> Any:
 
 
 def _translate(error: Exception, chunk_tokens: int) -> NoReturn:
-    """Ray's errors in the words of the protocol. Of a lost chunk, no more was generated than fits into it."""
+    """Ray's errors in the words of the protocol. Of a lost chunk, no more was generated than fits into it.
+
+    A replica streams its engine's refusals as items. What it raises instead is a failure of its own, which says nothing
+    of the request: another replica is asked, and where all fail alike the row stays unfinished.
+    """
     if isinstance(error, RayTaskError):
-        raise EngineError(f"the replica failed: {_last_line(str(error))}") from None
-    raise EngineUnavailable(
-        f"the replica is gone: {type(error).__name__}: {_first_line(str(error))}", lost_tokens=chunk_tokens
-    ) from None
+        what = f"the replica failed: {_last_line(str(error))}"
+    else:
+        what = f"the replica is gone: {type(error).__name__}: {_first_line(str(error))}"
+    raise EngineUnavailable(what, lost_tokens=chunk_tokens) from None
 
 
 def _messages(status: Any) -> str:

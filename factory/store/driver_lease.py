@@ -7,7 +7,8 @@
 The highest number holds the run. Another driver takes the next number where the holder has ended, where its process is
 gone from this very machine, or where no heartbeat came for `LEASE_S` seconds of the observer's own clock (no two clocks
 are compared). A holder that was stopped, or cut off, meanwhile finds the higher number at its next heartbeat and before
-it publishes, and ends at once: it must not write, nor end the engines, which are another driver's by then.
+it publishes, and ends at once: it must not write, nor end the engines, which are another driver's by then. So do its
+workers (`cluster/fence`), which go on where it was merely stopped, and share the engines of the new driver's workers.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class DriverLease:
 
     def check(self) -> None:
         """See that the run is still this driver's; calls `on_lost` where it is not."""
-        if _latest(self._store) > self.number:
+        if passed_on(self._store, self.number):
             self._on_lost()
 
     def end(self) -> None:
@@ -106,6 +107,11 @@ def held(
             store.delete(entry.key)
     with every(beat_s, lease.beat, name="driver lease", last=lease.end, grace_s=_GRACE_S):
         yield lease
+
+
+def passed_on(store: Store, number: int) -> bool:
+    """Whether the run has a later driver than the one with `number`."""
+    return _latest(store) > number
 
 
 def _take(store: Store, lease_s: float) -> int:

@@ -228,7 +228,7 @@ def running(simulation: Simulation) -> Callable[..., Any]:
     """What takes the place of `services.running`."""
 
     @contextmanager
-    def simulated(recipe: Recipe, run: Run, ledger: Any, say: Callable[[str], None]) -> Iterator[Connector]:
+    def simulated(recipe: Recipe, run: Run, ledger: Any, *_: Any) -> Iterator[Connector]:
         yield Connector(simulation, recipe.teacher.model, ledger, run.fingerprint)
 
     return simulated

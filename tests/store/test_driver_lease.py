@@ -18,10 +18,17 @@ from factory.store.driver_lease import EXIT_STATUS, Holder, RunHeld, held
 from factory.store.fs import Store
 from tests.conftest import ROOT
 
+HERE_ALONE = pytest.mark.parametrize("store", ["local"], indirect=True)
+SLOW_IN_A_BUCKET = pytest.mark.parametrize(
+    "store", ["local", pytest.param("s3", marks=[pytest.mark.s3, pytest.mark.long])], indirect=True
+)
 
-@pytest.fixture
-def store(tmp_path):
-    return Store.open(tmp_path / "run")
+
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.s3)])
+def store(request, tmp_path):
+    if request.param == "local":
+        return Store.open(tmp_path / "run")
+    return Store.open(f"{request.getfixturevalue('s3_bucket')}/some/run")
 
 
 @pytest.fixture
@@ -61,6 +68,7 @@ def test_each_driver_gets_the_next_number_and_sweeps_up(store):
             assert lease.number == number
             lease.beat()
             lease.check()
+            assert [driver_lease.passed_on(store, n) for n in range(4)] == [n < number for n in range(4)]
     assert {entry.key for entry in store.list()} == {f"driver/00000003.{kind}" for kind in ("json", "beat", "end")}
 
 
@@ -117,6 +125,7 @@ def test_a_driver_of_another_machine_is_waited_for_as_long_as_the_lease(store, g
             thread.join()
 
 
+@SLOW_IN_A_BUCKET
 def test_a_driver_that_was_stopped_for_longer_than_its_lease_ends_and_writes_nothing_more(store, start, tmp_path):
     first = start("first")
     until(lambda: lines(tmp_path, "first"))
@@ -134,6 +143,7 @@ def test_a_driver_that_was_stopped_for_longer_than_its_lease_ends_and_writes_not
     assert set(lines(tmp_path, "second")) == {"2"}
 
 
+@HERE_ALONE
 def test_a_driver_that_was_stopped_for_a_moment_goes_on(store, start, tmp_path):
     first = start("first", seconds=3)
     until(lambda: lines(tmp_path, "first"))
@@ -143,6 +153,7 @@ def test_a_driver_that_was_stopped_for_a_moment_goes_on(store, start, tmp_path):
     assert first.wait(60) == 0
 
 
+@SLOW_IN_A_BUCKET
 def test_of_drivers_that_start_at_once_one_gets_the_run(store, start, tmp_path):
     racers = [start(f"racer{n}", seconds=6) for n in range(3)]
     ended = [process.wait(120) for process in racers]
