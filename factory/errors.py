@@ -26,7 +26,7 @@ class FactoryError(Exception):
         if self.why:
             parts.append(f"  why: {self.why}")
         if self.remedy:
-            parts.append(f"  do:  {self.remedy}")
+            parts.append(f"  fix: {self.remedy}")
         return "\n".join(parts)
 
 

@@ -25,7 +25,7 @@ from factory.report.funnel import Stage
 from factory.report.funnel_metrics import FunnelMetrics
 from factory.report.idle import IdleTime
 from factory.report.progress import Progress
-from factory.runs.kind import Kind
+from factory.runs.kind import RunKind
 from factory.stages.ledger import Ledger
 from factory.store import driver_lease
 from factory.store.counts import JournalCounts
@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class RunResult:
     """What a job can say at its end."""
 
     stages: list[Stage]
@@ -63,17 +63,17 @@ def prepare(recipe: RunRecipe, uri: str) -> Run:
     store.caveat()  # raises where the keys are about to end
     kind.check(recipe, store)
     services.check(recipe)
-    recipe = kind.complete(recipe, store)
+    recipe = kind.resolve(recipe, store)
     return Run.open(uri, recipe)
 
 
-def complete(run: Run, recipe: RunRecipe, *, say: Say) -> Finished:
+def complete(run: Run, recipe: RunRecipe, *, say: Say) -> RunResult:
     """Bring a run to its published dataset, from wherever it stands. Ray must be initialised.
 
     Raises `driver_lease.RunHeld` where another driver is at it, and ends the process where another one takes over.
     """
     kind = runs.of_recipe(recipe)
-    recipe = kind.complete(recipe, run.store)
+    recipe = kind.resolve(recipe, run.store)
     prices = recipe.prices.model_dump(exclude_none=True)
     with (
         driver_lease.held(run.store) as lease,
@@ -82,11 +82,13 @@ def complete(run: Run, recipe: RunRecipe, *, say: Say) -> Finished:
         return _complete(kind, run, recipe, lease, meter, say=say)
 
 
-def _complete(kind: Kind[Any], run: Run, recipe: RunRecipe, lease: DriverLease, meter: Meter, *, say: Say) -> Finished:
+def _complete(
+    kind: RunKind[Any], run: Run, recipe: RunRecipe, lease: DriverLease, meter: Meter, *, say: Say
+) -> RunResult:
     say(f"run {run.fingerprint} at {run.uri} ({'new' if run.created else 'continued'})")
     if caveat := run.store.caveat():
         say(f"mind: {caveat}")
-    inputs = ingest.finished(run.store) or kind.take_in(run, recipe, _on_cluster)
+    inputs = ingest.load(run.store) or kind.read_inputs(run, recipe, _on_cluster)
     kinds = f"{inputs.problems:,} problems, {inputs.threads:,} threads, {sum(inputs.rejects.values()):,} rejects"
     say(f"inputs: {inputs.rows:,} rows, {kinds}")
     unfinished, idle = 0, IdleTime()
@@ -96,7 +98,7 @@ def _complete(kind: Kind[Any], run: Run, recipe: RunRecipe, lease: DriverLease, 
         funnel_metrics = FunnelMetrics(RaySink(run.fingerprint), inputs.problems, inputs.rejects)
         counts = partial(_counts, ledger)
         progress = Progress(counts, say, problems=inputs.problems, threads=inputs.threads, watch=funnel_metrics.record)
-        if kind.left(Work(run, recipe, inputs, ledger)):
+        if kind.remaining(Work(run, recipe, inputs, ledger)):
             prepared = kind.prepare(run, recipe)
             recipe = fit(pin(recipe, run.store), kind.stages, say)
             with services.running(recipe, run, ledger, lease.number, say) as connect, progress.reported():
@@ -111,7 +113,7 @@ def _complete(kind: Kind[Any], run: Run, recipe: RunRecipe, lease: DriverLease, 
 
     manifest = publish(run, recipe.publish, kind.view, mapper=_on_cluster, card=card)
     ingest.publish_rejects(run.store, inputs)
-    return Finished(kind.funnel(inputs, manifest), manifest, unfinished, progress, idle)
+    return RunResult(kind.funnel(inputs, manifest), manifest, unfinished, progress, idle)
 
 
 def _ledger(run: Run) -> Any:

@@ -15,14 +15,14 @@ from factory.store.fs import Store
 from factory.store.tables import read_table
 
 
-def take_in(store, *sources):
-    groups = ingest.work(sources)
-    return ingest.finish(store, [part for n, group in enumerate(groups) for part in ingest.ingest(store, n, group)])
+def read_inputs(store, *sources):
+    groups = ingest.group_splits(sources)
+    return ingest.finish(store, [part for n, group in enumerate(groups) for part in ingest.read_group(store, n, group)])
 
 
 def problems(store, inputs):
     keys = [key for key in inputs.parts if "/Problem/" in key]
-    return [row for key in keys for row in from_table(Problem, ingest.rows(store, inputs, key))]
+    return [row for key in keys for row in from_table(Problem, ingest.read_part(store, inputs, key))]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_every_row_is_an_input_or_a_reject(store, table):
         {"id": "a", "problem": "again", "answer": "2"},
         {"id": "c", "problem": "2+2?"},
     )
-    inputs = take_in(store, source)
+    inputs = read_inputs(store, source)
     assert (inputs.rows, inputs.problems, sum(inputs.rejects.values())) == (5, 2, 3)
     assert [p.id for p in problems(store, inputs)] == ["a", "c"]
     ingest.publish_rejects(store, inputs)
@@ -63,32 +63,32 @@ def test_every_row_is_an_input_or_a_reject(store, table):
 def test_the_first_row_of_an_id_stays_also_across_files(store, table):
     first = table({"id": "x", "problem": "first"}, name="one.jsonl")
     second = table({"id": "x", "problem": "first "}, {"id": "y", "problem": "other"}, name="two.jsonl")
-    inputs = take_in(store, first, second)
+    inputs = read_inputs(store, first, second)
     assert [p.text for p in problems(store, inputs)] == ["first", "other"]
     assert inputs.rejects == {"duplicate_id": 1}
 
 
 def test_a_second_ingest_changes_nothing(store, table):
     source = table({"id": "a", "problem": "1+1?"})
-    first = take_in(store, source)
+    first = read_inputs(store, source)
     table({"id": "a", "problem": "1+1?"}, {"id": "b", "problem": "new"})
-    assert take_in(store, source) == first == ingest.finished(store)
+    assert read_inputs(store, source) == first == ingest.load(store)
 
 
 def test_a_limit_counts_rows(store, table):
     source = table(*({"id": str(n), "problem": "p"} for n in range(10)))
-    inputs = take_in(store, source.model_copy(update={"limit": 3}))
+    inputs = read_inputs(store, source.model_copy(update={"limit": 3}))
     assert (inputs.rows, inputs.problems) == (3, 3)
 
 
 def test_an_empty_source(store, table):
-    inputs = take_in(store, table())
+    inputs = read_inputs(store, table())
     assert (inputs.rows, inputs.problems, inputs.rejects, inputs.duplicates) == (0, 0, {}, {})
 
 
 def test_a_missing_source_is_named(tmp_path):
     with pytest.raises(FactoryError, match=r"nowhere\.jsonl"):
-        ingest.work([Source(path=str(tmp_path / "nowhere.jsonl"))])
+        ingest.group_splits([Source(path=str(tmp_path / "nowhere.jsonl"))])
 
 
 def test_two_snapshots_without_ids_or_names_keep_all_their_problems(store, tmp_path):
@@ -98,7 +98,7 @@ def test_two_snapshots_without_ids_or_names_keep_all_their_problems(store, tmp_p
         folder.mkdir(parents=True)
         (folder / "train-00000-of-00001.jsonl").write_text('{"problem": "1+1?"}\n' * 5)
         sources.append(Source(path=str(tmp_path / name)))
-    inputs = take_in(store, *sources)
+    inputs = read_inputs(store, *sources)
     assert (inputs.problems, inputs.rejects) == (10, {})
     assert {p.id.split(":")[0] for p in problems(store, inputs)} == {
         "numina/data/train-00000-of-00001",
@@ -109,20 +109,20 @@ def test_two_snapshots_without_ids_or_names_keep_all_their_problems(store, tmp_p
 def test_ids_that_stand_for_two_problems_are_an_error_with_a_way_out(store, table):
     one = [table(*({"id": n, "problem": f"{name} {n}"} for n in range(3)), name=f"{name}.jsonl") for name in "ab"]
     with pytest.raises(FactoryError, match="ids: named"):
-        ingest.work(one)
+        ingest.group_splits(one)
     late = [table(*({"id": str(n), "problem": f"{name} {n}"} for n in ids), name=f"{name}.jsonl") for name, ids in
             (("c", range(200)), ("d", range(150, 350)))]  # fmt: skip
     with pytest.raises(FactoryError, match="'150' stands for"):
-        take_in(store, *late)
+        read_inputs(store, *late)
     named = [source.model_copy(update={"name": name, "ids": "named"}) for name, source in zip("ab", one, strict=True)]
-    inputs = take_in(store, *named)
+    inputs = read_inputs(store, *named)
     assert [p.id for p in problems(store, inputs)] == ["a/0", "a/1", "a/2", "b/0", "b/1", "b/2"]
 
 
 def test_problems_of_the_same_text_are_folded_where_the_recipe_says_so(store, table):
     rows = [("a", "x", None), ("b", "y", "1"), ("c", " x", "2"), ("d", "x", "3"), ("b", "z", None)]
     source = table(*({"id": i, "problem": p, "answer": a} for i, p, a in rows))
-    inputs = take_in(store, source.model_copy(update={"fold_duplicates": True}))
+    inputs = read_inputs(store, source.model_copy(update={"fold_duplicates": True}))
     assert [p.id for p in problems(store, inputs)] == ["b", "c"]
     assert inputs.rejects == {"duplicate_id": 1, "duplicate_problem": 2}
     assert inputs.rows == inputs.problems + sum(inputs.rejects.values())

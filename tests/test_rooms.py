@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +30,7 @@ KNOW_RAY = {
     "graph.py",
     "launch.py",
     "pipeline.py",
-    "runs/build.py",
-    "runs/kind.py",
+    "runs/build_graph.py",
     "sandbox/pool.py",
     "tuning/tune.py",
 }
@@ -104,3 +106,31 @@ def test_only_these_files_know_ray():
         if any(module.split(".")[0] == "ray" for _, module in imports(path.read_text()))
     }
     assert found == KNOW_RAY
+
+
+READING_COMMANDS = """
+import sys
+from factory.cli import app
+run, recipe, page = sys.argv[1:]
+for command in (
+    ["plan", recipe],
+    ["status", run],
+    ["report", run, "--out", page],
+    ["why", run, "demo-001"],
+    ["disagreement", run],
+    ["audit", run, "--answers", "0", "--cells", "0"],
+):
+    try:
+        app(command)
+    except SystemExit as end:
+        assert end.code in (0, None), command
+    loaded = {"ray", "torch", "vllm"} & set(sys.modules)
+    assert not loaded, f"factory {command[0]} imports {loaded}"
+"""
+
+
+def test_commands_that_read_a_run_import_neither_ray_nor_torch_nor_vllm(tmp_path):
+    """They answer at once, and on a machine that has none of the three."""
+    run = shutil.copytree(ROOT / "tests" / "stored_runs" / "2026-11", tmp_path / "run")
+    arguments = [str(run), str(ROOT / "jobs" / "recipes" / "demo.yaml"), str(tmp_path / "report.html")]
+    subprocess.run([sys.executable, "-c", READING_COMMANDS, *arguments], check=True, cwd=ROOT)

@@ -194,7 +194,7 @@ def _end(life: Life) -> Iterator[str]:
 def _entered(run: Run, row_id: str) -> Iterator[tuple[str, Thread | Problem | Reject]]:
     """The row as it was read, and as it was refused where that happened before anything was journaled."""
     kinds: dict[str, type] = {k.__name__: k for k in (Thread, Problem, AnsweredProblem, Reject)}
-    inputs = ingest.finished(run.store)
+    inputs = ingest.load(run.store)
     for key in [*(inputs.parts if inputs else []), *([ingest.DUPLICATES] if inputs and inputs.duplicates else [])]:
         table = read_table(run.store, key)
         row: Any

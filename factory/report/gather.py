@@ -75,7 +75,7 @@ def stages(
     rejects: figures.RejectFigures,
 ) -> list[Stage]:
     """The funnel as published, or as far as the journal has come; empty while the sources are still being read."""
-    inputs = ingest.finished(run.store)
+    inputs = ingest.load(run.store)
     if inputs is None:
         return []
     read = Stage(name="read", unit="rows", rows_in=inputs.rows, rows_out=inputs.kept, rejects=inputs.rejects)

@@ -95,7 +95,7 @@ def status_of(run: Run, journal: JournalReader, now: datetime, prices: Prices | 
     """The same through a reader that others use as well."""
     parts = {kind: journal.parts(kind) for kind in (Trace, Verdict, Reject, Curated)}
     recent = {kind: [info for info in infos if info.entry.modified > now - WINDOW] for kind, infos in parts.items()}
-    inputs = ingest.finished(run.store)
+    inputs = ingest.load(run.store)
     judged = _owners(parts[Verdict]) - journal.withdrawn
     curated = set(filter(is_thread, _owners(parts[Curated])))
     rejected = _owners(parts[Reject]) - judged - curated

@@ -14,13 +14,13 @@ from factory.errors import FactoryError
 from factory.programs.rejudge import REJUDGE
 from factory.recipe import Rejudge, RunRecipe
 from factory.runs.build import Build
-from factory.runs.derived import Derived
-from factory.runs.kind import Kind
+from factory.runs.derived import DerivedRun
+from factory.runs.kind import RunKind
 from factory.store.run import Run
 
-KINDS: dict[str, Kind[Any]] = {
+KINDS: dict[str, RunKind[Any]] = {
     "build": Build(),
-    "rejudge": Derived(Rejudge, REJUDGE),
+    "rejudge": DerivedRun(Rejudge, REJUDGE),
 }
 
 
@@ -33,17 +33,17 @@ def load(path: str | Path, overrides: list[str] | None = None, files: list[Path]
     return settings.validate(named(values.get("kind", "build"), str(path)).recipe, values, str(path))
 
 
-def of_recipe(recipe: RunRecipe) -> Kind[Any]:
+def of_recipe(recipe: RunRecipe) -> RunKind[Any]:
     """The kind of run that a recipe asks for."""
     return next(kind for kind in KINDS.values() if type(recipe) is kind.recipe)
 
 
-def of_run(run: Run) -> Kind[Any]:
+def of_run(run: Run) -> RunKind[Any]:
     """The kind of a stored run."""
     return named(run.recipe.get("kind", "build"), run.uri)
 
 
-def named(name: Any, origin: str) -> Kind[Any]:
+def named(name: Any, origin: str) -> RunKind[Any]:
     """A kind by its name; `origin` is the file or run that names it."""
     if isinstance(name, str) and name in KINDS:
         return KINDS[name]

@@ -1,19 +1,17 @@
 """What a kind of run is: its recipe, its inputs, its stages in order, what it publishes, and what its page shows.
 
-A new kind is one file that says these things once, and a line in `factory/runs/__init__.py`. How a run is started,
-resumed, fitted to its cluster, watched and published is the same for all (`factory/pipeline.py`).
+A new kind is one file that declares these once, and a line in `factory/runs/__init__.py`. How a run is started,
+resumed, fitted to its cluster, monitored and published is the same for all (`factory/pipeline.py`). A kind is declared
+without Ray, so that commands can read a run without a cluster; the methods that build its graph import Ray.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
-
-from ray.data import Dataset
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from factory import ingest
-from factory.graph import Work, passes, through, through_programs, unread
 from factory.planning.cost import Cost
 from factory.recipe import RunRecipe, Source
 from factory.records import Problem
@@ -32,72 +30,83 @@ from factory.store.run import Run
 from factory.store.view import View
 from factory.views.nemotron import NemotronMath
 
+if TYPE_CHECKING:
+    from factory.graph import Rows, Work
+
 Recipe = TypeVar("Recipe", bound=RunRecipe)
 
 
-class Kind(ABC, Generic[Recipe]):
-    """One kind of run. What is not overridden is right for a run whose input rows each pass all stages once."""
+class RunKind(ABC, Generic[Recipe]):
+    """One kind of run. The defaults fit a run whose input rows each pass through all stages once."""
 
     recipe: ClassVar[type[RunRecipe]]
-    """Its key `kind` names the kind."""
+    """The recipe's class; its key `kind` names the kind."""
     reads: ClassVar[type] = Problem
-    """The kind of row that the run's inputs are made of."""
+    """The row class of the run's inputs."""
     view: ClassVar[View] = NemotronMath()
-    """What its dataset's rows look like."""
+    """What the rows of its dataset look like."""
 
     @abstractmethod
     def check(self, recipe: Recipe, store: Store) -> None:
-        """Find what is wrong before any machine is started. `store` is where the run is, or will be."""
+        """Raise `FactoryError` for what is wrong before any machine is started. `store` is the run's, new or old."""
 
     @abstractmethod
-    def take_in(self, run: Run, recipe: Recipe, mapper: Mapper) -> ingest.Inputs:
-        """Put the inputs into the run, once in its life; each later start gets the same ones."""
+    def read_inputs(self, run: Run, recipe: Recipe, mapper: Mapper) -> ingest.Inputs:
+        """Write the inputs into the run. Called until it has succeeded once; later starts read what it wrote."""
 
     @abstractmethod
     def stages(self, recipe: Recipe) -> Sequence[Stage]:
-        """The stages in the order of the graph, as this recipe asks for them."""
+        """The stages that this recipe asks for, in the order of the graph."""
 
     @abstractmethod
     def card(self, run: Run, manifest: Manifest, stages: Sequence[FunnelStage]) -> dict[str, bytes]:
-        """The files beside the dataset, by name; README.md is its card."""
+        """The files next to the dataset, by name; README.md is its card."""
 
-    def complete(self, recipe: Recipe, store: Store) -> Recipe:
+    def resolve(self, recipe: Recipe, store: Store) -> Recipe:
         """The recipe with everything that results depend on, before its fingerprint is taken."""
         return recipe
 
     def prepare(self, run: Run, recipe: Recipe) -> Any:
-        """What the stages share and a start needs before its graph; only called where work is left."""
+        """Build what the stages share, before the graph; only called if rows remain."""
         return None
 
-    def graph(self, work: Work) -> Dataset:
-        """The lazy graph, from rows that have not ended to summaries of how each of them did."""
-        rows = unread(work, self.reads, work.standing())
-        assert rows is not None, "a graph is only made where rows are left"
+    def graph(self, work: Work) -> Rows:
+        """The lazy graph, from rows without an ending to a summary of each one's outcome."""
+        from factory.graph import remaining_inputs
+
+        rows = remaining_inputs(work, self.reads, work.snapshot())
+        assert rows is not None, "a graph is only made if rows remain"
         for stage in self.stages(work.recipe):
-            rows = self.through(rows, stage, work)
+            rows = self.apply(rows, stage, work)
         return rows
 
-    def through(self, rows: Dataset, stage: Stage, work: Work) -> Dataset:
+    def apply(self, rows: Rows, stage: Stage, work: Work) -> Rows:
         """Rows through one stage, and what comes out of it."""
+        from factory.graph import run_program_stage, run_stage
+
         if stage.program is not None:
-            return through_programs(rows, stage, work, rows_expected=work.inputs.problems + work.inputs.threads)
-        return through(rows, stage, self.arguments(stage, work))
+            return run_program_stage(rows, stage, work, rows_expected=work.inputs.problems + work.inputs.threads)
+        return run_stage(rows, stage, self.arguments(stage, work))
 
     def arguments(self, stage: Stage, work: Work) -> tuple[Any, ...]:
-        """What the worker of a stage without a program is made of."""
+        """Constructor arguments of the worker of a stage without a program."""
         return work.run, work.recipe
 
-    def left(self, work: Work) -> int:
-        """How many rows have not ended, of all that are known so far."""
-        rows = unread(work, self.reads, work.standing())
+    def remaining(self, work: Work) -> int:
+        """The number of known rows that have no ending yet."""
+        from factory.graph import remaining_inputs
+
+        rows = remaining_inputs(work, self.reads, work.snapshot())
         return int(rows.count()) if rows is not None else 0
 
     def finish(self, work: Work, idle: IdleTime) -> int:
-        """Bring every row to its end; how many rows are left, where an engine stays away."""
-        return passes(work, self.graph, self.left, idle)
+        """Bring every row to its ending. Returns how many rows remain, which is 0 unless an engine stays away."""
+        from factory.graph import run_passes
+
+        return run_passes(work, self.graph, self.remaining, idle)
 
     def conclude(self, run: Run, recipe: Recipe, inputs: ingest.Inputs, mapper: Mapper) -> None:
-        """What is to be done between the last row and publishing. Called by each start; must not mind."""
+        """Do what is left between the last row and publishing. Idempotent: each start calls it."""
         return
 
     def funnel(self, inputs: ingest.Inputs, manifest: Manifest) -> list[FunnelStage]:
@@ -110,10 +119,10 @@ class Kind(ABC, Generic[Recipe]):
         return dataset_sections(found, cost)
 
 
-def as_before(source: Source, known: Mapping[str, Any] | None) -> Source:
+def with_known_version(source: Source, known: Mapping[str, Any] | None) -> Source:
     """A source of kind `run` with its version and digest: those that this run was started with, else the newest.
 
-    So a run goes on with what it was made from, also where its source has published again since, or is gone.
+    A run thus continues with what it was made from, even if its source has published again since, or is gone.
     """
     if source.kind == "run" and known and known.get("path") == source.path:
         version, digest = known.get("version"), known.get("digest")

@@ -14,7 +14,7 @@ from factory.errors import FactoryError
 from factory.programs.effects import Recorded
 from factory.records import FinishedTurn
 from factory.store.counts import JournalCounts
-from factory.store.index import Standing
+from factory.store.index import JournalSnapshot
 from factory.store.run import Run
 
 BROKEN_TIMES, BROKEN_S = 2, 3600.0
@@ -72,9 +72,9 @@ class Ledger:
         traces = {str(trace.key): trace for trace in self._index.traces_of(row_id)}
         return Recorded(traces, turns, self._index.asked_of(row_id))
 
-    def standing(self) -> Standing:
-        """What is finished, and what was curated and is not (see `JournalIndex.standing`)."""
-        return self._index.standing()
+    def snapshot(self) -> JournalSnapshot:
+        """What is finished, and what was curated and is not (see `JournalIndex.snapshot`)."""
+        return self._index.snapshot()
 
     def counts(self) -> JournalCounts:
         """Sums over the journal (see `JournalIndex.counts`)."""

@@ -20,7 +20,7 @@ class Read:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         keys = batch["part"].to_pylist()
-        rows = pa.concat_tables([ingest.rows(self._run.store, self._inputs, key) for key in keys])
+        rows = pa.concat_tables([ingest.read_part(self._run.store, self._inputs, key) for key in keys])
         kind = "thread" if rows.schema.equals(schema(Thread)) else "problem"
         owners = (scoped(row_id, kind) for row_id in rows["id"].to_pylist())
         return rows.filter(pa.array(~contained(hashes_of(owners), self._finished)))

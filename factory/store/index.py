@@ -41,7 +41,7 @@ _EFFECTS = tuple(row for row, kind in KINDS.items() if kind.effect)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JournalSnapshot:
     """How far a run is at one moment: what needs no more work, and which problems of threads do."""
 
     finished: Hashes  # sorted hashes of the ids of finished problems and threads: shape [n], for an anti-join
@@ -101,13 +101,13 @@ class JournalIndex:
         self._fresh()
         return self._finished
 
-    def standing(self) -> Standing:
+    def snapshot(self) -> JournalSnapshot:
         """What is finished and what waits, both of the same moment: no problem of a finished thread is in neither."""
         self._fresh()
         with self._lock:
             waiting = self._pointers[Curated]
             parts = {self._parts[part].key for places in waiting.values() for part, _ in places}
-            return Standing(self._finished, len(self._threads), sorted(parts), len(waiting))
+            return JournalSnapshot(self._finished, len(self._threads), sorted(parts), len(waiting))
 
     def traces_of(self, problem_id: str) -> list[Trace]:
         """The finished samples of an unfinished problem: one per key, whatever the journal holds twice."""

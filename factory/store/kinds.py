@@ -27,7 +27,7 @@ from factory.records import (
 )
 from factory.store.counts import CuratedCount, SampleCount
 from factory.store.ids import scoped
-from factory.store.row_kind import OWNER, Derived, RowKind, same_as
+from factory.store.row_kind import OWNER, DerivedColumn, RowKind, same_as
 
 
 def _reject_owners(table: pa.Table) -> pa.Array:
@@ -82,7 +82,7 @@ VERDICTS = RowKind(
     row=Verdict,
     directory="journal/verdicts/",
     owner=lambda verdict: str(verdict.problem.id),
-    derived={OWNER: Derived(("problem.id",), lambda table: pc.struct_field(table["problem"], "id"))},
+    derived={OWNER: DerivedColumn(("problem.id",), lambda table: pc.struct_field(table["problem"], "id"))},
     ends=True,
     published=True,
 )
@@ -90,7 +90,7 @@ REJECTS = RowKind(
     row=Reject,
     directory="journal/rejects/",
     owner=lambda reject: scoped(reject.id, reject.kind),
-    derived={OWNER: Derived(("id", "kind"), _reject_owners), "source": Derived(("row",), _reject_sources)},
+    derived={OWNER: DerivedColumn(("id", "kind"), _reject_owners), "source": DerivedColumn(("row",), _reject_sources)},
     heading=lambda reject: f"{reject.kind}/{reject.stage}/{reject.reason}",
     ends=True,
     published=True,
@@ -100,7 +100,7 @@ CURATED = RowKind(
     directory="journal/curated/",
     owner=lambda thread: scoped(thread.thread_id, "thread"),
     also=lambda thread: tuple(problem.id for problem in thread.problems),  # they are found by their ids, not ended
-    derived={OWNER: Derived(("thread_id",), _thread_owners)},
+    derived={OWNER: DerivedColumn(("thread_id",), _thread_owners)},
     count=CuratedCount.of,
     counts=CuratedCount,
     ends=True,

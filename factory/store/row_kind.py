@@ -18,16 +18,16 @@ OWNER = "owner"
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
+class DerivedColumn:
     """A column that parts of earlier versions lack, made of columns that they have."""
 
     needs: tuple[str, ...]
     make: Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 
 
-def same_as(column: str) -> Derived:
+def same_as(column: str) -> DerivedColumn:
     """A column that holds what another one holds."""
-    return Derived((column,), lambda table: table[column])
+    return DerivedColumn((column,), lambda table: table[column])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class RowKind:
     """The id that a row is looked up by."""
     also: Callable[[Any], tuple[str, ...]] = lambda row: ()
     """Further ids that a part's table of contents lists the row under."""
-    derived: Mapping[str, Derived] = dataclasses.field(default_factory=dict)
+    derived: Mapping[str, DerivedColumn] = dataclasses.field(default_factory=dict)
     """Columns that have been added since the first version, and cannot be filled with their field's default."""
     heading: Callable[[Any], str] = lambda row: ""
     """What a row is counted under, in the sums of a part's footer."""

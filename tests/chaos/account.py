@@ -74,7 +74,7 @@ class Account:
 
 def account_of(uri: str) -> Account:
     run = Run.attach(uri)
-    inputs, manifest = ingest.finished(run.store), latest(run.store)
+    inputs, manifest = ingest.load(run.store), latest(run.store)
     assert inputs is not None
     assert manifest is not None
     files = [entry.key for entry in run.store.list("dataset/mode=")]

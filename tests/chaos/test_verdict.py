@@ -55,7 +55,7 @@ def finished(place: Path, samples: dict[str, list[Trace]], *more: Trace | Reject
     )
     recipe = Recipe(name="r", sources=[Source(path=str(table))], teacher=Teacher(model=str(TEACHER)))
     opened = Run.open(str(place / "run"), recipe)
-    parts = ingest.ingest(opened.store, 0, ingest.work(recipe.sources)[0])
+    parts = ingest.read_group(opened.store, 0, ingest.group_splits(recipe.sources)[0])
     ingest.finish(opened.store, parts)
     writer = opened.writer("w", recipe.journal)
     for name, traces in samples.items():

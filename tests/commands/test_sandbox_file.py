@@ -68,7 +68,7 @@ def test_a_missing_file_is_three_lines() -> None:
     done = factory("sandbox", "/nowhere.jsonl")
     assert done.returncode == 2
     assert (
-        done.stderr == "factory: cannot read /nowhere.jsonl\n  why: No such file or directory\n  do:  check the path\n"
+        done.stderr == "factory: cannot read /nowhere.jsonl\n  why: No such file or directory\n  fix: check the path\n"
     )
 
 

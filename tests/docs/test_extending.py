@@ -55,7 +55,7 @@ recipe = runs.load(folder / "r.yaml")
 kind = runs.of_recipe(recipe)
 run = Run.open(str(folder / "run"), recipe)
 assert runs.of_run(Run.attach(run.uri)) is kind
-assert kind.take_in(run, recipe, in_process).problems == 1
+assert kind.read_inputs(run, recipe, in_process).problems == 1
 keys = {key for pool in pools(recipe, kind.stages(recipe)) for key in pool.keys}
 assert keys == {"sandbox.actors", "programs.workers"}, keys
 assert "engine" in bundles(recipe, kind.stages(recipe)).values()

@@ -123,7 +123,7 @@ def test_a_full_disk(tmp_path, small_disk, ray_local, monkeypatch):
         fill()
         return publish(*arguments, **options)
 
-    def build() -> pipeline.Finished:
+    def build() -> pipeline.RunResult:
         return pipeline.complete(pipeline.prepare(recipe, out), recipe, say=lambda line: None)
 
     def fails() -> None:

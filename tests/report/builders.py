@@ -35,7 +35,7 @@ def a_run(place: Path | str, *, finished: bool = True) -> Run:
     chance = random.Random(7)
     problems = [_compared(f"p{n:02}", chance, copy=n < COPIES) for n in range(PROBLEMS)]
     refused = Reject(id="bad", kind="problem", stage="read", reason="no_text", detail="line 3 of problems.jsonl")
-    parts = [ingest._write(run.store, 0, 0, list(problems)), ingest._write(run.store, 0, 1, [refused])]
+    parts = [ingest.write_part(run.store, 0, 0, list(problems)), ingest.write_part(run.store, 0, 1, [refused])]
     ingest.finish(run.store, parts)
     _benchmarks(run)
     _usage(run)

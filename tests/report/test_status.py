@@ -28,8 +28,8 @@ def run(tmp_path) -> Run:
     run = Run.open(str(tmp_path), recipe())
     problems = [problem(f"p{n}") for n in range(10)]
     parts = [
-        ingest._write(run.store, 0, 0, list(problems)),
-        ingest._write(run.store, 0, 1, [reject(problem("bad"), "no_text", "read")]),
+        ingest.write_part(run.store, 0, 0, list(problems)),
+        ingest.write_part(run.store, 0, 1, [reject(problem("bad"), "no_text", "read")]),
     ]
     ingest.finish(run.store, parts)
     return a_run(tmp_path, 10)

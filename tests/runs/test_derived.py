@@ -51,7 +51,7 @@ def started(source, out, **sections):
     recipe = recipe_of(source, **sections)
     store = Store.open(str(out))
     KIND.check(recipe, store)
-    recipe = KIND.complete(recipe, store)
+    recipe = KIND.resolve(recipe, store)
     return Run.open(str(out), recipe), recipe
 
 
@@ -70,7 +70,7 @@ async def judge(run, recipe, inputs, limit=None):
 
     worker = Worker(run, recipe, connect, REJUDGE, in_flight=8)
     for key in inputs.parts_of(AnsweredProblem):
-        rows = ingest.rows(run.store, inputs, key).slice(0, limit)
+        rows = ingest.read_part(run.store, inputs, key).slice(0, limit)
         for offset in range(rows.num_rows):
             async for _ in worker(rows.slice(offset, 1)):
                 pass
@@ -78,7 +78,7 @@ async def judge(run, recipe, inputs, limit=None):
 
 async def rejudged(source, out, **sections):
     run, recipe = started(source, out, **sections)
-    inputs = KIND.take_in(run, recipe, in_process)
+    inputs = KIND.read_inputs(run, recipe, in_process)
     await judge(run, recipe, inputs)
     return run, finished(run, recipe, inputs)
 
@@ -99,7 +99,7 @@ async def test_the_same_rules_give_the_same_dataset(source, tmp_path):
     of_both = {j.uid for v in journaled(run, Verdict) for j in v.judgements if j.equal}
     assert now.keys() == of_both
     assert manifest.report.lost == 0
-    assert all(stage.missing == 0 for stage in KIND.funnel(ingest.finished(run.store), manifest))
+    assert all(stage.missing == 0 for stage in KIND.funnel(ingest.load(run.store), manifest))
     withdrawn = {reject.id for reject in journaled(source, Reject) if reject.stage == "withdraw"}
     assert withdrawn
     assert withdrawn.isdisjoint({row["problem_id"] for row in rows(run, "problem_id")})
@@ -109,7 +109,7 @@ async def test_another_policy_changes_verdicts_and_says_which(source, tmp_path):
     strict = {"policy": {"missing_unit": False, "rounded_digits": None, "assignment_prefix": False}}
     run, manifest = await rejudged(source, tmp_path / "strict", verify=strict)
     found = Differences.from_json(run.store.read(DIFFERENCES))
-    inputs = ingest.finished(run.store)
+    inputs = ingest.load(run.store)
     assert sum(found.problems.values()) == inputs.problems
     verdicts = journaled(run, Verdict)
     assert found.problems[("verdict", "verdict")] <= len(verdicts)
@@ -122,9 +122,9 @@ async def test_another_policy_changes_verdicts_and_says_which(source, tmp_path):
 async def test_killed_at_any_step_it_goes_on_and_publishes_the_same_bytes(source, tmp_path):
     _, manifest = await rejudged(source, tmp_path / "whole")
     run, recipe = started(source, tmp_path / "broken")
-    inputs = KIND.take_in(run, recipe, in_process)
+    inputs = KIND.read_inputs(run, recipe, in_process)
     await judge(run, recipe, inputs, limit=2)
-    assert KIND.take_in(run, recipe, in_process) == inputs  # a driver that died before it knew
+    assert KIND.read_inputs(run, recipe, in_process) == inputs  # a driver that died before it knew
     run, recipe = started(source, tmp_path / "broken")
     assert not run.created
     await judge(run, recipe, inputs)
@@ -177,7 +177,7 @@ def test_a_recipe_s_kind_picks_its_model(tmp_path):
 
 async def test_the_journal_holds_the_source_s_traces_under_the_new_fingerprint(source, tmp_path):
     run, _ = await rejudged(source, tmp_path / "again")
-    keys = ingest.finished(run.store).parts_of(AnsweredProblem)
+    keys = ingest.load(run.store).parts_of(AnsweredProblem)
     of_inputs = {row_id for key in keys for row_id in read_table(run.store, key)["id"].to_pylist()}
     expected = {(t.uid, tuple(t.token_ids)) for t in journaled(source, Trace) if t.problem_id in of_inputs}
     assert {(t.uid, tuple(t.token_ids)) for t in journaled(run, Trace)} == expected

@@ -149,18 +149,20 @@ def derived_from(run: Run, place, **keys) -> Run:
     """A run whose inputs are read, and no more."""
     of = pinned(source(run, **keys))
     derived = Run.open(str(place), recipe(sources=[of]) if of.what != "traces" else recipe())
-    parts = [part for n, group in enumerate(ingest.work([of])) for part in ingest.ingest(derived.store, n, group)]
+    parts = [
+        part for n, group in enumerate(ingest.group_splits([of])) for part in ingest.read_group(derived.store, n, group)
+    ]
     ingest.finish(derived.store, parts)
     return derived
 
 
 def test_inputs_add_up(run, tmp_path):
-    inputs = ingest.finished(derived_from(run, tmp_path / "traces", what="traces").store)
+    inputs = ingest.load(derived_from(run, tmp_path / "traces", what="traces").store)
     assert inputs.rows == inputs.samples == inputs.kept > ingest.SAMPLES_PER_PART
     store = Run.attach(str(tmp_path / "traces")).store
     keys = inputs.parts_of(StoredSample)
     assert sum(len(from_table(StoredSample, read_table(store, key))) for key in keys) == inputs.samples
-    assert ingest.finished(derived_from(run, tmp_path / "problems").store).problems == 24
+    assert ingest.load(derived_from(run, tmp_path / "problems").store).problems == 24
 
 
 def test_why_walks_back(run, tmp_path):

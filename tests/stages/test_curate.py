@@ -94,7 +94,7 @@ async def test_problems_go_on_once_the_thread_has_ended_in_storage(run, recipe):
     assert index.finished("u", "thread")
     assert index.finished("t/2")
     assert not index.finished("t/1")
-    assert (index.standing().n_threads, index.standing().n_curated) == (2, 1)
+    assert (index.snapshot().n_threads, index.snapshot().n_curated) == (2, 1)
 
 
 async def test_a_thread_that_has_ended_is_not_curated_again(run, recipe):

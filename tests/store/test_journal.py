@@ -295,7 +295,7 @@ def test_parts_that_storage_would_not_give_are_taken_in_later(tmp_path, clock, m
     assert (counts.finished, counts.finished_threads, counts.curated) == (4, 2, CuratedCount(2, passed=2, found=2))
     assert counts.verdicts == 2
     assert counts.samples["low/none"].rows == 2
-    assert index.standing().n_curated == 2
+    assert index.snapshot().n_curated == 2
 
 
 def test_who_waited_for_a_look_that_failed_gets_its_error_at_once(tmp_path, monkeypatch):
@@ -357,17 +357,17 @@ def test_a_curated_thread_has_ended_and_its_problems_wait(tmp_path):
     assert [index.finished(name, "thread") for name in ("t", "empty", "none", "t/1")] == [True, True, True, False]
     assert [index.finished(name) for name in ("t", "t/1", "t/2", "t/3")] == [False, False, True, False]
     assert index.asked_of(scoped("t", "thread")) == {}  # an ended thread is forgotten
-    standing = index.standing()
-    assert (standing.n_threads, standing.n_curated, standing.curated) == (3, 2, keys(store, "journal/curated/"))
-    assert contained(hashes_of(["t/2", scoped("t", "thread")]), standing.finished).all()
+    snapshot = index.snapshot()
+    assert (snapshot.n_threads, snapshot.n_curated, snapshot.curated) == (3, 2, keys(store, "journal/curated/"))
+    assert contained(hashes_of(["t/2", scoped("t", "thread")]), snapshot.finished).all()
     assert index.counts().curated == CuratedCount(2, passed=2, found=4)
     assert (index.counts().finished, index.counts().finished_threads) == (4, 3)
     later = writer(store)
     for of in kept:
         later.append(verdict(of, []))
     later.close()
-    assert (index.standing().n_curated, index.standing().curated) == (0, [])
-    assert JournalIndex(store).standing().n_curated == 0
+    assert (index.snapshot().n_curated, index.snapshot().curated) == (0, [])
+    assert JournalIndex(store).snapshot().n_curated == 0
 
 
 def test_rows_journaled_twice_count_once(tmp_path):
