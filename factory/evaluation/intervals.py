@@ -1,8 +1,8 @@
 """How sure an accuracy is, and whether two models differ. Scores are one number a problem, as `metrics.py` gives them.
 
-Samples of one problem belong together: sixteen samples of thirty problems are thirty observations, not 480. So all errors
-are taken over problems, each with the mean of its samples (clusters of equal size: Miller 2024, arXiv 2411.00640).
-Problems whose score is NaN (undecided) are left out of an estimate; how many there are stands beside it.
+Samples of one problem belong together: sixteen samples of thirty problems are thirty observations, not 480. So all
+errors are taken over problems, each with the mean of its samples (clusters of equal size: Miller 2024, arXiv
+2411.00640). Problems whose score is NaN (undecided) are left out of an estimate, which says how many they are.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def bootstrap(scores: Scores, level: float = LEVEL, resamples: int = RESAMPLES, 
 def rerun_error(outcomes: Outcomes) -> float | None:
     """The standard error of pass@1 if the *same* problems were sampled again: sqrt(sum of p(1-p)/(n-1)) / P.
 
-    Smaller than `Estimate.standard_error`, which is about other problems of the same kind. None where no problem has two
-    decided samples.
+    Smaller than `Estimate.standard_error`, which is about other problems of the same kind. None where no problem has
+    two decided samples.
     """
     right, decided = (outcomes == RIGHT).sum(axis=1), (outcomes >= WRONG).sum(axis=1)
     several = decided > 1

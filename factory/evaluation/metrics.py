@@ -5,8 +5,8 @@ Samples are two arrays of shape (P, n), in the order of the sample number:
 * `outcomes`: `RIGHT`, `WRONG`, `UNDECIDED` (no checker or judge could tell), or `ABSENT` (not drawn).
 * `classes`: the number of the sample's equivalence class among the problem's samples; -1 without an answer.
 
-The mean over problems is the metric; `intervals.py` says how sure it is. A sample that gave no answer is wrong. One that
-is undecided is neither right nor wrong: `decided_as` gives the arrays under which the score is lowest and highest.
+The mean over problems is the metric; `intervals.py` says how sure it is. A sample that gave no answer is wrong. One
+that is undecided is neither right nor wrong: `decided_as` gives the arrays under which a score is lowest and highest.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def pass_at_1(outcomes: Outcomes) -> Scores:
 
 
 def pass_at_k(outcomes: Outcomes, k: int) -> Scores:
-    """The chance that one of k samples is right, 1 - C(n-c, k) / C(n, k): unbiased (Chen et al. 2021, arXiv 2107.03374).
+    """The chance that one of k samples is right, 1 - C(n-c, k) / C(n, k).
 
-    NaN where fewer than k samples are decided.
+    Unbiased (Chen et al. 2021, arXiv 2107.03374). NaN where fewer than k samples are decided.
     """
     right, decided = _counts(outcomes)
     return 1.0 - _share_of_subsets(decided - right, decided, k)
@@ -50,7 +50,7 @@ def pass_hat_k(outcomes: Outcomes, k: int) -> Scores:
 
 
 def majority_at_k(outcomes: Outcomes, classes: Classes, k: int, *, seed: int = 0) -> Scores:
-    """The chance that the largest equivalence class of k samples is right; classes with equally many votes are averaged.
+    """The chance that the largest equivalence class of k samples is right; ties between classes are averaged.
 
     Samples without an answer have no vote, and a problem whose samples all lack one scores 0 (as in NeMo-Skills). With
     k = n this is exact; with fewer the mean over `SUBSETS` random subsets. A class counts as the share of its decided
@@ -82,7 +82,7 @@ def majority_share(classes: Classes) -> Scores:
 
 
 def best_of_k(outcomes: Outcomes, values: npt.NDArray[np.float64], k: int) -> Scores:
-    """The chance that the sample with the best value of k is right: rm@k, and generative selection with one value above.
+    """The chance that the sample with the best value of k is right: rm@k, or a selection that values one sample above.
 
     Exact where AceMath (arXiv 2412.15084, section 4.3) averages over 100 draws: sorted by falling value, the sample of
     rank r is the best of k with chance C(n-r, k-1) / C(n, k). Equal values share their chances. `values` has the shape
@@ -104,7 +104,7 @@ def _counts(outcomes: Outcomes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
 
 
 def _share_of_subsets(wanted: npt.NDArray[np.int64], total: npt.NDArray[np.int64], k: int) -> Scores:
-    """C(wanted, k) / C(total, k): the share of all subsets of k that are made of wanted samples; NaN where total < k."""
+    """C(wanted, k) / C(total, k): the share of subsets of k that are made of wanted samples; NaN where total < k."""
     with np.errstate(invalid="ignore"):
         log = gammaln(wanted + 1) - gammaln(wanted - k + 1) - gammaln(total + 1) + gammaln(total - k + 1)
         share = np.where(wanted >= k, np.exp(log), 0.0)
