@@ -340,6 +340,9 @@ class Regime(Record):
         return f"reason_{self.mode}_{'with_tool' if self.tool else 'no_tool'}"
 
 
+ReferenceChange = Literal["kept", "filled", "replaced"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict(JournalRow):
     """A problem that survived: its settled reference, the verdict on every sample, and where the votes went."""
@@ -352,6 +355,23 @@ class Verdict(JournalRow):
     regimes: list[Regime]
     judgements: list[Judgement]
     difficulty: float  # low-mode pass rate, 0 (hard) to 1 (easy)
+
+    @property
+    def reference_change(self) -> ReferenceChange:
+        """What the vote did to the source's answer: left it, gave one where there was none, or put another there."""
+        if not self.changed_to_majority:
+            return "kept"
+        return "filled" if self.original_reference is None else "replaced"
+
+    @property
+    def reference_votes(self) -> int:
+        """Samples of the vote that are equal to the settled reference."""
+        return sum(judgement.majority is not None and judgement.equal is True for judgement in self.judgements)
+
+    @property
+    def vote_share(self) -> float | None:
+        """The winning answer's votes over all votes; None where no sample gave an answer."""
+        return max(self.votes.values()) / sum(self.votes.values()) if self.votes else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

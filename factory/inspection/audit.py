@@ -111,7 +111,7 @@ def _verify_checksum(found: Audit, store: Store, file: Shard | RejectFile) -> bo
 def _of_schema(found: Audit, store: Store, shard: Shard, manifest: Manifest) -> bool:
     with store.parquet(shard.key, shard.bytes) as file:
         found.check("files have their number of rows", file.metadata.num_rows == shard.rows, shard.key)
-        view = NemotronMath(tuple(manifest.annotations), manifest.keyed)
+        view = NemotronMath(tuple(manifest.annotations), manifest.keyed, manifest.row_version)
         same = bool(file.schema_arrow.equals(view.schema))
     found.check("files have the published schema", same, shard.key)
     return same

@@ -38,13 +38,10 @@ async def solve(problem: Problem, ctx: Context, settings: Solve, verify: Verify)
             return Reject.of(problem, STAGE, "too_easy", f"sealed after {len(drawn[Mode.LOW])} low-mode samples")
 
     candidates = await sample(modes[0])
-    settled = await settle_reference(problem.answer, [trace.answer for trace in candidates], equal)
-    if settled.reference is None and settled.votes.doubtful:
-        return Reject.of(
-            problem, STAGE, "undecided", f"the vote of {len(candidates)} samples hangs on open comparisons"
-        )
+    answers = [trace.answer for trace in candidates]
+    settled = await settle_reference(problem.answer, answers, equal, settings.min_vote_share)
     if settled.reference is None:
-        return Reject.of(problem, STAGE, "no_reference", f"no answer given, none of {len(candidates)} samples has one")
+        return Reject.of(problem, STAGE, *without_reference(settled.votes, len(candidates)))
 
     difficulty = 0.0
     if Mode.LOW in modes:
@@ -73,6 +70,15 @@ async def solve(problem: Problem, ctx: Context, settings: Solve, verify: Verify)
         judgements=judgements,
         difficulty=difficulty,
     )
+
+
+def without_reference(votes: Votes, samples: int) -> tuple[str, str]:
+    """Why neither the forum nor the vote gave a reference: the reject's reason and detail."""
+    if votes.doubtful:
+        return "undecided", f"the vote of {samples} samples hangs on open comparisons"
+    if votes.classes:
+        return "weak_vote", f"no answer given, the largest class has {votes.classes[0].count} of {votes.total} votes"
+    return "no_reference", f"no answer given, none of {samples} samples has one"
 
 
 async def draw_until_sealed(problem: Problem, ctx: Context, settings: Solve) -> tuple[list[Trace], Fate]:

@@ -45,6 +45,9 @@ class Solve(Strict):
     order: Literal["paper", "cheap_first"] = "paper"
     max_low_pass_rate: Fraction = 0.8
     """A problem that low mode passes at this rate or above is too easy (facts of the paper: section 2.2)."""
+    min_vote_share: Fraction = added(0.0)
+    """The winning answer settles a reference only with at least this share of the votes. Below it a forum's answer
+    stays, and a problem without one is rejected as `weak_vote`. 0 is the paper."""
 
 
 class Recipe(RunRecipe):

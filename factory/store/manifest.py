@@ -51,6 +51,8 @@ class Manifest:
     """Names of annotations that its rows have a column of."""
     keyed: bool = False
     """Whether its rows name the task and the teacher of their sample."""
+    row_version: int = 1
+    """Which columns its rows have: `store.run.ROW_VERSION` tells the versions."""
     report: PublishReport = field(default_factory=PublishReport)
 
     @property
@@ -67,8 +69,8 @@ class Manifest:
         values["shards"] = [asdict(shard) for shard in self.shards]
         values["rejects"] = [asdict(file) for file in self.rejects]
         values["report"] = self.report.to_json()
-        for younger in ("annotations", "keyed"):  # a version without them has the bytes that it has always had
-            if not values[younger]:
+        for younger, before in (("annotations", []), ("keyed", False), ("row_version", 1)):
+            if values[younger] == before:  # a version without them has the bytes that it has always had
                 del values[younger]
         return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 

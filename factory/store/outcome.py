@@ -138,6 +138,11 @@ class Endings:
             if rejected is None or rejected.stage != "curate":
                 report.count("curated", source, "passed")
 
+    def count_references(self, report: PublishReport) -> None:
+        """What the vote did to the references of problems with a verdict."""
+        for _, verdict in self._remaining().values():
+            report.count("reference", verdict.problem.source, verdict.reference_change)
+
     def _remaining(self) -> dict[str, tuple[Precedence, Verdict]]:
         """The verdicts of problems that are not withdrawn."""
         return {row_id: found for row_id, found in self._verdicts.items() if not self._is_withdrawn(row_id)}

@@ -51,6 +51,8 @@ def publish_partition(task: PartitionTask) -> dict[str, Any]:
     journal, report = PartitionReader(task.store, task.partition), PublishReport()
     endings = journal.endings()
     endings.count(report)
+    if task.plan.row_version > 1:
+        endings.count_references(report)
     chosen = _Chosen(task, endings, report)
     for table in journal.traces():
         chosen.add(table)

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 from factory.arrow import SCHEMA_VERSION
 from factory.recipe import Publish
@@ -51,6 +52,7 @@ class Plan:
     """Names of annotations that the journal holds."""
     keyed: bool = False
     """Whether it holds samples of other tasks or teachers than the usual ones."""
+    row_version: int = 1
 
     @property
     def directory(self) -> str:
@@ -67,12 +69,13 @@ def make_plan(run: Run, settings: Publish, view: View, partition_bytes: int) -> 
     names = tuple(sorted({name for info in infos[Annotation] for name in info.tally}))
     keyed = any(heading.count("/") > 1 for info in infos[Trace] for heading in info.tally)
     plan = Plan(
-        id=_identity(infos, settings, view, count),
+        id=_identity(infos, settings, view, count, run.row_version),
         fingerprint=run.fingerprint,
         settings=settings,
-        view=view.extended(names, keyed=keyed),
+        view=view.extended(names, keyed=keyed, row_version=run.row_version),
         annotations=names,
         keyed=keyed,
+        row_version=run.row_version,
     )
     return plan, partitions
 
@@ -106,8 +109,8 @@ def _number(owner_hash: int, count: int) -> int:
     return owner_hash * count >> 64
 
 
-def _identity(infos: dict[type, list[PartInfo]], settings: Publish, view: View, count: int) -> str:
-    basis = {
+def _identity(infos: dict[type, list[PartInfo]], settings: Publish, view: View, count: int, row_version: int) -> str:
+    basis: dict[str, Any] = {
         "parts": sorted((info.entry.key, info.entry.size) for kind in _KINDS for info in infos[kind]),
         "settings": settings.model_dump(),
         "partitions": count,
@@ -115,4 +118,6 @@ def _identity(infos: dict[type, list[PartInfo]], settings: Publish, view: View, 
     }
     if view.identity:
         basis["view"] = view.identity
+    if row_version > 1:
+        basis["row_version"] = row_version
     return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]

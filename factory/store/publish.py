@@ -96,6 +96,7 @@ def _build(store: Store, plan: Plan, partitions: list[Partition], mapper: Mapper
         rejects=[RejectFile(**record["rejects"]) for record in records],
         annotations=list(plan.annotations),
         keyed=plan.keyed,
+        row_version=plan.row_version,
         report=reduce(add, (PublishReport.from_json(record["report"]) for record in records), PublishReport()),
     )
 

@@ -9,6 +9,7 @@ A cell is a tuple of strings that begins with its table's name:
     ("tokens", mode, tool)                           tokens of published traces, prompt and tool output included
     ("length", mode, tool, upper edge)               published traces by tokens; edges are powers of the root of two
     ("pass_rate", regime, "passed/count")            problems with a verdict
+    ("reference", source, change)                    problems with a verdict: reference "kept", "filled", "replaced"
     ("license", licence)                             published traces, by the licence of the problem's page
     ("license_of_replies", licence)                  of these, where the reference was read from replies under another
     ("copy",)                                        rows that the journal holds once more

