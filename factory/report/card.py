@@ -26,6 +26,11 @@ _LIMITS = """\
 * Tool outputs are what the sandbox showed the model, cut to its limits.
 * Problems and their references keep the licences of their sources; see the column `license` of each row.
 """
+_REFERENCES = {
+    "kept": "the source's",
+    "filled": "from the vote, the source gave none",
+    "replaced": "from the vote, no sample agreed with the source's",
+}
 _NOT_COMPARED = "* No benchmark was compared with: problems of public benchmarks may be in it.\n"
 
 
@@ -97,6 +102,11 @@ def _counts(manifest: Manifest) -> str:
     traces = {source: n for (source, outcome), n in report.by("trace", 2, 4).items() if outcome == PUBLISHED}
     sources = [[source or "not stated", n, traces.get(source, 0)] for source, n in sorted(problems.items())]
     parts.append(_markdown(["source", "problems", "published traces"], sources))
+
+    changes = {change: n for (change,), n in report.by("reference", 1).items()}
+    if changes:  # runs of the first row version do not count them
+        answers = [[words, changes.get(change, 0)] for change, words in _REFERENCES.items()]
+        parts.append(_markdown(["reference answer", "problems"], answers))
 
     replies = {name: n for (name,), n in report.table("license_of_replies").items()}
     pages = {name: n for (name,), n in report.table("license").items()}
