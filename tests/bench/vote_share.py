@@ -28,7 +28,7 @@ from factory.programs.answered import AnsweredProblem
 from factory.programs.rejudge import REJUDGE, rejudge
 from factory.recipe import Rejudge, Solve, Source, Verify
 from factory.records import Reject
-from factory.runs.derived import Derived
+from factory.runs.derived import DerivedRun
 from factory.store.fs import Store
 from factory.store.publish import in_process
 from factory.store.run import Run
@@ -87,11 +87,11 @@ def plain(text: str) -> str:
 
 def stored_answers(uri: str) -> list[AnsweredProblem]:
     """The problems of a run that were solved or given up, each with all of its answers, as a rejudge reads them."""
-    kind = Derived(Rejudge, REJUDGE)
+    kind = DerivedRun(Rejudge, REJUDGE)
     with tempfile.TemporaryDirectory() as place:
-        recipe = kind.complete(Rejudge(name="vote share", source=Source(kind="run", path=uri)), Store.open(place))
+        recipe = kind.resolve(Rejudge(name="vote share", source=Source(kind="run", path=uri)), Store.open(place))
         run = Run.open(place, recipe)
-        parts = kind.take_in(run, recipe, in_process).parts_of(AnsweredProblem)
+        parts = kind.read_inputs(run, recipe, in_process).parts_of(AnsweredProblem)
         return [row for key in parts for row in from_table(AnsweredProblem, read_table(run.store, key))]
 
 
