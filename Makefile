@@ -4,6 +4,7 @@ BIN := .venv/bin
 export RAY_AUTH_MODE ?= disabled
 SEED ?= 1
 KILLS ?= 50
+WORKERS ?= 2
 
 .PHONY: help setup demo test test-long chaos check format bench lock clean
 help:     ## list the targets
@@ -15,14 +16,14 @@ setup:    ## create or refresh .venv (quick when nothing changed)
 demo: setup  ## build a small dataset with a tiny teacher on this machine, into out/demo
 	@$(BIN)/python jobs/build_dataset.py --recipe jobs/recipes/demo.yaml --out out/demo
 
-test: setup  ## the tests, but for the long proofs
+test: setup  ## the tests, but for the long proofs (WORKERS=2 processes share them)
 	@$(BIN)/python -m tests.s3.install
 	@$(BIN)/python -m tests.report.browser
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not long"
 
 test-long: setup  ## the long proofs: machines that come and go, everything that can die killed at random
 	@$(BIN)/python -m tests.s3.install
-	@$(BIN)/python -m pytest -m long
+	@$(BIN)/python -m pytest -n $(WORKERS) -m long
 
 chaos: setup  ## kill every part of a run at random (SEED=1 KILLS=50) and prove that nothing is lost
 	@$(BIN)/python -m tests.s3.install

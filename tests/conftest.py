@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from tests.s3.fixtures import s3_bucket, s3_server  # noqa: F401
+from tests.side_by_side import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("FACTORY_SHARED_DATA", ROOT.parent / "shared" / "data"))
