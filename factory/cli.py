@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from factory.commands import answers, cells, decontamination, runs, transcripts
+from factory.commands import answers, cells, decontamination, export, runs, transcripts
 from factory.errors import FactoryError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     runs.audit,
     runs.push_to_hub,
     runs.disagreement,
+    export.export,
 )
 """In the order of `factory --help`. A command is called as its function, with dashes for underscores."""
 for command in COMMANDS:

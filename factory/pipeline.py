@@ -88,7 +88,7 @@ def _complete(
     say(f"run {run.fingerprint} at {run.uri} ({'new' if run.created else 'continued'})")
     if caveat := run.store.caveat():
         say(f"mind: {caveat}")
-    inputs = ingest.load(run.store) or kind.read_inputs(run, recipe, _on_cluster)
+    inputs = ingest.load(run.store) or kind.read_inputs(run, recipe, on_cluster)
     kinds = f"{inputs.problems:,} problems, {inputs.threads:,} threads, {sum(inputs.rejects.values()):,} rejects"
     say(f"inputs: {inputs.rows:,} rows, {kinds}")
     unfinished, idle = 0, IdleTime()
@@ -106,12 +106,12 @@ def _complete(
                 unfinished = kind.finish(Work(run, recipe, inputs, ledger, connect, prepared), idle)
 
     lease.check()
-    kind.conclude(run, recipe, inputs, _on_cluster)
+    kind.conclude(run, recipe, inputs, on_cluster)
 
     def card(manifest: Manifest) -> dict[str, bytes]:
         return kind.card(run, manifest, kind.funnel(inputs, manifest))
 
-    manifest = publish(run, recipe.publish, kind.view, mapper=_on_cluster, card=card)
+    manifest = publish(run, recipe.publish, kind.view, mapper=on_cluster, card=card)
     ingest.publish_rejects(run.store, inputs)
     return RunResult(kind.funnel(inputs, manifest), manifest, unfinished, progress, idle)
 
@@ -139,7 +139,7 @@ def _counts(ledger: Any) -> JournalCounts:
     return counts
 
 
-def _on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterable[Result]:
+def on_cluster(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterable[Result]:
     """A mapper that runs each task where the cluster has a free CPU; results in the order of the tasks."""
 
     def call(task: Task) -> Result:  # Ray takes functions, no `partial`

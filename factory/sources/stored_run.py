@@ -7,7 +7,6 @@ range of problem hashes, read in bounded memory by whoever takes it, from the pa
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from factory.records import Curated, Problem, Reject, SampleKey, StoredSample, T
 from factory.sources.rows import STAGE
 from factory.sources.split import Split
 from factory.store.fs import Store
-from factory.store.manifest import DIRECTORY, Manifest, latest
 from factory.store.outcome import Ending
 from factory.store.partition_reader import PartitionReader
+from factory.store.pinned import check_unchanged, version_of
 from factory.store.plan import Partition, cut
 from factory.store.run import Run
 
@@ -71,7 +70,7 @@ def pinned(source: Source) -> Source:
     """
     if source.kind != "run":
         return source
-    manifest, digest = _manifest(source)
+    manifest, digest = version_of(source.path, source.version)
     if source.digest not in (None, digest):
         raise FactoryError(
             f"version {manifest.version} of {source.path} is not the one that was read before",
@@ -92,17 +91,10 @@ def splits(source: Source) -> list[Split]:
     for bound in {"min_difficulty", "max_difficulty"} & source.where.keys():
         if not isinstance(source.where[bound], int | float):
             raise FactoryError(f"where: {bound} is {source.where[bound]!r}", remedy="give a number between 0 and 1")
-    manifest, digest = _manifest(source)
+    manifest, digest = version_of(source.path, source.version)
     run = Run.attach(source.path)
     journal = run.reader()
-    now = sum(journal.count_rejects().values()) + journal.count_verdicts()
-    then = sum(n for outcome, n in manifest.report.problems.items() if outcome != "unfinished")
-    if now != then:
-        raise FactoryError(
-            f"{source.path} has gone on since its version {manifest.version} was published",
-            why=f"{then:,} problems and threads had ended then, {now:,} have now",
-            remedy="start its job again, which publishes what it has, or name a newer version",
-        )
+    check_unchanged(source.path, journal, manifest)
     named = source.model_copy(update={"version": manifest.version, "digest": digest})
     partitions = cut({kind: journal.parts(kind) for kind in _KINDS[source.what]}, PARTITION_BYTES)
     return [RunSplit(source=named, index=n, files=(), partition=partition) for n, partition in enumerate(partitions)]
@@ -199,17 +191,3 @@ def _sample(source: Source, trace: Trace, ending: Ending, wanted: _Conditions) -
 
 def _position(source: Source, row_id: str) -> str:
     return str(Origin(source.path, source.version or 0, row_id))
-
-
-def _manifest(source: Source) -> tuple[Manifest, str]:
-    """The manifest of the version that a source names, or of the newest; and the first 16 hex digits of its SHA-256."""
-    store = Store.open(source.path)
-    newest = latest(store)
-    if newest is None:
-        raise FactoryError(f"nothing is published at {source.path}", remedy="run its job to its end first")
-    version = source.version or newest.version
-    try:
-        data = store.read(f"{DIRECTORY}v{version}.json")
-    except FileNotFoundError:
-        raise FactoryError(f"{source.path} has no version {version}", why=f"its newest is {newest.version}") from None
-    return Manifest.from_bytes(data), hashlib.sha256(data).hexdigest()[:16]

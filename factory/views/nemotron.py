@@ -92,7 +92,7 @@ REPETITIVE = ["problem", "expected_answer", "original_expected_answer", "data_so
 REPETITIVE += ["user_name", "problem_id", "reasoning_mode", "verified_by", "finish_reason", "recipe_fingerprint"]
 REPETITIVE += ["engine", "model", "model_revision", "dialect", "prompt_fingerprint", "predicted_answer"]
 
-_PYTHON_TOOL = {
+PYTHON_TOOL_SCHEMA = {
     "type": "function",
     "function": {
         "name": PYTHON_TOOL,
@@ -178,7 +178,7 @@ def _released(traces: pa.Table, about: list[dict[str, Any]], fingerprint: str, f
     columns: dict[str, Any] = {name: traces[old] for name, old in _COPIED.items()}
     columns["uuid"] = [str(uuid.uuid5(_NAMESPACE, uid)) for uid in traces["uid"].to_pylist()]
     columns["recipe_fingerprint"] = [fingerprint] * traces.num_rows
-    columns["messages"] = [_conversation(messages) for messages in traces["messages"].to_pylist()]
+    columns["messages"] = [conversation(messages) for messages in traces["messages"].to_pylist()]
     columns["reasoning_mode"], columns["with_tool"] = traces["mode"], traces["tool"]
     columns["n_tokens"] = pc.list_value_length(traces["token_ids"])
     return pa.table(
@@ -189,7 +189,7 @@ def _released(traces: pa.Table, about: list[dict[str, Any]], fingerprint: str, f
 
 def _about_sample(judgement: Judgement) -> dict[str, Any]:
     return {
-        "tools": [_PYTHON_TOOL] if judgement.tool else [],
+        "tools": [PYTHON_TOOL_SCHEMA] if judgement.tool else [],
         "verified_by": judgement.method,
         "judge": judgement.judge,
     }
@@ -223,7 +223,7 @@ def _metadata(regimes: list[Regime]) -> dict[str, Any]:
     return {name: known.get(name, empty) for name in REGIMES}
 
 
-def _conversation(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def conversation(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The released form holds what was asked, said and computed; the system's part is in the tokens and the prompt."""
     return [message for message in messages if message["role"] in ("user", "assistant", "tool")]
 
