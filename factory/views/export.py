@@ -109,7 +109,8 @@ def export(
     check_unchanged(uri, journal, manifest)
     inputs = Inputs(uri, run.recipe)
     view.tables(options, inputs)  # raises what is wrong with the options before anything is written
-    infos = {kind: journal.parts(kind) for kind in (Verdict, Reject, Trace)}
+    kinds: tuple[type, ...] = (Verdict, Reject, Trace)
+    infos = {kind: journal.parts(kind) for kind in kinds}
     parts = sorted((info.entry.key, info.entry.size) for of_kind in infos.values() for info in of_kind)
     made_from = {
         "recipe": run.fingerprint,
@@ -118,7 +119,12 @@ def export(
         "journal": hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16],
         "partition_bytes": partition_bytes,
     }
-    plan = {"view": view.name, "options": settings.result_values(options), "inputs": made_from, "format": FORMAT}
+    plan: dict[str, Any] = {
+        "view": view.name,
+        "options": settings.result_values(options),
+        "inputs": made_from,
+        "format": FORMAT,
+    }
     fingerprint = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     _claim(store, plan | {"uri": uri, "fingerprint": fingerprint})
     if (finished := finished_at(store)) is not None:

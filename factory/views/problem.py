@@ -113,12 +113,6 @@ class SolvedProblem:
     def problem(self) -> Problem:
         return self.verdict.problem
 
-    @property
-    def vote_share(self) -> float | None:
-        """The winning class's share of all votes; None where none were counted."""
-        votes = self.verdict.votes.values()
-        return max(votes) / sum(votes) if sum(votes) else None
-
 
 class Place(NamedTuple):
     """Where a problem goes: its hash first, an order that is a shuffle and never changes."""

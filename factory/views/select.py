@@ -57,7 +57,7 @@ def selected(
 
 def _reason(problem: SolvedProblem, sample: Sample, options: TraceOptions) -> str | None:
     """Why a trace is left out; None where it is not."""
-    judgement, share = sample.judgement, problem.vote_share
+    judgement, share = sample.judgement, problem.verdict.vote_share
     if not sample.right or judgement is None:
         return sample.outcome
     if sample.key.mode not in options.modes:

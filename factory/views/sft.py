@@ -63,7 +63,7 @@ class Sft(View[SftOptions]):
                 funnel.use()
                 funnel.note("tokens", len(tokens.ids))
                 funnel.note("tokens with loss", int(tokens.learnt.sum()))
-                values = {"input_ids": tokens.ids, "labels": tokens.labels}
+                values: dict[str, Any] = {"input_ids": tokens.ids, "labels": tokens.labels}
                 yield Row("sft", values | _about(problem, sample, len(tokens.ids)))
             return
         for problem, sample in selected(problems, options, funnel):
@@ -90,7 +90,7 @@ def _about(problem: SolvedProblem, sample: Sample, n_tokens: int) -> dict[str, A
         "tool": tool_name(sample.key.tool),
         "n_tokens": n_tokens,
         "difficulty": problem.verdict.difficulty,
-        "vote_share": problem.vote_share,
+        "vote_share": problem.verdict.vote_share,
         "verified_by": sample.judgement.method if sample.judgement else None,
         "source": problem.problem.source,
         "license": attribution.license,

@@ -10,8 +10,9 @@ from typing import Literal
 
 from factory.store.ids import hash_of
 
-TRAIN, TEST = "train", "test"
 Split = Literal["train", "test"]
+TRAIN: Split = "train"
+TEST: Split = "test"
 
 
 def position(problem_id: str, salt: str = "") -> float:
