@@ -365,7 +365,7 @@ def test_floats_are_the_shortest_of_their_type(tmp_path):
         ("t.jsonl", '{"problem": "x"}\n'.encode("utf-16"), "UTF-16"),
         ("t.csv", b"version https://git-lfs.github.com/spec/v1\n", "git-lfs"),
         ("t.parquet", b"version https://git-lfs.github.com/spec/v1\n", "git-lfs"),
-        ("t.jsonl", gzip.compress(b"{}"), "gzip"),
+        ("t.jsonl", gzip.compress(b"{}", mtime=0), "gzip"),
         ("t.jsonl", b"<!DOCTYPE html><p>gone</p>", "HTML page"),
         ("t.json", b'{\n "problem": "x"\n}\n', "one JSON document"),
         ("t.json", b'{"rows": [{"problem": "x"}]}', "under 'rows'"),
