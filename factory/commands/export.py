@@ -48,7 +48,8 @@ def export(
         mapper = on_cluster
     done = write(chosen, uri, out, options, mapper=mapper, say=lambda line: print(line, file=sys.stderr, flush=True))
     funnel = done.funnel
-    print(f"{funnel.used:,} of {funnel.read:,} {funnel.unit} -> {funnel.rows.total():,} rows at {out}")
+    rows = ", ".join(f"{n:,} rows of {table}" for table, n in sorted(funnel.rows.items()))
+    print(f"{funnel.used:,} of {funnel.read:,} {funnel.unit} -> {rows or 'no rows'} at {out}")
     for reason, n in funnel.left_out.most_common():
         print(f"  left out: {n:,} {reason}")
     for line in chosen.says(options, funnel):

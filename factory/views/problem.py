@@ -28,7 +28,17 @@ from factory.views.funnel import Funnel
 Ids = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.int8]
 
-ABOUT = (*KEY_COLUMNS, "uid", "answer", "finish_reason", "n_generated_tokens", "n_prompt_tokens", "n_tool_tokens")
+ABOUT = (
+    *KEY_COLUMNS,
+    "uid",
+    "answer",
+    "finish_reason",
+    "n_generated_tokens",
+    "n_prompt_tokens",
+    "n_tool_tokens",
+    "max_tokens",
+    "model",
+)
 """Columns that every view gets of every sample."""
 TOKENS, MESSAGES = ("token_ids", "mask"), ("messages",)
 """Columns that a view gets where it asks for them (`View.reads`)."""

@@ -8,12 +8,22 @@ from typing import Any
 from factory.errors import FactoryError
 from factory.settings import override, validate
 from factory.views.packed import Packed
+from factory.views.pairs import Pairs
+from factory.views.reward_groups import RewardGroups
+from factory.views.rl_prompts import RlPrompts
+from factory.views.selection_groups import SelectionGroups
 from factory.views.sft import Sft
+from factory.views.verifier import Verifier
 from factory.views.view import Options, View
 
 VIEWS: dict[str, View[Any]] = {
     "sft": Sft(),
     "packed": Packed(),
+    "rl_prompts": RlPrompts(),
+    "pairs": Pairs(),
+    "reward_groups": RewardGroups(),
+    "verifier": Verifier(),
+    "selection_groups": SelectionGroups(),
 }
 
 
