@@ -16,9 +16,9 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset, TaskPoolStrategy
 
 from factory import ingest
 from factory.report.idle import IdleTime
-from factory.stages.declared import Stage
 from factory.stages.read import Read, ReadCurated
 from factory.stages.services import Connect
+from factory.stages.stage import Stage
 from factory.stages.worker import worker_class
 from factory.store.index import JournalSnapshot
 from factory.store.run import Run

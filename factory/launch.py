@@ -14,7 +14,7 @@ from typing import Any
 
 from factory.errors import FactoryError
 from factory.recipe import RunRecipe
-from factory.store.driver_lease import EXIT_STATUS, RunHeld
+from factory.store.driver_lease import EXIT_STATUS, RunLocked
 
 STORAGE_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
@@ -36,10 +36,10 @@ def launch(recipe: RunRecipe, out: str = "", *, verbose: bool = False) -> None:
 
     run = pipeline.prepare(recipe, out or f"out/{recipe.name}")
     if told := region.warning(run.uri):
-        say(told)
+        emit(told)
     start_ray(verbose=verbose)
-    with waiting.reported(say, demand.bundles(recipe, runs.of_recipe(recipe).stages(recipe))):
-        done = pipeline.complete(run, recipe, say=say)
+    with waiting.reported(emit, demand.bundles(recipe, runs.of_recipe(recipe).stages(recipe))):
+        done = pipeline.complete(run, recipe, emit=emit)
     print("\n" + render(done.stages))
     progress = done.progress
     print(f"\n{progress.tokens_per_second:,.0f} generated tokens/s over {progress.seconds:,.0f} s of solving")
@@ -50,7 +50,7 @@ def launch(recipe: RunRecipe, out: str = "", *, verbose: bool = False) -> None:
         sys.exit(f"{done.unfinished:,} problems are unfinished: start the same command again")
 
 
-def say(line: str) -> None:
+def emit(line: str) -> None:
     print(line, flush=True)
 
 
@@ -109,7 +109,7 @@ def run_job(main: Callable[..., Any], name: str) -> None:
 
     try:
         typer.run(main)
-    except RunHeld as error:
+    except RunLocked as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(EXIT_STATUS)
     except Exception as error:

@@ -38,14 +38,14 @@ class Sink(Protocol):
         ...
 
 
-class Silent:
+class NullSink:
     """The sink for those who measure nothing."""
 
     def record(self, metric: Metric, value: float, **tags: str) -> None:
         pass
 
 
-SILENT = Silent()
+SILENT = NullSink()
 
 
 def _counter(name: str, unit: str, text: str, *tags: str) -> Metric:

@@ -18,13 +18,13 @@ from factory.cluster import services
 from factory.cluster.fit import fit
 from factory.cluster.metrics_sink import RaySink
 from factory.cluster.pinned import pin
-from factory.cluster.usage import held
+from factory.cluster.usage import cluster_snapshot
 from factory.graph import Work
 from factory.recipe import RunRecipe
 from factory.report.funnel import Stage
 from factory.report.funnel_metrics import FunnelMetrics
 from factory.report.idle import IdleTime
-from factory.report.progress import Progress
+from factory.report.progress import RunProgress
 from factory.runs.kind import RunKind
 from factory.stages.ledger import Ledger
 from factory.store import driver_lease
@@ -36,7 +36,7 @@ from factory.store.publish import publish
 from factory.store.run import Run
 from factory.store.usage import Meter
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -48,7 +48,7 @@ class RunResult:
     stages: list[Stage]
     manifest: Manifest
     unfinished: int
-    progress: Progress
+    progress: RunProgress
     idle: IdleTime
 
     @property
@@ -67,7 +67,7 @@ def prepare(recipe: RunRecipe, uri: str) -> Run:
     return Run.open(uri, recipe)
 
 
-def complete(run: Run, recipe: RunRecipe, *, say: Say) -> RunResult:
+def complete(run: Run, recipe: RunRecipe, *, emit: Emit) -> RunResult:
     """Bring a run to its published dataset, from wherever it stands. Ray must be initialised.
 
     Raises `driver_lease.RunHeld` where another driver is at it, and ends the process where another one takes over.
@@ -77,32 +77,37 @@ def complete(run: Run, recipe: RunRecipe, *, say: Say) -> RunResult:
     prices = recipe.prices.model_dump(exclude_none=True)
     with (
         driver_lease.held(run.store) as lease,
-        Meter(run.store, partial(held, recipe, {}), prices=prices).running() as meter,
+        Meter(run.store, partial(cluster_snapshot, recipe, {}), prices=prices).running() as meter,
     ):
-        return _complete(kind, run, recipe, lease, meter, say=say)
+        return _complete(kind, run, recipe, lease, meter, emit=emit)
 
 
 def _complete(
-    kind: RunKind[Any], run: Run, recipe: RunRecipe, lease: DriverLease, meter: Meter, *, say: Say
+    kind: RunKind[Any], run: Run, recipe: RunRecipe, lease: DriverLease, meter: Meter, *, emit: Emit
 ) -> RunResult:
-    say(f"run {run.fingerprint} at {run.uri} ({'new' if run.created else 'continued'})")
+    emit(f"run {run.fingerprint} at {run.uri} ({'new' if run.created else 'continued'})")
     if caveat := run.store.caveat():
-        say(f"mind: {caveat}")
+        emit(f"mind: {caveat}")
     inputs = ingest.load(run.store) or kind.read_inputs(run, recipe, on_cluster)
     kinds = f"{inputs.problems:,} problems, {inputs.threads:,} threads, {sum(inputs.rejects.values()):,} rejects"
-    say(f"inputs: {inputs.rows:,} rows, {kinds}")
+    emit(f"inputs: {inputs.rows:,} rows, {kinds}")
     unfinished, idle = 0, IdleTime()
     # engines that are still up wait for this word, and to read a long journal may take longer than they linger
-    with services.engines_held(recipe, run, lease.number):
+    with services.hold_engines(recipe, run, lease.number):
         ledger = _ledger(run)
         funnel_metrics = FunnelMetrics(RaySink(run.fingerprint), inputs.problems, inputs.rejects)
         counts = partial(_counts, ledger)
-        progress = Progress(counts, say, problems=inputs.problems, threads=inputs.threads, watch=funnel_metrics.record)
+        progress = RunProgress(
+            counts, emit, problems=inputs.problems, threads=inputs.threads, watch=funnel_metrics.record
+        )
         if kind.remaining(Work(run, recipe, inputs, ledger)):
             prepared = kind.prepare(run, recipe)
-            recipe = fit(pin(recipe, run.store), kind.stages, say)
-            with services.running(recipe, run, ledger, lease.number, say) as connect, progress.reported():
-                meter.held, meter.engine_time = partial(held, recipe, connect.pools), idle.seconds
+            recipe = fit(pin(recipe, run.store), kind.stages, emit)
+            with services.running(recipe, run, ledger, lease.number, emit) as connect, progress.reported():
+                meter.cluster_snapshot, meter.engine_time = (
+                    partial(cluster_snapshot, recipe, connect.pools),
+                    idle.seconds,
+                )
                 unfinished = kind.finish(Work(run, recipe, inputs, ledger, connect, prepared), idle)
 
     lease.check()

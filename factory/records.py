@@ -149,7 +149,7 @@ class Problem(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curated(JournalRow):
+class CuratedThread(JournalRow):
     """The ending of a thread that states problems: those that go on. What else was found is a reject of its own."""
 
     thread_id: str
@@ -232,7 +232,7 @@ KEY_COLUMNS = tuple(field.name for field in fields(SampleKey))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn(JournalRow):
+class SampleRow(JournalRow):
     """What a trace and its turns have in common: the sample that was drawn, and at which attempt."""
 
     problem_id: str
@@ -256,7 +256,7 @@ class Drawn(JournalRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trace(Drawn):
+class Trace(SampleRow):
     """One finished sample: exactly the tokens that the model saw and said, and what is known about them.
 
     `token_ids` and `mask` have equal length; `mask` holds an `Origin` per token. `messages`, `answer` and the counts
@@ -412,7 +412,7 @@ class Reject(JournalRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedTurn(Drawn):
+class FinishedTurn(SampleRow):
     """One turn of a sample that has not ended yet, so that a long trace survives the worker that draws it.
 
     `token_ids` and `mask` are what this turn added: the prompt where `turn` is 0, then what was generated, then the
@@ -428,7 +428,7 @@ class FinishedTurn(Drawn):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(JournalRow):
+class ModelReply(JournalRow):
     """One answered question to the curator or the judge: `owner` is the thread or problem that it was asked for."""
 
     owner: str

@@ -26,9 +26,9 @@ import yaml
 from factory import pipeline
 from factory.arrow import from_table
 from factory.inspection.audit import audit
-from factory.inspection.why import life_of, render
+from factory.inspection.why import history_of, render
 from factory.recipe import Recipe
-from factory.records import Asked, Curated, Reject, Trace, Verdict
+from factory.records import CuratedThread, ModelReply, Reject, Trace, Verdict
 from factory.report.funnel import Stage
 from factory.report.status import status
 from factory.runs.build import Build
@@ -65,9 +65,9 @@ def journaled(uri: Any, kind: type) -> list[Any]:
 
 def check_run(uri: Any, made: Forum, stages: list[Stage]) -> None:
     """What holds at the end of every run over a forum, whatever happened on the way."""
-    curated = {row.thread_id: row for row in journaled(uri, Curated)}
+    curated = {row.thread_id: row for row in journaled(uri, CuratedThread)}
     rejects = journaled(uri, Reject)
-    ended = [row.thread_id for row in journaled(uri, Curated)] + [r.id for r in rejects if r.kind == "thread"]
+    ended = [row.thread_id for row in journaled(uri, CuratedThread)] + [r.id for r in rejects if r.kind == "thread"]
     assert sorted(ended) == sorted(made.curated)  # no thread twice, none lost
     assert {p.id: p for row in curated.values() for p in row.problems} == made.problems
     of_problems = [v.problem.id for v in journaled(uri, Verdict)] + [r.id for r in rejects if r.kind == "problem"]
@@ -121,7 +121,7 @@ class Attack:
             self._questions += words in self._made.replies
             if self._questions == 12 and not self.killed:
                 time.sleep(2)  # what was said before gets into storage
-                self.before = {row.key for row in journaled(self._out, Asked)}
+                self.before = {row.key for row in journaled(self._out, ModelReply)}
                 self.killed = self._workers("Curate")
         return self._made.script(words)
 
@@ -129,7 +129,7 @@ class Attack:
         """One worker died, and what was in the journal was not asked again."""
         assert self.killed == 1
         assert self.before
-        asked = Counter(row.key for row in journaled(self._out, Asked))
+        asked = Counter(row.key for row in journaled(self._out, ModelReply))
         assert not [key for key in self.before if asked[key] > 1]
 
 
@@ -140,7 +140,7 @@ def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp
         recipe = Recipe.model_validate(settings(made, server))
         run = pipeline.prepare(recipe, str(out))
         said: list[str] = []
-        done = pipeline.complete(run, recipe, say=said.append)
+        done = pipeline.complete(run, recipe, emit=said.append)
     attack.check()
     assert not (out / "near_duplicates.parquet").exists()
     assert done.unfinished == 0
@@ -168,14 +168,14 @@ def test_threads_and_tables_become_a_dataset_although_a_curating_worker_dies(tmp
     now = status(str(out))
     assert (now.threads, now.threads_finished) == (13, 13)
     assert now.finished == now.total == 13 + 3 + len(made.problems) + 2
-    life = render(life_of(str(out), "forum.example:20/2"))
+    life = render(history_of(str(out), "forum.example:20/2"))
     assert "entered    thread forum.example:20" in life
     assert "curated    classify_proof: Result" in life
     assert "ended      verdict" in life
-    assert "curated    classify_proof: Proof" in render(life_of(str(out), "forum.example:20/1"))
-    assert "found      1 of 2 problems go on: forum.example:20/2" in render(life_of(str(out), "forum.example:20"))
+    assert "curated    classify_proof: Proof" in render(history_of(str(out), "forum.example:20/1"))
+    assert "found      1 of 2 problems go on: forum.example:20/2" in render(history_of(str(out), "forum.example:20"))
 
-    again = pipeline.complete(run, recipe, say=said.append)  # nothing is asked of a server that is gone
+    again = pipeline.complete(run, recipe, emit=said.append)  # nothing is asked of a server that is gone
     assert again.manifest == done.manifest
 
 
@@ -230,10 +230,10 @@ def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, workers
         with monkeypatch.context() as patch:
             patch.setattr(Build, "graph", died)  # after the duplicates were found, before any of them left
             with pytest.raises(ConnectionError):
-                pipeline.complete(run, recipe, say=lambda line: None)
+                pipeline.complete(run, recipe, emit=lambda line: None)
         found = (out / "near_duplicates.parquet").stat().st_mtime_ns
         assert not journaled(out, Verdict)
-        done = pipeline.complete(run, recipe, say=lambda line: None)
+        done = pipeline.complete(run, recipe, emit=lambda line: None)
     assert (out / "near_duplicates.parquet").stat().st_mtime_ns == found
     attack.check()
     assert {path.name for path in tmp_path.glob("* died")} == {"Embed died", "NearDuplicates died"}
@@ -246,7 +246,7 @@ def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, workers
     assert all(stage.missing == 0 for stage in stages.values())
     assert stages["near_duplicates"].rejects == {"near_duplicate": 2}
     assert stages["near_duplicates"].rows_in == len(made.problems) + 6
-    assert "rejected   at near_duplicates, near_duplicate: t1 stays" in render(life_of(str(out), "copy-1"))
+    assert "rejected   at near_duplicates, near_duplicate: t1 stays" in render(history_of(str(out), "copy-1"))
 
 
 def test_a_driver_s_death_costs_no_thread(tmp_path, made, ray_local):
@@ -266,19 +266,19 @@ def test_a_driver_s_death_costs_no_thread(tmp_path, made, ray_local):
     with model_server(slow) as server, (tmp_path / "log").open("w+b") as log:
         file.write_text(yaml.safe_dump(settings(made, server, curate={"actors": [1, 1], "threads_in_flight": 2})))
         process = start(log)
-        while len(journaled(out, Curated)) < 3:
+        while len(journaled(out, CuratedThread)) < 3:
             assert process.poll() is None, Path(log.name).read_text()[-4000:]
             time.sleep(0.3)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         time.sleep(3)  # for parts that were on their way
-        before = {row.key for row in journaled(out, Asked)}
-        threads = {row.thread_id for row in journaled(out, Curated)}
+        before = {row.key for row in journaled(out, ModelReply)}
+        threads = {row.thread_id for row in journaled(out, CuratedThread)}
         assert len(threads) < len(made.curated)
         assert start(log).wait() == 0, Path(log.name).read_text()[-4000:]
-    asked = Counter(row.key for row in journaled(out, Asked))
+    asked = Counter(row.key for row in journaled(out, ModelReply))
     assert not [key for key in before if asked[key] > 1]
-    assert Counter(row.thread_id for row in journaled(out, Curated)).most_common(1)[0][1] == 1
+    assert Counter(row.thread_id for row in journaled(out, CuratedThread)).most_common(1)[0][1] == 1
     said = Path(log.name).read_text()
     assert "unaccounted" not in said
     assert "13/13 threads" in said

@@ -61,7 +61,7 @@ def test_half_a_surrogate_pair_is_mended_when_a_record_is_made():
             finish_reason="stop",
             tool_calls=[r.ToolCall(code=HALF, status="ok", stdout=HALF)],
         ),
-        r.Asked(owner="p", key="k", text=HALF),
+        r.ModelReply(owner="p", key="k", text=HALF),
         r.Reject.of(r.Problem(id="p", text=HALF), "read", "no_answer", HALF),
     ],
     ids=lambda row: type(row).__name__,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from factory.recipe import RunRecipe, VllmEngine
-from factory.stages.declared import Pool, Stage
+from factory.recipe import RunRecipe, VllmSettings
+from factory.stages.stage import Pool, Stage
 
 Bundle = tuple[tuple[str, float], ...]
 """What one actor or task asks of one machine: sorted pairs of a resource and its amount."""
@@ -28,7 +28,7 @@ def bundles(recipe: RunRecipe, stages: Iterable[Stage]) -> dict[Bundle, str]:
 
 def pools(recipe: RunRecipe, stages: Iterable[Stage]) -> list[Pool]:
     """All pools of a run that hold CPUs."""
-    return [pool for pool in _all(recipe, stages) if pool.cpus and pool.least]
+    return [pool for pool in _all(recipe, stages) if pool.cpus and pool.min_actors]
 
 
 def _all(recipe: RunRecipe, stages: Iterable[Stage]) -> list[Pool]:
@@ -41,9 +41,9 @@ def _all(recipe: RunRecipe, stages: Iterable[Stage]) -> list[Pool]:
 def _engines(recipe: RunRecipe) -> list[Pool]:
     """One pool for all roles whose models and engines are equal, at every place that says how large it is."""
     places: dict[str, list[str]] = {}
-    engines: dict[str, VllmEngine] = {}
+    engines: dict[str, VllmSettings] = {}
     for role, section in recipe.roles.items():
-        if isinstance(section.engine, VllmEngine):
+        if isinstance(section.engine, VllmSettings):
             engines[section.served] = section.engine
             if getattr(recipe, role, None) is not None:  # else it plays the part of another role's section
                 places.setdefault(section.served, []).append(f"{role}.engine.replicas")

@@ -3,7 +3,7 @@
 Every pool holds the CPUs of its least actors for the whole run. If those of some pools filled the cluster, another pool
 would never get its first actor, and all would wait for each other for ever. Three rules rule that out:
 
-* engines on GPUs ask for GPUs alone, all else for CPUs alone (`VllmEngine.reserved_cpus`);
+* engines on GPUs ask for GPUs alone, all else for CPUs alone (`VllmSettings.reserved_cpus`);
 * tasks of the graph, which come and go beside the actors, ask for no CPU (`factory.graph`);
 * what all pools hold at least is tried out here at once, as one placement group, which an autoscaler also sees as one
   demand. Where no more machines are coming, the least numbers are lowered, one of each at the lowest.
@@ -25,7 +25,7 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from factory.cluster.demand import pools
 from factory.errors import FactoryError
 from factory.recipe import RunRecipe
-from factory.stages.declared import Pool, Stage
+from factory.stages.stage import Pool, Stage
 
 Recipe = TypeVar("Recipe", bound=RunRecipe)
 
@@ -33,7 +33,7 @@ PATIENCE_S = 60.0
 """A cluster that has not grown for this long, and sets no machine up, is as large as it gets for now."""
 
 
-def fit(recipe: Recipe, stages: Callable[[Recipe], Iterable[Stage]], say: Callable[[str], None]) -> Recipe:
+def fit(recipe: Recipe, stages: Callable[[Recipe], Iterable[Stage]], emit: Callable[[str], None]) -> Recipe:
     """The recipe with least numbers of actors that the cluster holds side by side; waits while it grows.
 
     Raises `FactoryError` where Ray runs on this machine alone, which no other will ever join, and is too small for one
@@ -43,26 +43,28 @@ def fit(recipe: Recipe, stages: Callable[[Recipe], Iterable[Stage]], say: Callab
     cpus = _try_out(wanted, fixed="RAY_ADDRESS" not in os.environ)
     if cpus is None:
         return recipe
-    least = lowered(wanted, cpus)
-    changes = [f"{' and '.join(pool.keys)} {pool.least} -> {n}" for pool, n in least.items() if n < pool.least]
-    say(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {', '.join(changes)}")
+    lowest = lowered(wanted, cpus)
+    changes = [
+        f"{' and '.join(pool.keys)} {pool.min_actors} -> {n}" for pool, n in lowest.items() if n < pool.min_actors
+    ]
+    emit(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {', '.join(changes)}")
     counts: dict[str, int] = {}
-    for pool, n in least.items():
+    for pool, n in lowest.items():
         for key in pool.keys:  # several pools may be sized by one key of the recipe
             counts[key] = min(n, counts.get(key, n))
-    return with_least(recipe, counts)
+    return with_minimum(recipe, counts)
 
 
 def lowered(pools: Sequence[Pool], cpus: float) -> dict[Pool, int]:
     """How many of each pool fit into `cpus`: one of each, then one more wherever the smallest share is met."""
-    least = dict.fromkeys(pools, 1)
+    min_actors = dict.fromkeys(pools, 1)
     free = cpus - one_of_each(pools)
     while True:
-        open_ = [pool for pool in pools if least[pool] < pool.least and pool.cpus <= free]
+        open_ = [pool for pool in pools if min_actors[pool] < pool.min_actors and pool.cpus <= free]
         if not open_:
-            return least
-        pool = min(open_, key=lambda p: least[p] / p.least)
-        least[pool] += 1
+            return min_actors
+        pool = min(open_, key=lambda p: min_actors[p] / p.min_actors)
+        min_actors[pool] += 1
         free -= pool.cpus
 
 
@@ -70,10 +72,10 @@ def one_of_each(pools: Sequence[Pool]) -> float:
     return sum(pool.cpus for pool in pools)
 
 
-def with_least(recipe: Recipe, least: Mapping[str, int]) -> Recipe:
+def with_minimum(recipe: Recipe, min_actors: Mapping[str, int]) -> Recipe:
     """The recipe with other least numbers of actors; most numbers, and so the recipe's fingerprint, stay."""
     values = recipe.model_dump()
-    for key, n in least.items():
+    for key, n in min_actors.items():
         *path, name = key.split(".")
         section: Any = values
         for step in path:
@@ -84,7 +86,7 @@ def with_least(recipe: Recipe, least: Mapping[str, int]) -> Recipe:
 
 def _try_out(wanted: Sequence[Pool], *, fixed: bool) -> float | None:
     """None where the least actors of all pools fit at once; else the CPUs of a cluster that has stopped growing."""
-    bundles = [{"CPU": pool.cpus} for pool in wanted for _ in range(pool.least)]
+    bundles = [{"CPU": pool.cpus} for pool in wanted for _ in range(pool.min_actors)]
     if not bundles:
         return None
     gang = placement_group(bundles)

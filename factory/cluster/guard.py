@@ -89,7 +89,7 @@ def drain(seconds: float) -> bool:
 
 
 @dataclass(slots=True)
-class Guard:
+class NodeGuard:
     """One look at a time, so that a test can hold the clock. What it does to the machine is handed in."""
 
     notice: Callable[[], float | None]
@@ -132,7 +132,7 @@ def log(line: str) -> None:
 
 def main() -> None:
     arguments = _arguments()
-    guard = Guard(
+    guard = NodeGuard(
         notice=CLOUDS[arguments.cloud],
         raylet_is_up=raylet_is_up,
         drain=drain,

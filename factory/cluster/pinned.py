@@ -28,7 +28,7 @@ def pin(recipe: Run, store: Store) -> Run:
     pinned: dict[str, r.Teacher] = {
         role: teacher.model_copy(update={"revision": _revision(teacher, store)})
         for role, teacher in recipe.roles.items()
-        if isinstance(teacher.engine, r.VllmEngine) and role in type(recipe).model_fields
+        if isinstance(teacher.engine, r.VllmSettings) and role in type(recipe).model_fields
     }
     return recipe.model_copy(update=pinned)
 

@@ -69,18 +69,18 @@ def check(recipe: r.RunRecipe) -> None:
     """Raise `FactoryError` for an unknown dialect, and a model directory here that lacks files or control tokens."""
     for teacher in recipe.roles.values():
         named(teacher.dialect)
-        if isinstance(teacher.engine, r.VllmEngine) and Path(teacher.model).is_dir():
+        if isinstance(teacher.engine, r.VllmSettings) and Path(teacher.model).is_dir():
             model_files.resolve(teacher.model, teacher.revision)
             dialect(teacher.dialect, HfTokenizer(model_files.tokenizer_file(teacher.model)))
 
 
 @contextmanager
-def engines_held(recipe: r.RunRecipe, run: Run, driver: int) -> Iterator[None]:
+def hold_engines(recipe: r.RunRecipe, run: Run, driver: int) -> Iterator[None]:
     """A driver's claim on the engine pools of its run, for the length of a block; its end ends them.
 
     Pools of an earlier start stay up for it, and those that it left behind when it died after its last row end with it.
     """
-    engines = [t.engine for t in recipe.roles.values() if isinstance(t.engine, r.VllmEngine)]
+    engines = [t.engine for t in recipe.roles.values() if isinstance(t.engine, r.VllmSettings)]
     if not engines:
         yield
         return
@@ -89,19 +89,21 @@ def engines_held(recipe: r.RunRecipe, run: Run, driver: int) -> Iterator[None]:
 
 
 @contextmanager
-def running(recipe: r.RunRecipe, run: Run, ledger: Any, driver: int, say: Callable[[str], None]) -> Iterator[Connector]:
-    """The services for the length of a block inside `engines_held`. Pools of an earlier start are found and used.
+def running(
+    recipe: r.RunRecipe, run: Run, ledger: Any, driver: int, emit: Callable[[str], None]
+) -> Iterator[Connector]:
+    """The services for the length of a block inside `hold_engines`. Pools of an earlier start are found and used.
 
     What isolates model-written code goes on record in the run: the effects that hold, or what is claimed instead.
     """
-    served = {role: t for role, t in recipe.roles.items() if isinstance(t.engine, r.VllmEngine)}
+    served = {role: t for role, t in recipe.roles.items() if isinstance(t.engine, r.VllmSettings)}
     with ExitStack() as stack:
         pools: dict[r.Role, Engine] = {
             role: serve.deploy(run.fingerprint, teacher, run.store) for role, teacher in served.items()
         }
         stack.enter_context(departures.counted(run.store, RaySink(run.fingerprint)))
         for role, teacher in served.items():
-            say(f"{role}: {teacher.model}, engines are starting")
+            emit(f"{role}: {teacher.model}, engines are starting")
         sandbox = SandboxPool.start(recipe.python) if recipe.python else None
         if sandbox:
             stack.callback(sandbox.stop)

@@ -9,11 +9,11 @@ from ray import serve
 from ray.serve.schema import ReplicaState
 
 from factory.engines.serve_pool import ServePool
-from factory.recipe import Role, RunRecipe, VllmEngine
-from factory.store.usage import Held
+from factory.recipe import Role, RunRecipe, VllmSettings
+from factory.store.usage import ClusterSnapshot
 
 
-def held(recipe: RunRecipe, pools: Mapping[Role, object]) -> Held:
+def cluster_snapshot(recipe: RunRecipe, pools: Mapping[Role, object]) -> ClusterSnapshot:
     """The cluster's machines, and the replicas that are up of this run's pools (by role). Raises what Ray raises."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cluster = {
@@ -26,11 +26,11 @@ def held(recipe: RunRecipe, pools: Mapping[Role, object]) -> Held:
     counted = set[str]()
     for role, teacher in recipe.roles.items():
         pool, engine = pools.get(role), teacher.engine
-        if not isinstance(pool, ServePool) or not isinstance(engine, VllmEngine) or pool.name in counted:
+        if not isinstance(pool, ServePool) or not isinstance(engine, VllmSettings) or pool.name in counted:
             continue  # two roles that share a pool are counted once
         counted.add(pool.name)
         application = applications.get(pool.name)
         deployments = application.deployments.values() if application else ()
         up = sum(deployment.replica_states.get(ReplicaState.RUNNING, 0) for deployment in deployments)
         replicas[role], gpus[role] = float(up), up * engine.num_gpus * engine.tensor_parallel_size
-    return Held(cluster=cluster, gpus=gpus, replicas=replicas)
+    return ClusterSnapshot(cluster=cluster, gpus=gpus, replicas=replicas)

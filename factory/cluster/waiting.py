@@ -20,7 +20,7 @@ PATIENCE_S = 10.0
 
 
 def reported(
-    say: Callable[[str], None], names: Mapping[Bundle, str], every_s: float = 2.0
+    emit: Callable[[str], None], names: Mapping[Bundle, str], every_s: float = 2.0
 ) -> AbstractContextManager[None]:
     """Says, while a driver's block runs, what has been asked for and not been given for `PATIENCE_S`.
 
@@ -36,7 +36,7 @@ def reported(
             return
         line = account.line(status, time.monotonic())
         if line:
-            say(line)
+            emit(line)
 
     return every(every_s, look, name="waiting")
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from factory import settings
 from factory.commands import jsonl
-from factory.decontaminate.benchmarks import Place
-from factory.decontaminate.check import Checked, check, settle
+from factory.decontaminate.benchmarks import BenchmarkId
+from factory.decontaminate.check import CheckedProblem, check, settle
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
-from factory.decontaminate.rule import PairVerdict, judge_pair, settled_by_judge
+from factory.decontaminate.rule import PairDecision, apply_judge, judge_pair
 from factory.decontaminate.signals import signals
 from factory.errors import FactoryError
 from factory.recipe import Decontaminate
@@ -36,7 +36,7 @@ def answers(
     benchmarks: Sequence[str] = (),
     pairs: str | None = None,
     overrides: Sequence[str] = (),
-    observe: Callable[[Checked, BenchmarkIndex], None] | None = None,
+    observe: Callable[[CheckedProblem, BenchmarkIndex], None] | None = None,
     judge: PairJudge | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The answers of the form that the options mean. Raises FactoryError where they do not fit together."""
@@ -55,7 +55,7 @@ def decontaminate_file(
     problems: str,
     benchmarks: Sequence[str],
     config: Decontaminate | None = None,
-    observe: Callable[[Checked, BenchmarkIndex], None] | None = None,
+    observe: Callable[[CheckedProblem, BenchmarkIndex], None] | None = None,
     judge: PairJudge | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield {"id", "contaminated", "score", "reason", "nearest"} for each row {"id", "problem"}, in order.
@@ -68,7 +68,7 @@ def decontaminate_file(
     rows = _read(problems, ("id", "problem"), text=("problem",))
     index = BenchmarkIndex.build(benchmarks, embedder)
 
-    def answer(good: list[jsonl.Row]) -> list[dict[str, Any]]:
+    def answer(good: list[jsonl.JsonRow]) -> list[dict[str, Any]]:
         batch = [Problem(id=str(row.id), text=row.values["problem"]) for row in good]
         checked = check(batch, index, embedder, config)
         if judge:
@@ -90,7 +90,7 @@ def decontaminate_pairs(
     embedder = Embedder(config.embedding, cache=config.cache)
     keys = ("train_problem", "benchmark_problem")
 
-    def answer(good: list[jsonl.Row]) -> list[dict[str, Any]]:
+    def answer(good: list[jsonl.JsonRow]) -> list[dict[str, Any]]:
         sides = [[row.values[key] for row in good] for key in keys]
         cosines = np.einsum("ij,ij->i", *(embedder.embed(side) for side in sides))
         measured = [signals(one, two, float(c)) for one, two, c in zip(*sides, cosines, strict=True)]
@@ -98,7 +98,7 @@ def decontaminate_pairs(
         open_rows = [i for i, verdict in enumerate(verdicts) if verdict.contaminated is None] if judge else []
         said = judge([(sides[0][i], sides[1][i]) for i in open_rows]) if judge and open_rows else []
         for i, same in zip(open_rows, said, strict=True):
-            verdicts[i] = settled_by_judge(verdicts[i], same)
+            verdicts[i] = apply_judge(verdicts[i], same)
         return [_judged(verdict, values, config) for verdict, values in zip(verdicts, measured, strict=True)]
 
     bad: dict[str, Any] = {"contaminated": None, "score": None, "reason": "bad row", "signals": {}}
@@ -106,20 +106,20 @@ def decontaminate_pairs(
 
 
 def settle_batch(
-    checked: Sequence[Checked], index: BenchmarkIndex, judge: PairJudge, config: Decontaminate
-) -> list[Checked]:
+    checked: Sequence[CheckedProblem], index: BenchmarkIndex, judge: PairJudge, config: Decontaminate
+) -> list[CheckedProblem]:
     """Every problem decided again, once `judge` has answered for all neighbours that the rules left open."""
-    places = [(row, Place(n.benchmark, n.id)) for row, found in enumerate(checked) for n in found.undecided]
+    places = [(row, BenchmarkId(n.benchmark, n.id)) for row, found in enumerate(checked) for n in found.undecided]
     texts = [(checked[row].problem.text, index.text_of(place.benchmark, place.id)) for row, place in places]
     distinct = list(dict.fromkeys(texts))
     said = dict(zip(distinct, judge(distinct), strict=True)) if distinct else {}
-    answers: dict[int, dict[Place, bool | None]] = {}
+    answers: dict[int, dict[BenchmarkId, bool | None]] = {}
     for (row, place), pair in zip(places, texts, strict=True):
         answers.setdefault(row, {})[place] = said[pair]
     return [settle(found, answers[row], config) if row in answers else found for row, found in enumerate(checked)]
 
 
-def _judged(verdict: PairVerdict, measured: dict[str, float], config: Decontaminate) -> dict[str, Any]:
+def _judged(verdict: PairDecision, measured: dict[str, float], config: Decontaminate) -> dict[str, Any]:
     return {
         "contaminated": verdict.decide(config.threshold),
         "score": round(verdict.score, 4),
@@ -128,7 +128,7 @@ def _judged(verdict: PairVerdict, measured: dict[str, float], config: Decontamin
     }
 
 
-def as_json(checked: Checked) -> dict[str, Any]:
+def as_json(checked: CheckedProblem) -> dict[str, Any]:
     """What was found of one problem, as a command prints it."""
     return {
         "contaminated": checked.contaminated,
@@ -149,9 +149,9 @@ def as_json(checked: Checked) -> dict[str, Any]:
 
 
 def _answered(
-    rows: Iterator[jsonl.Row],
-    answer: Callable[[list[jsonl.Row]], list[dict[str, Any]]],
-    refuse: Callable[[jsonl.Row], dict[str, Any]],
+    rows: Iterator[jsonl.JsonRow],
+    answer: Callable[[list[jsonl.JsonRow]], list[dict[str, Any]]],
+    refuse: Callable[[jsonl.JsonRow], dict[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """Answers for the good rows of each batch, refusals for the bad ones, in the order of the rows."""
     while batch := list(islice(rows, _ROWS_PER_BATCH)):
@@ -161,7 +161,7 @@ def _answered(
             yield refuse(row) if row.error else next(answers)
 
 
-def _read(path: str, keys: tuple[str, ...], text: tuple[str, ...]) -> Iterator[jsonl.Row]:
+def _read(path: str, keys: tuple[str, ...], text: tuple[str, ...]) -> Iterator[jsonl.JsonRow]:
     def check(values: dict[str, Any]) -> str:
         if problem := jsonl.lacks(values, keys):
             return problem

@@ -71,6 +71,6 @@ def add_benchmarks(
     with judging(judge, None, None, overrides) as settle:
         lines = later_benchmarks.add_benchmarks(
             uri, files, apply=apply, overrides=overrides or [], judge=settle,
-            say=lambda line: print(line, file=sys.stderr, flush=True),
+            emit=lambda line: print(line, file=sys.stderr, flush=True),
         )  # fmt: skip
         jsonl.write(lines, out)

@@ -25,7 +25,7 @@ def listing(folder: str) -> tuple[list[str], bool]:
     return [*lines, "", f"Format: {FORMAT}"], complete
 
 
-def fetch(folder: str, say: Callable[[str], None]) -> None:
+def fetch(folder: str, emit: Callable[[str], None]) -> None:
     """Write the files that `folder` lacks and the Hub has; one that cannot be had is named, the others still come."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     for benchmark in evaluated():
@@ -35,12 +35,12 @@ def fetch(folder: str, say: Callable[[str], None]) -> None:
         try:
             rows = [json.dumps({"id": p.id, "problem": p.text}, ensure_ascii=False) for p in _rows(benchmark)]
         except FactoryError as error:
-            say(f"{benchmark.name}: {error.what}; {error.why}")
+            emit(f"{benchmark.name}: {error.what}; {error.why}")
             continue
         aside = path.with_suffix(".part")  # a benchmark file is whole or not there
         aside.write_text("\n".join(rows) + "\n", encoding="utf-8")
         aside.rename(path)
-        say(f"{benchmark.name}: {len(rows):,} problems to {path}")
+        emit(f"{benchmark.name}: {len(rows):,} problems to {path}")
 
 
 def _state(folder: str, benchmark: Benchmark) -> tuple[str, bool]:

@@ -46,7 +46,7 @@ def export(
 
         start_ray(verbose=False)
         mapper = on_cluster
-    done = write(chosen, uri, out, options, mapper=mapper, say=lambda line: print(line, file=sys.stderr, flush=True))
+    done = write(chosen, uri, out, options, mapper=mapper, emit=lambda line: print(line, file=sys.stderr, flush=True))
     funnel = done.funnel
     rows = ", ".join(f"{n:,} rows of {table}" for table, n in sorted(funnel.rows.items()))
     print(f"{funnel.used:,} of {funnel.read:,} {funnel.unit} -> {rows or 'no rows'} at {out}")

@@ -14,7 +14,7 @@ from factory.errors import FactoryError
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JsonRow:
     """A line of the input: its object, and what is wrong with it where something is."""
 
     where: str
@@ -35,7 +35,7 @@ class Row:
 
 def read(
     path: str, check: Callable[[dict[str, Any]], str] = lambda values: "", *, remedy: str = "check the path"
-) -> Iterator[Row]:
+) -> Iterator[JsonRow]:
     """The rows of a file, bad ones too, in order; blank lines are left out. The file is opened at once, then streamed.
 
     `check` says what is wrong with an object, if anything. Raises `FactoryError` with `remedy` where the file cannot be
@@ -48,7 +48,7 @@ def read(
     return _rows(path, file, check, remedy)
 
 
-def _rows(path: str, file: IO[bytes], check: Callable[[dict[str, Any]], str], remedy: str) -> Iterator[Row]:
+def _rows(path: str, file: IO[bytes], check: Callable[[dict[str, Any]], str], remedy: str) -> Iterator[JsonRow]:
     with file:
         try:
             for number, line in enumerate(file, start=1):
@@ -58,14 +58,14 @@ def _rows(path: str, file: IO[bytes], check: Callable[[dict[str, Any]], str], re
             raise _unreadable(path, error, remedy) from None
 
 
-def _row(where: str, line: bytes, check: Callable[[dict[str, Any]], str]) -> Row:
+def _row(where: str, line: bytes, check: Callable[[dict[str, Any]], str]) -> JsonRow:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return Row(where, {}, f"not JSON ({error})")
+        return JsonRow(where, {}, f"not JSON ({error})")
     if not isinstance(values, dict):
-        return Row(where, {}, "not a JSON object")
-    return Row(where, values, check(values))
+        return JsonRow(where, {}, "not a JSON object")
+    return JsonRow(where, values, check(values))
 
 
 def _unreadable(path: str, error: OSError, remedy: str) -> FactoryError:

@@ -36,7 +36,7 @@ def add_benchmarks(
     apply: bool = False,
     overrides: Sequence[str] = (),
     judge: PairJudge | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    emit: Callable[[str], None] = lambda line: None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each solved problem of the run that must leave: id, score, reason and its nearest problems.
 
@@ -63,12 +63,12 @@ def add_benchmarks(
             if found.contaminated:
                 leaving.append(contaminated(found, WITHDRAWN))
                 yield {"id": found.problem.id, **as_json(found)}
-    say(f"{compared:,} solved problems compared with {len(index.problems):,} of {', '.join(index.benchmarks)}")
+    emit(f"{compared:,} solved problems compared with {len(index.problems):,} of {', '.join(index.benchmarks)}")
     if apply:
         _withdraw(run, leaving, index, compared)
-        say(f"{len(leaving):,} withdrawn; start the job again with the same recipe and --out to publish without them")
+        emit(f"{len(leaving):,} withdrawn; start the job again with the same recipe and --out to publish without them")
     else:
-        say(f"{len(leaving):,} must leave; --apply withdraws them")
+        emit(f"{len(leaving):,} must leave; --apply withdraws them")
 
 
 def _solved(run: Run) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from factory import recipe
 from factory.commands import jsonl
 from factory.engines.connect import open_engine
 from factory.engines.protocol import Engine
-from factory.engines.replay import Recorded, replay
+from factory.engines.replay import StoredTrace, replay
 from factory.errors import FactoryError
 
 
@@ -30,7 +30,7 @@ async def replay_file(path: str, uid: str | None, limit: int, teacher: recipe.Te
             await engine.close()
 
 
-def read(path: str, uid: str | None = None) -> Iterator[Recorded]:
+def read(path: str, uid: str | None = None) -> Iterator[StoredTrace]:
     """Traces of a Parquet file (journal or published) or of JSON lines, all of them or the one with `uid`.
 
     Raises `FactoryError` for what is not a file of traces, naming the line, and for a uid that is not there.
@@ -45,9 +45,9 @@ def read(path: str, uid: str | None = None) -> Iterator[Recorded]:
         raise FactoryError(f"{path} holds no trace with the uid {uid}", remedy="look its uid up in the dataset")
 
 
-def _recorded(row: dict[str, object], where: str) -> Recorded:
+def _recorded(row: dict[str, object], where: str) -> StoredTrace:
     try:
-        trace = Recorded(**{name: row[name] for name in Recorded.__dataclass_fields__})  # type: ignore[arg-type]
+        trace = StoredTrace(**{name: row[name] for name in StoredTrace.__dataclass_fields__})  # type: ignore[arg-type]
     except KeyError as error:
         raise FactoryError(f"{where} is not a trace", why=f"it has no {error.args[0]}") from None
     if not isinstance(trace.token_ids, list) or len(trace.token_ids) != len(trace.mask):
@@ -56,7 +56,7 @@ def _recorded(row: dict[str, object], where: str) -> Recorded:
 
 
 def _parquet_rows(path: str) -> Iterator[tuple[str, dict[str, object]]]:
-    wanted = set(Recorded.__dataclass_fields__)
+    wanted = set(StoredTrace.__dataclass_fields__)
     try:
         file = pq.ParquetFile(path)
         columns = [name for name in file.schema_arrow.names if name in wanted]

@@ -70,7 +70,7 @@ def tune(
 
     loaded, axes = load(recipe, overrides), given_axes(tries or [])
     start_ray(verbose=False)
-    found = measure(loaded, out, axes, times=Times(start, warm_up, seconds), say=lambda text: print(text, flush=True))
+    found = measure(loaded, out, axes, times=Times(start, warm_up, seconds), emit=lambda text: print(text, flush=True))
     print("\nbest first:\n" + "\n".join(f"  {line(one)}" for one in found))
     print(f"written: {out}/{PLACE}/best.yaml, {out}/{PLACE}/figures.yaml")
 
@@ -109,7 +109,7 @@ def why(
     """Print the life of one problem: where it came from, every sample with its verdict, and where it went."""
     from factory.inspection import why
 
-    life = why.life_of(uri, row)
+    life = why.history_of(uri, row)
     print(why.to_json(life) if as_json else why.render(life))
 
 
@@ -134,7 +134,7 @@ def push_to_hub(
     """Upload the published dataset to the Hugging Face Hub; run again, it goes on where it stopped."""
     from factory.store.hub import push
 
-    print(push(uri, repo, private=private, say=lambda line: print(line, file=sys.stderr, flush=True)))
+    print(push(uri, repo, private=private, emit=lambda line: print(line, file=sys.stderr, flush=True)))
 
 
 def disagreement(uri: Annotated[str, typer.Argument(help="The run: the value of --out.")]) -> None:

@@ -31,7 +31,7 @@ def run_file(path: str, limits: str = "") -> Iterator[str]:
             runner.run(answers.aclose())
 
 
-def parse_limits(text: str) -> recipe.Sandbox:
+def parse_limits(text: str) -> recipe.SandboxSettings:
     """`memory_mb=512,scratch_mb=8` as the recipe's section. Raises `FactoryError` for an unknown or ill-typed key."""
     values: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -39,7 +39,7 @@ def parse_limits(text: str) -> recipe.Sandbox:
         if not equals:
             raise FactoryError(f"--limits: {part!r} is not KEY=VALUE", remedy="write for example memory_mb=512")
         values[key.strip()] = value.strip()
-    return settings.validate(recipe.Sandbox, values, "--limits")
+    return settings.validate(recipe.SandboxSettings, values, "--limits")
 
 
 def _check(values: dict[str, Any]) -> str:
@@ -59,7 +59,7 @@ async def _next(answers: AsyncGenerator[str, None]) -> str | None:
     return await anext(answers, None)
 
 
-async def _answers(rows: Iterator[jsonl.Row], config: recipe.Sandbox) -> AsyncGenerator[str, None]:
+async def _answers(rows: Iterator[jsonl.JsonRow], config: recipe.SandboxSettings) -> AsyncGenerator[str, None]:
     """Answers in the order of the rows, with a bounded number of rows under way."""
     first = next(rows, None)
     if first is None:
@@ -78,7 +78,7 @@ async def _answers(rows: Iterator[jsonl.Row], config: recipe.Sandbox) -> AsyncGe
             await asyncio.gather(*under_way, return_exceptions=True)
 
 
-async def _answer(sandbox: LocalSandbox, row: jsonl.Row) -> str:
+async def _answer(sandbox: LocalSandbox, row: jsonl.JsonRow) -> str:
     if row.error:
         return json.dumps({"id": row.id, "error": row.error})
     results: list[dict[str, Any]] = []

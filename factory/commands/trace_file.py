@@ -37,7 +37,7 @@ def _check(values: dict[str, Any]) -> str:
     return "" if _transcript(values) is not None else f"no text under {', '.join(_KEYS)} or segments"
 
 
-def _parse(row: jsonl.Row, dialect: DialectClass) -> dict[str, Any]:
+def _parse(row: jsonl.JsonRow, dialect: DialectClass) -> dict[str, Any]:
     parsed, same = dialect.read_text(_transcript(row.values) or "")
     return {
         "id": row.id,

@@ -35,7 +35,7 @@ async def verify_file(
             yield json.dumps(await waiting.get_nowait(), ensure_ascii=False)
 
 
-async def _answer(checker: Checker, row: jsonl.Row) -> dict[str, Any]:
+async def _answer(checker: Checker, row: jsonl.JsonRow) -> dict[str, Any]:
     started = time.perf_counter()
     result: dict[str, Any] = {"id": row.id, "equal": None, "method": "bad_row", "extracted": None, "seconds": 0.0}
     if row.error:

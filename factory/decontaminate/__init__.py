@@ -5,21 +5,21 @@ Read in this order: `text` and `signals` (what is measured on a pair), `rule` (t
 Knows records and recipe; no Ray, no language model.
 """
 
-from factory.decontaminate.benchmarks import Place
-from factory.decontaminate.check import Checked, check, settle
+from factory.decontaminate.benchmarks import BenchmarkId
+from factory.decontaminate.check import CheckedProblem, check, settle
 from factory.decontaminate.duplicates import Duplicate, near_duplicates
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
-from factory.decontaminate.rule import PairVerdict, judge_pair
+from factory.decontaminate.rule import PairDecision, judge_pair
 from factory.decontaminate.signals import signals
 
 __all__ = [
+    "BenchmarkId",
     "BenchmarkIndex",
-    "Checked",
+    "CheckedProblem",
     "Duplicate",
     "Embedder",
-    "PairVerdict",
-    "Place",
+    "PairDecision",
     "check",
     "judge_pair",
     "near_duplicates",

@@ -25,7 +25,7 @@ _TEXT_KEYS = ("problem", "question", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BenchmarkId:
     """Where a benchmark problem stands: the benchmark (the file's stem) and the problem's id in it."""
 
     benchmark: str
@@ -37,7 +37,7 @@ class BenchmarkProblem:
     """One distinct problem; `places` are all the benchmarks and ids under which it occurs."""
 
     text: str
-    places: tuple[Place, ...]
+    places: tuple[BenchmarkId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def place_of(folder: str, benchmark: Benchmark) -> str:
 def read(paths: Sequence[str | Path]) -> list[BenchmarkProblem]:
     """Distinct problems of the files in the order of their first occurrence. Equal after normalisation is one."""
     texts: dict[str, str] = {}
-    places: dict[str, list[Place]] = {}
+    places: dict[str, list[BenchmarkId]] = {}
     for path in paths:
         for place, text in _read_file(str(path)):
             key = normalise(text) or text
@@ -113,7 +113,7 @@ def read(paths: Sequence[str | Path]) -> list[BenchmarkProblem]:
     return [BenchmarkProblem(texts[key], tuple(places[key])) for key in texts]
 
 
-def _read_file(path: str) -> list[tuple[Place, str]]:
+def _read_file(path: str) -> list[tuple[BenchmarkId, str]]:
     try:
         lines = _bytes(path).decode("utf-8-sig").split("\n")
     except (OSError, ValueError, ArrowException) as error:
@@ -126,7 +126,7 @@ def _read_file(path: str) -> list[tuple[Place, str]]:
     rows = [_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise FactoryError(f"the benchmark {path} holds no problems", remedy="give the whole file, or leave it out")
-    return [(Place(name, identity), text) for identity, text in rows]
+    return [(BenchmarkId(name, identity), text) for identity, text in rows]
 
 
 def _bytes(path: str) -> bytes:

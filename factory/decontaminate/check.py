@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from factory.decontaminate.benchmarks import Place
+from factory.decontaminate.benchmarks import BenchmarkId
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
-from factory.decontaminate.rule import PairVerdict, judge_pair, settled_by_judge
+from factory.decontaminate.rule import PairDecision, apply_judge, judge_pair
 from factory.decontaminate.signals import signals
 from factory.errors import FactoryError
 from factory.recipe import Decontaminate
@@ -19,7 +19,7 @@ CONTAMINATED, UNDECIDED, CLEAN = "contaminated", "undecided", "clean"
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedProblem:
     """A problem with its nearest benchmark problems, and the decision on it.
 
     `benchmark`, `benchmark_id`, `rule` and `reason` name the pair that decided: the one with the highest score.
@@ -41,7 +41,7 @@ class Checked:
 
 def check(
     problems: Sequence[Problem], index: BenchmarkIndex, embedder: Embedder, config: Decontaminate | None = None
-) -> list[Checked]:
+) -> list[CheckedProblem]:
     """Check a batch, in order. Each of the `config.neighbours` nearest benchmark problems becomes a neighbour, once
     per benchmark that holds it; `verdict` is contaminated, undecided or clean."""
     if index.embedding != embedder.key:
@@ -56,27 +56,29 @@ def check(
     return [_check_one(p, nearest, index, config) for p, nearest in zip(problems, found, strict=True)]
 
 
-def settle(checked: Checked, answers: Mapping[Place, bool | None], config: Decontaminate | None = None) -> Checked:
+def settle(
+    checked: CheckedProblem, answers: Mapping[BenchmarkId, bool | None], config: Decontaminate | None = None
+) -> CheckedProblem:
     """The decision once a judge has answered for undecided neighbours; None (no usable answer) keeps the score."""
     config = config or Decontaminate()
-    neighbours = [_answered(n, answers.get(Place(n.benchmark, n.id))) for n in checked.problem.neighbours]
+    neighbours = [_answered(n, answers.get(BenchmarkId(n.benchmark, n.id))) for n in checked.problem.neighbours]
     return decide(dataclasses.replace(checked.problem, neighbours=neighbours), config)
 
 
-def decide(problem: Problem, config: Decontaminate) -> Checked:
+def decide(problem: Problem, config: Decontaminate) -> CheckedProblem:
     """The decision from the neighbours on a row, as stored: any contaminated pair decides; where there is none, the
     highest score in the band against the threshold."""
     if not problem.neighbours:
-        return Checked(problem, False, 0.0, "different", "no benchmark problem to compare with", "", "")
+        return CheckedProblem(problem, False, 0.0, "different", "no benchmark problem to compare with", "", "")
     rank = {CONTAMINATED: 2, UNDECIDED: 1, CLEAN: 0}
     worst = max(problem.neighbours, key=lambda n: (rank[n.verdict], n.signals["score"]))
     score = worst.signals["score"]
     above = worst.verdict == UNDECIDED and score >= config.threshold
     verdict = judge_pair(worst.signals, model=config.embedding.model, band=config.band)
     if "judge" in worst.signals:
-        verdict = settled_by_judge(verdict, bool(worst.signals["judge"]))
+        verdict = apply_judge(verdict, bool(worst.signals["judge"]))
     contaminated = worst.verdict == CONTAMINATED or above
-    return Checked(problem, contaminated, score, verdict.rule, verdict.reason, worst.benchmark, worst.id)
+    return CheckedProblem(problem, contaminated, score, verdict.rule, verdict.reason, worst.benchmark, worst.id)
 
 
 def _check_one(
@@ -84,7 +86,7 @@ def _check_one(
     nearest: list[tuple[int, float]],
     index: BenchmarkIndex,
     config: Decontaminate,
-) -> Checked:
+) -> CheckedProblem:
     neighbours = []
     for row, cosine in nearest:
         entry = index.problems[row]
@@ -105,5 +107,5 @@ def _answered(neighbour: Neighbour, answer: bool | None) -> Neighbour:
     return dataclasses.replace(neighbour, verdict=CONTAMINATED if answer else CLEAN, signals=signals)
 
 
-def _word(verdict: PairVerdict) -> str:
+def _word(verdict: PairDecision) -> str:
     return {True: CONTAMINATED, False: CLEAN, None: UNDECIDED}[verdict.contaminated]

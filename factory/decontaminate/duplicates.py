@@ -24,7 +24,7 @@ _NEIGHBOURS = 8
 _ROWS_PER_SEARCH = 8192
 
 
-class Embeds(Protocol):
+class TextEmbedder(Protocol):
     """Gives unit vectors of texts, float32 of shape (len(texts), dimension), made by one model."""
 
     config: Embedding
@@ -41,7 +41,7 @@ class Duplicate(NamedTuple):
 
 
 def near_duplicates(
-    problems: Sequence[Problem], embedder: Embeds, *, min_cosine: float = MIN_COSINE
+    problems: Sequence[Problem], embedder: TextEmbedder, *, min_cosine: float = MIN_COSINE
 ) -> list[Duplicate]:
     """The problems to drop, in order of the input. Which one of a group stays does not depend on batches or workers:
     one with an answer before one without, then the longer text, then the smaller id."""
@@ -69,7 +69,7 @@ def _preference(problem: Problem) -> tuple[bool, int, str]:
 
 
 def _close_pairs(
-    texts: list[str], vectors: Vectors, embedder: Embeds, min_cosine: float
+    texts: list[str], vectors: Vectors, embedder: TextEmbedder, min_cosine: float
 ) -> Iterator[tuple[int, int, str]]:
     """Pairs (later, earlier, reason) of positions that are the same problem, ordered by the later one."""
     index = VectorIndex(vectors)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from factory.decontaminate.check import CONTAMINATED, UNDECIDED, Checked, check, decide
+from factory.decontaminate.check import CONTAMINATED, UNDECIDED, CheckedProblem, check, decide
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.recipe import Decontaminate
@@ -21,7 +21,7 @@ _RANK = {CONTAMINATED: 2, UNDECIDED: 1}
 
 def check_later(
     problems: Sequence[Problem], later: BenchmarkIndex, embedder: Embedder, config: Decontaminate
-) -> list[Checked]:
+) -> list[CheckedProblem]:
     """Hold problems that were checked before against the index of further benchmarks alone, in order.
 
     Each result carries the neighbours known before and the new ones, the nearest `config.neighbours` of each kept and

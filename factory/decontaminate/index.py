@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from factory.decontaminate.benchmarks import BenchmarkProblem, Place, read
+from factory.decontaminate.benchmarks import BenchmarkId, BenchmarkProblem, read
 from factory.decontaminate.cache import Vectors
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.lexical import LexicalIndex
@@ -146,10 +146,10 @@ class BenchmarkIndex:
 
     def text_of(self, benchmark: str, id: str) -> str:
         """The text of one benchmark problem, for a judge or a reader."""
-        return self._texts[Place(benchmark, id)]
+        return self._texts[BenchmarkId(benchmark, id)]
 
     @cached_property
-    def _texts(self) -> dict[Place, str]:
+    def _texts(self) -> dict[BenchmarkId, str]:
         return {place: problem.text for problem in self.problems for place in problem.places}
 
     def save(self, directory: str | Path) -> None:
@@ -174,7 +174,7 @@ class BenchmarkIndex:
                 f"{folder} is not a saved benchmark index", why=str(error), remedy="build it again with save"
             ) from None
         rows = [json.loads(line) for line in lines if line]
-        problems = [BenchmarkProblem(r["text"], tuple(Place(**place) for place in r["places"])) for r in rows]
+        problems = [BenchmarkProblem(r["text"], tuple(BenchmarkId(**place) for place in r["places"])) for r in rows]
         if not len(problems) == len(vectors) == meta["rows"]:
             raise FactoryError(
                 f"{folder} holds {len(problems)} problems and {len(vectors)} vectors", remedy="rebuild it"

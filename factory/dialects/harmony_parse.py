@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from factory.dialects.calls import Call, read_call
 from factory.dialects.harmony_header import ASSISTANT, SPEAKERS, Header, is_tool, read_header
 from factory.dialects.harmony_message import HarmonyMessage, HarmonyTokens
-from factory.dialects.protocol import Parsed, Turn
+from factory.dialects.protocol import ParsedTrace, Turn
 from factory.records import Message, MessageToolCall, Origin
 
 _SILENT_CHANNELS = ("analysis", "commentary")
@@ -26,7 +26,7 @@ def read_turn(tokens: HarmonyTokens, generated: list[int]) -> Turn:
     return _call(_Item.read(tokens, message, None)).turn
 
 
-def parse(tokens: HarmonyTokens, token_ids: list[int], mask: list[int] | None, *, tool_name: str) -> Parsed:
+def parse(tokens: HarmonyTokens, token_ids: list[int], mask: list[int] | None, *, tool_name: str) -> ParsedTrace:
     """All messages in `token_ids`. What does not follow the format is kept as text or named in `problems`."""
     items, position = list[_Item](), 0
     for message in tokens.split(token_ids):
@@ -101,9 +101,9 @@ class _Reader:
     _recipients: set[str] = field(default_factory=set)
     _ended: bool = False  # the model ended its answer, and no message has begun since
 
-    def parsed(self) -> Parsed:
+    def parsed(self) -> ParsedTrace:
         self._flush()
-        return Parsed(
+        return ParsedTrace(
             messages=self.messages,
             n_python_calls=self.n_python_calls,
             n_tool_outputs=self.n_tool_outputs,

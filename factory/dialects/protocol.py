@@ -35,7 +35,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class ParsedTrace:
     """A whole trace read back: messages in OpenAI form, and what was counted on the way."""
 
     messages: list[Message]
@@ -87,7 +87,7 @@ class Dialect(Protocol):
         """Tokens that show a result to the model and open its next turn; says so when no call is left."""
         ...
 
-    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> ParsedTrace:
         """Messages of a whole trace, prompt included; never raises on what a model may write.
 
         `mask` tells who wrote each token (`Origin`). Without it, what looks like the output of a tool is one.
@@ -106,7 +106,7 @@ class DialectClass(Protocol):
         """How Python is called, then what `python` says of it: a `python_description`."""
         ...
 
-    def read_text(self, text: str) -> tuple[Parsed, bool]:
+    def read_text(self, text: str) -> tuple[ParsedTrace, bool]:
         """A stored transcript that spells its control tokens, read without a model's tokenizer.
 
         The second value says whether its parts joined again are the same text.

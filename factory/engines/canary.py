@@ -30,7 +30,7 @@ QUESTIONS = (
     "a b c d e f g h i j k l m n",
 )
 TOKENS = 16
-LEAST_AGREEMENT = 0.5
+MIN_AGREEMENT = 0.5
 """Share of equal tokens. Another GPU, or another batch, may tip a near tie and change what follows; a broken kernel
 changes nearly all."""
 STORE_S = 60.0
@@ -60,7 +60,7 @@ class Canary:
             log.warning("the answers of replica %s are compared with nobody's: %s", self._replica, error)
             return None
         share = agreement(answers, expected) if expected else 1.0
-        if share >= LEAST_AGREEMENT:
+        if share >= MIN_AGREEMENT:
             return None
         text = self._tokenizer.decode([token for answer in answers for token in answer])
         return f"{share:.0%} of its greedy tokens are those of other replicas; it says {text[:200]!r}"
@@ -85,7 +85,7 @@ class Canary:
 
         def standing(digest: str) -> tuple[int, float]:
             votes = sum(
-                len(spoken[other]) for other in spoken if agreement(answers[digest], answers[other]) >= LEAST_AGREEMENT
+                len(spoken[other]) for other in spoken if agreement(answers[digest], answers[other]) >= MIN_AGREEMENT
             )
             return votes, -since[digest]
 

@@ -10,8 +10,7 @@ from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import model_files
 from factory.engines.protocol import Engine
 from factory.engines.silence import SILENCE_S
-from factory.recipe import EndpointEngine as EndpointSettings
-from factory.recipe import Teacher
+from factory.recipe import EndpointSettings, Teacher
 from factory.records import Mode
 
 

@@ -30,7 +30,7 @@ from factory.engines.protocol import (
     SamplingParams,
 )
 from factory.engines.silence import SIGN_OF_LIFE_S
-from factory.engines.slots import Slots
+from factory.engines.slots import EngineSlots
 from factory.engines.text_stream import TextStream
 from factory.errors import FactoryError
 
@@ -46,7 +46,7 @@ class EndpointEngine:
     def __init__(
         self,
         model: str,
-        config: recipe.EndpointEngine,
+        config: recipe.EndpointSettings,
         *,
         revision: str | None = None,
         tokenizer: Tokenizer | None = None,
@@ -57,7 +57,7 @@ class EndpointEngine:
         self._model, self._config, self._revision = model, config, revision
         self._tokenizer, self._retry, self._chunk_tokens = tokenizer, retry or Retry(), chunk_tokens
         self._url = _base_url(config.url)
-        self._slots = Slots(config.concurrency)
+        self._slots = EngineSlots(config.concurrency)
         self._client: httpx.AsyncClient | None = None
         self._identity: ModelIdentity | None = None
         self._asking = asyncio.Lock()
@@ -211,7 +211,7 @@ class EndpointEngine:
         return self._client
 
 
-def _rebuild(model: str, config: recipe.EndpointEngine, arguments: dict[str, Any]) -> EndpointEngine:
+def _rebuild(model: str, config: recipe.EndpointSettings, arguments: dict[str, Any]) -> EndpointEngine:
     return EndpointEngine(model, config, **arguments)
 
 
@@ -220,7 +220,7 @@ def _base_url(url: str) -> str:
     return url if url.endswith("/v1") else f"{url}/v1"
 
 
-def _api_key(config: recipe.EndpointEngine) -> str | None:
+def _api_key(config: recipe.EndpointSettings) -> str | None:
     if config.api_key_env is None:
         return None
     key = os.environ.get(config.api_key_env)

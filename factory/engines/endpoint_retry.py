@@ -19,18 +19,18 @@ class Retry:
 
     tries: int = 8
     first_pause_s: float = 0.5
-    longest_pause_s: float = 60.0
+    max_pause_s: float = 60.0
 
     def pause(self, attempt: int, retry_after: str | None = None) -> float:
         """Seconds to wait: what the server asks (RFC 9110, 10.2.3: seconds or a date), else doubling with jitter."""
         asked = _seconds(retry_after)
         if asked is not None:
             return min(asked, 600.0) + random.uniform(0.0, 0.1 * self.first_pause_s)
-        longest = min(self.first_pause_s * 2.0**attempt, self.longest_pause_s)
+        longest = min(self.first_pause_s * 2.0**attempt, self.max_pause_s)
         return random.uniform(longest / 2, longest)
 
 
-def refusal(status: int, text: str, *, url: str, model: str, config: recipe.EndpointEngine) -> Exception:
+def refusal(status: int, text: str, *, url: str, model: str, config: recipe.EndpointSettings) -> Exception:
     """The error that a refused request raises: the user's to mend, this row's end, or worth another try."""
     message = _message(text)
     if status in {401, 403}:

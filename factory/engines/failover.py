@@ -33,14 +33,14 @@ class Failover:
         *,
         tries: int = 8,
         first_pause_s: float = 0.5,
-        longest_pause_s: float = 30.0,
+        max_pause_s: float = 30.0,
         silence_s: float = SILENCE_S,
         on_failover: Callable[[EngineUnavailable], None] | None = None,
     ) -> None:
         self.regenerated_tokens = 0
         self.failovers = 0
         self._engine, self._tries = engine, tries
-        self._first_pause_s, self._longest_pause_s, self._silence_s = first_pause_s, longest_pause_s, silence_s
+        self._first_pause_s, self._longest_pause_s, self._silence_s = first_pause_s, max_pause_s, silence_s
         self._on_failover = on_failover
 
     async def identity(self) -> ModelIdentity:

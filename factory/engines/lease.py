@@ -24,7 +24,7 @@ from factory.engines.serve_pool import NAMESPACE
 from factory.periodic import every
 
 RENEW_S = 5.0
-LEAST_S = 60.0
+MIN_LEASE_S = 60.0
 """A busy driver may be this late with its word, whatever the recipe says."""
 FADE_S = 1800.0
 """After so long what was counted weighs half."""
@@ -37,7 +37,7 @@ def held(run: str, linger_s: float, driver: int = 0) -> Iterator[None]:
 
     `driver` is the number of its lease on the run: the claim of a driver with a lower one no longer counts.
     """
-    for_s = max(linger_s, LEAST_S)
+    for_s = max(linger_s, MIN_LEASE_S)
     keeper = _keeper(run)
     try:
         ray.get(keeper.renew.remote(for_s, driver))
@@ -56,7 +56,7 @@ def held(run: str, linger_s: float, driver: int = 0) -> Iterator[None]:
 def _is_ours(keeper: Any, driver: int) -> bool:
     """Whether no later driver has claimed the pools. A keeper that was lost has nobody's claim but this one's."""
     try:
-        return bool(ray.get(keeper.renew.remote(LEAST_S, driver), timeout=LEAST_S))
+        return bool(ray.get(keeper.renew.remote(MIN_LEASE_S, driver), timeout=MIN_LEASE_S))
     except (RayActorError, GetTimeoutError):
         return True
 
@@ -68,7 +68,9 @@ class Keeper:
         self._run, self._driver = run, 0
         self._tallies: dict[str, Tally] = {}  # by pool
         self._faded = time.monotonic()
-        self._until = time.monotonic() + LEAST_S  # for the first word, or the next one where this actor was restarted
+        self._until = (
+            time.monotonic() + MIN_LEASE_S
+        )  # for the first word, or the next one where this actor was restarted
         threading.Thread(target=self._watch, name="lease", daemon=True).start()
 
     def renew(self, for_s: float, driver: int = 0) -> bool:
@@ -88,10 +90,10 @@ class Keeper:
         for replica, (ended, looped) in counts.items():
             tally.add(replica, ended, looped)
 
-    def verdict(self, pool: str, replica: str) -> str | None:
+    def outlier_reason(self, pool: str, replica: str) -> str | None:
         """Why a replica should leave, if it should."""
         tally = self._tallies.get(pool)
-        return tally.verdict(replica) if tally else None
+        return tally.outlier_reason(replica) if tally else None
 
     def _watch(self) -> None:
         while time.monotonic() < self._until:

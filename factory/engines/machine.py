@@ -25,7 +25,7 @@ for gpu in range(torch.cuda.device_count()):
 """
 
 
-def sickness(error: BaseException, *, gpus: bool) -> str | None:
+def find_fault(error: BaseException, *, gpus: bool) -> str | None:
     """In words, what is wrong with this machine, judged by the error of a start and by a probe; None if nothing is."""
     text = "\n".join(_chain(error))
     if (sign := _SIGNS.search(text)) is not None:

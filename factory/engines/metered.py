@@ -9,7 +9,7 @@ from factory.engines.protocol import Chunk, Engine, EngineLoad, EngineUnavailabl
 from factory.metrics import FAILOVERS, TOKENS_GENERATED, TOKENS_PROMPT, TOKENS_REGENERATED, Sink
 
 
-class Metered:
+class MeteredEngine:
     """Another engine, as one role uses it for one mode. Inside `Failover`, it sees every try."""
 
     def __init__(self, engine: Engine, sink: Sink, *, role: str, mode: str, tool: str) -> None:

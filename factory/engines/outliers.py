@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 
 LOOP_TOKENS = 256
-LONGEST_PERIOD = 32
-LEAST_LOOPS = 10
+MAX_PERIOD = 32
+MIN_LOOPS = 10
 """Fewer are chance, whatever the shares say."""
-LEAST_RATIO = 4.0
-LEAST_SIGMAS = 6.0
+MIN_RATIO = 4.0
+MIN_SIGMAS = 6.0
 """About one in a billion for a healthy replica, so that a week of looks condemns none."""
 
 
@@ -23,7 +23,7 @@ def loops(token_ids: list[int]) -> bool:
     tail = token_ids[-LOOP_TOKENS:]
     if len(tail) < LOOP_TOKENS:
         return False
-    return any(tail[period:] == tail[:-period] for period in range(1, LONGEST_PERIOD + 1))
+    return any(tail[period:] == tail[:-period] for period in range(1, MAX_PERIOD + 1))
 
 
 class Tally:
@@ -43,7 +43,7 @@ class Tally:
         """Let what was counted so far weigh less: a replica may fall ill late."""
         self._counts = {name: (n * share, k * share) for name, (n, k) in self._counts.items() if n >= 1}
 
-    def verdict(self, replica: str) -> str | None:
+    def outlier_reason(self, replica: str) -> str | None:
         """In words, why this replica is no longer to be trusted; None where it is like the others, or alone.
 
         The same words each time that it asks, as an answer may get lost on the way. Its streams no longer count among
@@ -58,11 +58,11 @@ class Tally:
         ended, looped = self._counts.get(replica, (0.0, 0.0))
         others = [counts for name, counts in self._counts.items() if name != replica]
         their_ended, their_looped = sum(n for n, _ in others), sum(k for _, k in others)
-        if looped < LEAST_LOOPS or their_ended < LEAST_LOOPS:
+        if looped < MIN_LOOPS or their_ended < MIN_LOOPS:
             return None
         usual = (their_looped + 1) / (their_ended + 2)
         expected, spread = ended * usual, math.sqrt(ended * usual * (1 - usual))
-        if looped < LEAST_RATIO * expected or looped < expected + LEAST_SIGMAS * spread:
+        if looped < MIN_RATIO * expected or looped < expected + MIN_SIGMAS * spread:
             return None
         theirs = f"{their_looped:.0f} of {their_ended:.0f}"
         return f"{looped:.0f} of {ended:.0f} streams ended in a loop, of the other replicas' {theirs}"

@@ -18,7 +18,7 @@ from factory.records import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class StoredTrace:
     """The part of a stored trace that a replay needs, from a journal, a published shard or JSON lines."""
 
     uid: str
@@ -43,7 +43,7 @@ class Replay:
     engine: str
 
 
-async def replay(trace: Recorded, engine: Engine) -> Replay:
+async def replay(trace: StoredTrace, engine: Engine) -> Replay:
     """Regenerate every stretch of `trace` at temperature 0, all at once."""
     identity = await engine.identity()
     stretches = list(_stretches(trace.mask))

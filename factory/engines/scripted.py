@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from factory.dialects.protocol import Tokenizer
 from factory.dialects.tokenizer import encode_markup
 from factory.engines.protocol import Chunk, EngineLoad, EngineUnavailable, ModelIdentity, SamplingParams
-from factory.engines.slots import Slots
+from factory.engines.slots import EngineSlots
 
 Script = Callable[[list[int], SamplingParams], Sequence[int]]
 """What the model would write after a prompt, without regard to budgets and stop tokens."""
@@ -55,7 +55,7 @@ class ScriptedEngine:
         self.n_aborted = 0
         self._script, self._chunk_tokens, self._delay_s = script, chunk_tokens, delay_s
         self._deaths, self._silences = list(deaths), list(silences)
-        self._slots = Slots(capacity)
+        self._slots = EngineSlots(capacity)
         self._identity = ModelIdentity(name=name, revision="0", max_model_len=max_model_len, engine="scripted")
         self._rest: dict[tuple[int, ...], list[int]] = {}
 

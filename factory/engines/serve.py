@@ -23,7 +23,7 @@ from ray.serve.schema import ApplicationStatus, LoggingConfig
 from factory import recipe
 from factory.engines import model_files
 from factory.engines.serve_pool import ServePool
-from factory.engines.serve_replica import Home, Replica
+from factory.engines.serve_replica import Replica, ReplicaHome
 from factory.store.fs import Store
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def deploy(run: str, teacher: recipe.Teacher, store: Store | None = None) -> Ser
     is already initialised; raises `FactoryError` for a model directory that is here and incomplete.
     """
     engine = teacher.engine
-    if not isinstance(engine, recipe.VllmEngine):
+    if not isinstance(engine, recipe.VllmSettings):
         raise TypeError(f"only vLLM engines are deployed here, not {engine.kind}")
     model = _locate(teacher.model, teacher.revision)
     name = pool_name(run, teacher)
@@ -56,7 +56,7 @@ def deploy(run: str, teacher: recipe.Teacher, store: Store | None = None) -> Ser
     if status in _ALIVE:
         log.info("engine pool %s is there already (%s)", name, status)
         return ServePool(serve.get_app_handle(name), name, run, engine)
-    home = Home(run, name, store)
+    home = ReplicaHome(run, name, store)
     application = _deployment(engine).bind(model, engine.model_dump(mode="json"), teacher.revision, home)
     target = serve.RunTarget(target=application, name=name, route_prefix=None, logging_config=_quiet())
     (handle,) = serve.run_many([target], wait_for_applications_running=False)
@@ -82,7 +82,7 @@ def pool_name(run: str, teacher: recipe.Teacher) -> str:
     return f"{_slug(Path(teacher.model).name)}-{digest}{_suffix(run)}"
 
 
-def _deployment(engine: recipe.VllmEngine) -> Any:
+def _deployment(engine: recipe.VllmSettings) -> Any:
     """The Serve deployment of a pool.
 
     It aims at half-full replicas: a pool that programs keep full then doubles at each step until its upper bound, and

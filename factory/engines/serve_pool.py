@@ -43,7 +43,7 @@ _FIRST_WORD_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ChunkReport:
     """What a replica streams: a chunk, and how it is doing."""
 
     chunk: Chunk
@@ -58,7 +58,7 @@ class ServePool:
     in the log what it waits for, and raises `FactoryError` where the deployment failed for good.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], name: str, run: str, config: recipe.VllmEngine) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], name: str, run: str, config: recipe.VllmSettings) -> None:
         self.name = name
         self._handle, self._run, self._config = handle, run, config
         self._identity: ModelIdentity | None = None

@@ -27,7 +27,7 @@ from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import departures, machine, model_files
 from factory.engines.canary import Canary
 from factory.engines.protocol import Engine, EngineError, EngineUnavailable, ModelIdentity, SamplingParams
-from factory.engines.serve_pool import Report, keeper_of
+from factory.engines.serve_pool import ChunkReport, keeper_of
 from factory.engines.silence import with_signs_of_life
 from factory.store.fs import Store
 
@@ -48,12 +48,12 @@ class MortalEngine(Engine, Protocol):
     def silent_s(self) -> float: ...
 
 
-class SickMachine(Exception):
+class FaultyMachine(Exception):
     """The engine did not start because of its machine. Not the user's to mend: another machine will do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class ReplicaHome:
     """What a replica belongs to: its pool, and where the run keeps what replicas tell each other (None: nowhere)."""
 
     run: str
@@ -70,10 +70,10 @@ class Replica:
     """For so long Serve has to wait before it may try again, where the engine did not start well."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits constructors, in the event loop that requests use
-        self, model: str, config: dict[str, Any], revision: str | None, home: Home
+        self, model: str, config: dict[str, Any], revision: str | None, home: ReplicaHome
     ) -> None:
         self._name = serve.get_replica_context().replica_id.unique_id
-        self._home, self._config = home, recipe.VllmEngine.model_validate(config)
+        self._home, self._config = home, recipe.VllmSettings.model_validate(config)
         try:
             files = model_files.resolve(model, revision)  # fails in a second where importing vllm would take ten
             self._engine = self._start(model, self._config, revision)
@@ -84,14 +84,14 @@ class Replica:
         except Exception as error:
             if model_files.passing(error):
                 await self._refuse("fetch", str(error))
-            if (sickness := await asyncio.to_thread(machine.sickness, error, gpus=self._config.num_gpus > 0)) is None:
+            if (fault := await asyncio.to_thread(machine.find_fault, error, gpus=self._config.num_gpus > 0)) is None:
                 raise  # the model's or the recipe's doing
-            await self._refuse("machine", sickness)
+            await self._refuse("machine", fault)
         if wrong is not None:
             await self._refuse("canary", wrong)
         self._tasks = [asyncio.create_task(look) for look in (self._watch(), self._keep_canary(), self._hear_keeper())]
 
-    def _start(self, model: str, config: recipe.VllmEngine, revision: str | None) -> MortalEngine:
+    def _start(self, model: str, config: recipe.VllmSettings, revision: str | None) -> MortalEngine:
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         # Imported here, so that neither the driver nor the Serve controller loads vllm.
         from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
@@ -105,7 +105,7 @@ class Replica:
 
     async def generate(
         self, prompt_token_ids: list[int], sampling: SamplingParams
-    ) -> AsyncGenerator[Report | EngineError | EngineUnavailable, None]:
+    ) -> AsyncGenerator[ChunkReport | EngineError | EngineUnavailable, None]:
         """Chunks and signs of life with this replica's load, or an error as the last item.
 
         A raised error would land in Serve's log with its whole stack. The load rides on the chunks because asking
@@ -117,11 +117,11 @@ class Replica:
                 aclosing(with_signs_of_life(chunks)) as alive,
             ):
                 async for chunk in alive:
-                    yield Report(chunk, self._name, await self._engine.load())
+                    yield ChunkReport(chunk, self._name, await self._engine.load())
         except (EngineError, EngineUnavailable) as error:
             yield error
 
-    async def whereabouts(self) -> dict[str, Any]:
+    async def location(self) -> dict[str, Any]:
         """Which replica this is, on which node, in which process: for people and tests that look for it."""
         return {
             "replica": self._name,
@@ -187,7 +187,7 @@ class Replica:
         if cause == "machine":
             await asyncio.to_thread(drain_this_node, detail, self._config.drain_s)
         await asyncio.sleep(self.pause_s * random.uniform(0.5, 1.0))
-        raise SickMachine(f"{cause}: {detail}")
+        raise FaultyMachine(f"{cause}: {detail}")
 
     async def _tell(self, cause: departures.Cause, detail: str) -> None:
         told = asyncio.to_thread(

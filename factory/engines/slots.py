@@ -7,7 +7,7 @@ import asyncio
 from factory.engines.protocol import EngineLoad
 
 
-class Slots:
+class EngineSlots:
     """An async context manager around each request, which waits for its turn; first come, first served."""
 
     def __init__(self, capacity: int) -> None:

@@ -45,12 +45,12 @@ class VllmEngine:
     def __init__(
         self,
         model: str,
-        config: recipe.VllmEngine | None = None,
+        config: recipe.VllmSettings | None = None,
         *,
         revision: str | None = None,
         stat_loggers: tuple[Any, ...] = (),
     ) -> None:
-        config = config or recipe.VllmEngine()
+        config = config or recipe.VllmSettings()
         files = model_files.resolve(model, revision)
         lifeline.own()
         self._probe, self._silence = _LoadProbe(), Silence()
@@ -163,7 +163,7 @@ the cache is full, and one is evicted, to be computed again. In miniature, when 
 --memory`)."""
 
 
-def engine_args(files: model_files.ModelFiles, config: recipe.VllmEngine, *, cpu: bool) -> dict[str, Any]:
+def engine_args(files: model_files.ModelFiles, config: recipe.VllmSettings, *, cpu: bool) -> dict[str, Any]:
     """The `AsyncEngineArgs` of a replica; `config.extra` has the last word."""
     common: dict[str, Any] = {
         "model": str(files.directory),
@@ -197,7 +197,7 @@ def engine_args(files: model_files.ModelFiles, config: recipe.VllmEngine, *, cpu
     return common | cpu_only | chosen
 
 
-def _start(files: model_files.ModelFiles, config: recipe.VllmEngine, stat_loggers: list[Any]) -> AsyncLLM:
+def _start(files: model_files.ModelFiles, config: recipe.VllmSettings, stat_loggers: list[Any]) -> AsyncLLM:
     values = engine_args(files, config, cpu=current_platform.is_cpu())
     if current_platform.is_cpu() and values.get("distributed_executor_backend") == "uni":
         _allow_one_process_on_a_cpu()

@@ -14,7 +14,7 @@ _VIEWS = ("symbolic", "judge", "majority", "rule")
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class SampleOpinions:
     """Three opinions on one sample; None where one has none (undecided, not asked, no majority)."""
 
     symbolic: bool | None
@@ -72,7 +72,7 @@ class Disagreement:
         return sum(n for a, b, n in said if a != b), sum(n for _, _, n in said)
 
 
-def disagreement(views: Iterable[Views]) -> Disagreement:
+def disagreement(views: Iterable[SampleOpinions]) -> Disagreement:
     """Tabulate opinions. `majority` is whether a sample is in the winning class of its problem's vote."""
     seen = list(views)
     return Disagreement(
@@ -85,4 +85,4 @@ def of_run(uri: str) -> Disagreement:
     """Over all judged samples of problems whose verdict counts."""
     verdicts = Run.attach(uri).reader().counted(Verdict, [f"judgements.list.element.{name}" for name in _VIEWS])
     judgements = (row for _, _, table in verdicts for row in flat(table["judgements"]).to_pylist())
-    return disagreement(Views(*(judgement.get(name) for name in _VIEWS)) for judgement in judgements)
+    return disagreement(SampleOpinions(*(judgement.get(name) for name in _VIEWS)) for judgement in judgements)

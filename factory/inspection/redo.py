@@ -35,7 +35,7 @@ async def redo_cells(sandbox: dict[str, Any], rows: list[dict[str, Any]]) -> lis
     """
     if not rows:
         return []
-    async with LocalSandbox(recipe.Sandbox.model_validate(sandbox)) as place:
+    async with LocalSandbox(recipe.SandboxSettings.model_validate(sandbox)) as place:
         return [(name_of(row), await _redo(place, row)) for row in rows]
 
 

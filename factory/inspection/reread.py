@@ -28,7 +28,7 @@ def reread(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[s
         return []
     teacher = recipe.Teacher.model_validate(settings["teacher"])
     tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
-    promise = python_tool(recipe.Sandbox.model_validate(settings["sandbox"]))
+    promise = python_tool(recipe.SandboxSettings.model_validate(settings["sandbox"]))
     chat = dialect(teacher.dialect, tokenizer, promise)
     older = dialect(teacher.dialect, tokenizer)  # runs before the tool's description followed the recipe
     name = str(settings["solve"]["sampling"]["prompt"])

@@ -13,9 +13,20 @@ from factory import ingest
 from factory.arrow import from_table, to_dict
 from factory.errors import FactoryError
 from factory.programs.answered import AnsweredProblem
-from factory.records import Annotation, Asked, Curated, FinishedTurn, Problem, Reject, Thread, Trace, Verdict, tool_name
-from factory.sources.stored_run import Origin
-from factory.store.ids import scoped
+from factory.records import (
+    Annotation,
+    CuratedThread,
+    FinishedTurn,
+    ModelReply,
+    Problem,
+    Reject,
+    Thread,
+    Trace,
+    Verdict,
+    tool_name,
+)
+from factory.sources.stored_run import RunOrigin
+from factory.store.ids import owner_key
 from factory.store.manifest import latest
 from factory.store.outcome import Ending, Endings
 from factory.store.report import PUBLISHED
@@ -24,42 +35,44 @@ from factory.store.tables import read_table
 
 
 @dataclass(slots=True, kw_only=True)
-class Life:
+class RowHistory:
     """Everything that storage knows of one row."""
 
     id: str
     entered: list[tuple[str, Thread | Problem | Reject]] = field(default_factory=list)  # part, row
-    curated: list[Curated] = field(default_factory=list)  # endings of the thread: of this one, or of the problem's
-    asked: list[Asked] = field(default_factory=list)
+    curated: list[CuratedThread] = field(
+        default_factory=list
+    )  # endings of the thread: of this one, or of the problem's
+    asked: list[ModelReply] = field(default_factory=list)
     turns: list[FinishedTurn] = field(default_factory=list)
     annotations: list[Annotation] = field(default_factory=list)
     traces: list[tuple[Trace, str]] = field(default_factory=list)  # trace, outcome
     ending: Ending = field(default_factory=Ending)
     rejects: list[Reject] = field(default_factory=list)
     published: dict[str, str] = field(default_factory=dict)  # uid -> file
-    before: list[tuple[Origin, Life | None]] = field(default_factory=list)  # in the runs that it was read from
+    before: list[tuple[RunOrigin, RowHistory | None]] = field(default_factory=list)  # in the runs that it was read from
 
 
-def life_of(uri: str, row_id: str) -> Life:
+def history_of(uri: str, row_id: str) -> RowHistory:
     """Look one row up everywhere. Raises `FactoryError` where no trace of it is found."""
     run = Run.attach(uri)
     journal = run.reader()
-    life = Life(id=row_id, entered=list(_entered(run, row_id)))
+    life = RowHistory(id=row_id, entered=list(_entered(run, row_id)))
     for thread in (row_id, row_id.rpartition("/")[0]):  # a problem of a thread is named THREAD/NUMBER
-        life.curated += journal.rows(Curated, scoped(thread, "thread"))
-    life.asked = [*journal.rows(Asked, row_id), *journal.rows(Asked, scoped(row_id, "thread"))]
+        life.curated += journal.rows(CuratedThread, owner_key(thread, "thread"))
+    life.asked = [*journal.rows(ModelReply, row_id), *journal.rows(ModelReply, owner_key(row_id, "thread"))]
     life.annotations = list(journal.rows(Annotation, row_id))
     life.turns = list(journal.rows(FinishedTurn, row_id))
     endings = Endings()
     for verdict in journal.rows(Verdict, row_id):
         endings.add_verdict(verdict)
-    for owner in (row_id, scoped(row_id, "thread")):
+    for owner in (row_id, owner_key(row_id, "thread")):
         for reject in journal.rows(Reject, owner):
             life.rejects.append(reject)
             endings.add_reject(reject)
     if not life.entered and (life.rejects or _problem(life)) and life.curated:
         life.entered = list(_entered(run, life.curated[0].thread_id))
-    as_problem, as_thread = endings.of(row_id), endings.of(scoped(row_id, "thread"))
+    as_problem, as_thread = endings.of(row_id), endings.of(owner_key(row_id, "thread"))
     life.ending = as_problem if as_problem.verdict or as_problem.rejected else as_thread
     distinct = {(str(t.key), t.uid): t for t in journal.rows(Trace, row_id)}
     life.traces = [(trace, life.ending.outcome(trace.key, trace.uid)) for _, trace in sorted(distinct.items())]
@@ -72,16 +85,16 @@ def life_of(uri: str, row_id: str) -> Life:
     return life
 
 
-def render(life: Life) -> str:
+def render(life: RowHistory) -> str:
     """One row's life for a terminal, in the order in which it happened."""
     return "\n".join([*_earlier(life), *_beginning(life), *_samples(life), *_end(life)])
 
 
-def to_json(life: Life) -> str:
+def to_json(life: RowHistory) -> str:
     return json.dumps(_values(life), ensure_ascii=False)
 
 
-def _values(life: Life) -> dict[str, Any]:
+def _values(life: RowHistory) -> dict[str, Any]:
     return {
         "id": life.id,
         "before": [
@@ -102,7 +115,7 @@ def _values(life: Life) -> dict[str, Any]:
     }
 
 
-def _earlier(life: Life) -> Iterator[str]:
+def _earlier(life: RowHistory) -> Iterator[str]:
     """The row's life in the run that it was read from, and before that."""
     for origin, earlier in life.before:
         if earlier is None:
@@ -112,7 +125,7 @@ def _earlier(life: Life) -> Iterator[str]:
             yield from (f"  {line}" for line in render(earlier).splitlines())
 
 
-def _beginning(life: Life) -> Iterator[str]:
+def _beginning(life: RowHistory) -> Iterator[str]:
     for part, row in life.entered:
         if isinstance(row, Reject):
             yield f"refused    at {row.stage}, {row.reason}{_detail(row)} (in {part}, from {row.position or '?'})"
@@ -131,7 +144,7 @@ def _beginning(life: Life) -> Iterator[str]:
         yield f"compared   {near.benchmark}/{near.id}: cosine {near.cosine:.3f}, {near.verdict}"
 
 
-def _curation(life: Life) -> Iterator[str]:
+def _curation(life: RowHistory) -> Iterator[str]:
     """What became of a thread, or each reply that made a problem out of one."""
     for ending in life.curated:
         if ending.thread_id == life.id:
@@ -145,14 +158,14 @@ def _curation(life: Life) -> Iterator[str]:
         yield f"           answer of the replies: {problem.answer if problem.answer is not None else 'none'}"
 
 
-def _problem(life: Life) -> Problem | None:
+def _problem(life: RowHistory) -> Problem | None:
     """A problem of a thread as curation left it, also where it was rejected."""
     known = [problem for ending in life.curated for problem in ending.problems]
     known += [row for reject in life.rejects if isinstance(row := reject.whole, Problem)]
     return next((problem for problem in known if problem.id == life.id), None)
 
 
-def _samples(life: Life) -> Iterator[str]:
+def _samples(life: RowHistory) -> Iterator[str]:
     judged = life.ending.judgements
     for trace, outcome in life.traces:
         judgement = judged.get(trace.key)
@@ -170,7 +183,7 @@ def _samples(life: Life) -> Iterator[str]:
         yield f"under way  {key}: {n:,} tokens journaled"
 
 
-def _end(life: Life) -> Iterator[str]:
+def _end(life: RowHistory) -> Iterator[str]:
     verdict = life.ending.verdict
     if verdict is not None:
         changed = f", instead of {verdict.original_reference!r}" if verdict.changed_to_majority else ""
@@ -202,20 +215,20 @@ def _entered(run: Run, row_id: str) -> Iterator[tuple[str, Thread | Problem | Re
             yield key, row.problem if isinstance(row, AnsweredProblem) else row
 
 
-def _before(run: Run, life: Life) -> Iterator[tuple[Origin, Life | None]]:
+def _before(run: Run, life: RowHistory) -> Iterator[tuple[RunOrigin, RowHistory | None]]:
     """What the runs tell of it that it was read from: named by its position, and by the recipe as sources."""
     sources = [*run.recipe.get("sources", ()), run.recipe.get("source", {})]
     runs = {source["path"] for source in sources if source.get("kind") == "run"}
     for _, row in life.entered:
-        origin = Origin.of(row.position)
+        origin = RunOrigin.of(row.position)
         if origin is not None and origin.uri in runs:
             try:
-                yield origin, life_of(origin.uri, origin.id)
+                yield origin, history_of(origin.uri, origin.id)
             except FactoryError:
                 yield origin, None
 
 
-def _published(run: Run, life: Life) -> dict[str, str]:
+def _published(run: Run, life: RowHistory) -> dict[str, str]:
     manifest = latest(run.store)
     wanted = {(t.mode.value, tool_name(t.tool)) for t, outcome in life.traces if outcome == PUBLISHED}
     found: dict[str, str] = {}

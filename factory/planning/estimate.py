@@ -12,7 +12,7 @@ from typing import Literal
 
 from factory.errors import FactoryError
 from factory.planning.figures import PlanFigures, Range
-from factory.recipe import Recipe, Solve, VllmEngine
+from factory.recipe import Recipe, Solve, VllmSettings
 from factory.records import Mode
 
 Order = Literal["paper", "cheap_first"]
@@ -37,7 +37,7 @@ CORNERS = (Corner("cheap"), Corner("likely"), Corner("dear"))
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class PlanInputs:
     """What enters a run: problems that sources state, and threads that problems are still to be found in."""
 
     problems: int
@@ -45,7 +45,7 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replica:
+class ReplicaSize:
     """The unit in which GPUs come and go."""
 
     gpus: int
@@ -73,7 +73,7 @@ class Estimate:
     dataset_gb: float
 
 
-def estimate(recipe: Recipe, figures: PlanFigures, inputs: Inputs, order: Order, corner: Corner) -> Estimate:
+def estimate(recipe: Recipe, figures: PlanFigures, inputs: PlanInputs, order: Order, corner: Corner) -> Estimate:
     """One order in one corner. Raises `FactoryError` where machines are taken away faster than they start."""
     found = inputs.problems + inputs.threads * corner.cost(figures.problems_per_thread)
     contaminated = corner.gain(figures.contaminated) if recipe.decontaminate.compares else 0.0
@@ -126,7 +126,7 @@ def problems_drawn(
     return drawn
 
 
-def hours_at(hours: float, gpus: int, replica: Replica, start_s: float) -> float:
+def hours_at(hours: float, gpus: int, replica: ReplicaSize, start_s: float) -> float:
     """Wall time of so many GPU-hours on so many GPUs. A replica takes its GPUs together: 12 GPUs are one of 8."""
     usable = gpus // replica.gpus * replica.gpus
     if not usable:
@@ -138,13 +138,13 @@ def hours_at(hours: float, gpus: int, replica: Replica, start_s: float) -> float
     return start_s / 3600 + hours / usable
 
 
-def replica_of(recipe: Recipe) -> Replica:
+def replica_of(recipe: Recipe) -> ReplicaSize:
     """The teacher's replica. A server behind an endpoint counts as one GPU that nobody takes away."""
     engine = recipe.teacher.engine
-    if not isinstance(engine, VllmEngine):
-        return Replica(gpus=1, sequences=0, chunk_tokens=0)
+    if not isinstance(engine, VllmSettings):
+        return ReplicaSize(gpus=1, sequences=0, chunk_tokens=0)
     gpus = round(engine.num_gpus * engine.tensor_parallel_size)
-    return Replica(gpus=max(1, gpus), sequences=engine.max_num_seqs, chunk_tokens=engine.chunk_tokens)
+    return ReplicaSize(gpus=max(1, gpus), sequences=engine.max_num_seqs, chunk_tokens=engine.chunk_tokens)
 
 
 def _tokens(

@@ -25,7 +25,7 @@ _SECONDS = "tool_calls.list.element.seconds"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class PilotFigures:
     """Values for `figures.given`, by the figure's name, and what to keep in mind of them."""
 
     figures: dict[str, Any] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Endings:
+class EndingCounts:
     """Problems by how they ended."""
 
     passed: dict[str, list[dict[str, Any]]]  # id -> regimes of the verdict
@@ -47,7 +47,7 @@ class Endings:
         return len(self.passed) + len(self.too_easy) + len(self.other)
 
 
-def measure(uri: str, recipe: Recipe, gpus: int | None = None) -> Measured:
+def measure(uri: str, recipe: Recipe, gpus: int | None = None) -> PilotFigures:
     """What the run at `uri` says, as ranges of 95 % confidence; `gpus` is how many it ran on.
 
     Raises `FactoryError` where there is no run, or none of its problems has its verdict yet.
@@ -80,7 +80,7 @@ def measure(uri: str, recipe: Recipe, gpus: int | None = None) -> Measured:
     if gpus and (speed := _tokens_per_second(parts)):
         # whatever the engines waited for is in it; an engine that is not warm yet and a short tail weigh on a pilot
         figures |= {"output_tokens_per_gpu_s": _around(speed / gpus, 0.2), "busy": _around(1.0, 0.0)}
-    return Measured(figures, _differences(run, recipe))
+    return PilotFigures(figures, _differences(run, recipe))
 
 
 def mean(clusters: Iterable[list[float]]) -> dict[str, float]:
@@ -122,7 +122,7 @@ def _traces(journal: JournalReader) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def _endings(journal: JournalReader) -> Endings:
+def _endings(journal: JournalReader) -> EndingCounts:
     passed: dict[str, list[dict[str, Any]]] = {}
     by_reason: dict[tuple[str, str], set[str]] = defaultdict(set)
     for _, _, table in journal.counted(Verdict, ["problem.id", "regimes"]):
@@ -133,7 +133,7 @@ def _endings(journal: JournalReader) -> Endings:
                 by_reason[row["stage"], row["reason"]].add(row["id"])
     unsolved = [ids for (stage, reason), ids in by_reason.items() if stage == "solve" and reason != "too_easy"]
     contaminated = [ids for (stage, _), ids in by_reason.items() if stage == "decontaminate"]
-    return Endings(passed, by_reason["solve", "too_easy"], set().union(*contaminated), set().union(*unsolved))
+    return EndingCounts(passed, by_reason["solve", "too_easy"], set().union(*contaminated), set().union(*unsolved))
 
 
 def _clusters(rows: Iterable[Mapping[str, Any]], name: str) -> list[list[float]]:
@@ -152,7 +152,7 @@ def _lengths(traces: list[dict[str, Any]], kept: Mapping[str, Any]) -> dict[tupl
     return {heading: mean(_clusters(mine, "n_generated_tokens")) for heading, mine in rows.items()}
 
 
-def _passes(endings: Endings) -> dict[tuple[str, bool], dict[str, float]]:
+def _passes(endings: EndingCounts) -> dict[tuple[str, bool], dict[str, float]]:
     """Share of samples that reached the reference: each problem is a cluster of ones and zeros."""
     groups: dict[tuple[str, bool], list[list[float]]] = defaultdict(list)
     for regimes in endings.passed.values():
@@ -172,7 +172,7 @@ def _by_mode(values: Mapping[tuple[str, bool], dict[str, float]]) -> dict[str, d
 
 
 def _of_easy_problems(
-    traces: list[dict[str, Any]], endings: Endings, ran: Mapping[str, Any]
+    traces: list[dict[str, Any]], endings: EndingCounts, ran: Mapping[str, Any]
 ) -> dict[str, dict[str, float]]:
     """How long samples of too-easy problems are beside the others', and how many were dropped before high mode."""
     low = [trace for trace in traces if trace["mode"] == Mode.LOW]

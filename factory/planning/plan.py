@@ -9,9 +9,9 @@ from typing import Any
 from factory import sources
 from factory.errors import FactoryError
 from factory.planning import pilot
-from factory.planning.estimate import CORNERS, ORDERS, Estimate, Inputs, Order, estimate, hours_at, replica_of
+from factory.planning.estimate import CORNERS, ORDERS, Estimate, Order, PlanInputs, estimate, hours_at, replica_of
 from factory.planning.figures import PlanFigures, given, placeholders, throughput
-from factory.recipe import EndpointEngine, Recipe, VllmEngine
+from factory.recipe import EndpointSettings, Recipe, VllmSettings
 from factory.records import Mode, Problem, Thread
 
 Span = tuple[float, float, float]
@@ -24,7 +24,7 @@ class Plan:
 
     recipe: Recipe
     figures: PlanFigures
-    inputs: Inputs
+    inputs: PlanInputs
     quantities: dict[Order, dict[str, Span]]
     measured: list[str]
     notes: list[str]
@@ -61,11 +61,11 @@ def plan(
 
     `gpu` names the type, for what is published of the teacher on it; what a pilot measured comes before that.
     """
-    measured = pilot.measure(pilot_uri, recipe, pilot_gpus) if pilot_uri else pilot.Measured()
+    measured = pilot.measure(pilot_uri, recipe, pilot_gpus) if pilot_uri else pilot.PilotFigures()
     published = throughput(recipe.teacher.model, gpu) if gpu else None
     speed = {"output_tokens_per_gpu_s": published.output_tokens_per_gpu_s} if published else {}
     known = given(figures, overrides, speed | measured.figures)
-    inputs = Inputs(known.problems) if known.problems else _counted(recipe)
+    inputs = PlanInputs(known.problems) if known.problems else _counted(recipe)
     fleets = sorted(set(gpus)) or [_most(recipe)]
     values = {order: _spans(recipe, known, inputs, order, fleets) for order in ORDERS}
     notes = [*measured.notes, *_notes(recipe, fleets)]
@@ -81,7 +81,7 @@ def plan(
     )
 
 
-def count(recipe: Recipe) -> Inputs:
+def count(recipe: Recipe) -> PlanInputs:
     """Read the sources through once, as a run would, and count what is in them."""
     problems = threads = 0
     for source in recipe.sources:
@@ -93,7 +93,7 @@ def count(recipe: Recipe) -> Inputs:
                 taken += 1
                 problems += isinstance(row, Problem)
                 threads += isinstance(row, Thread)
-    return Inputs(problems, threads)
+    return PlanInputs(problems, threads)
 
 
 def render(made: Plan) -> str:
@@ -118,7 +118,7 @@ def render(made: Plan) -> str:
     return "\n".join(lines + [f"note: {note}" for note in made.notes])
 
 
-def _counted(recipe: Recipe) -> Inputs:
+def _counted(recipe: Recipe) -> PlanInputs:
     try:
         return count(recipe)
     except FactoryError as error:
@@ -130,7 +130,7 @@ def _counted(recipe: Recipe) -> Inputs:
 
 
 def _spans(
-    recipe: Recipe, figures: PlanFigures, inputs: Inputs, order: Order, fleets: Sequence[int]
+    recipe: Recipe, figures: PlanFigures, inputs: PlanInputs, order: Order, fleets: Sequence[int]
 ) -> dict[str, Span]:
     estimates = [estimate(recipe, figures, inputs, order, corner) for corner in CORNERS]
     rows = [_quantities(e) for e in estimates]
@@ -188,7 +188,7 @@ def _span(values: Sequence[float]) -> Span:
 
 def _most(recipe: Recipe) -> int:
     engine = recipe.teacher.engine
-    replicas = engine.replicas[1] if isinstance(engine, VllmEngine) else 1
+    replicas = engine.replicas[1] if isinstance(engine, VllmSettings) else 1
     return replica_of(recipe).gpus * max(1, replicas)
 
 
@@ -199,15 +199,15 @@ def _notes(recipe: Recipe, fleets: Sequence[int]) -> list[str]:
     checks: list[tuple[bool, Callable[[], str]]] = [
         (asks or curates, lambda: "what curator and judge read and write is not counted"),
         (
-            isinstance(engine, EndpointEngine),
+            isinstance(engine, EndpointSettings),
             lambda: "the teacher is behind an endpoint: GPUs stand for those of its server",
         ),
         (
-            isinstance(engine, VllmEngine) and engine.num_gpus == 0,
+            isinstance(engine, VllmSettings) and engine.num_gpus == 0,
             lambda: "the teacher runs on CPUs: a GPU stands for one replica",
         ),
         (
-            isinstance(engine, VllmEngine) and max(fleets) > _most(recipe),
+            isinstance(engine, VllmSettings) and max(fleets) > _most(recipe),
             lambda: f"the recipe's teacher.engine.replicas holds the pool at {_most(recipe)} GPUs",
         ),
     ]

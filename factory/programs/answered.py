@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from factory.arrow import Int32
-from factory.records import Drawn, Problem, Trace
+from factory.records import Problem, SampleRow, Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredAnswer(Drawn):
+class StoredAnswer(SampleRow):
     """One stored sample without its tokens. `equal` is what the run's judging made of it, None where it is open."""
 
     uid: str
@@ -20,7 +20,7 @@ class StoredAnswer(Drawn):
 
     def trace(self) -> Trace:
         """The sample as a trace of which only the answer is known."""
-        key = {f.name: getattr(self, f.name) for f in fields(Drawn)}
+        key = {f.name: getattr(self, f.name) for f in fields(SampleRow)}
         return Trace(
             **key,
             uid=self.uid,

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 from factory.engines.connect import Model
 from factory.engines.failover import Failover
-from factory.engines.metered import Metered
+from factory.engines.metered import MeteredEngine
 from factory.engines.protocol import SamplingParams
 from factory.metrics import SILENT, Sink
 from factory.recipe import Role
 
 
-class Asks(Protocol):
+class Asker(Protocol):
     """The one effect that a program needs which only asks."""
 
     async def ask(self, role: Role, prompt: str, variables: Mapping[str, Any]) -> str:
@@ -29,7 +29,7 @@ async def answer(model: Model, text: str, *, role: Role, affinity: str, sink: Si
     """
     tokens = model.dialect.prompt(text, mode=model.ask_mode, tool=False)
     sampling = SamplingParams(max_tokens=model.ask_tokens, temperature=0.0, stop_token_ids=model.dialect.stop_token_ids)
-    engine = Metered(model.engine, sink, role=role, mode=model.ask_mode.value, tool="none")
+    engine = MeteredEngine(model.engine, sink, role=role, mode=model.ask_mode.value, tool="none")
     stream = Failover(engine, silence_s=model.silence_s).generate(tokens, sampling, affinity=affinity)
     generated = [token async for chunk in stream for token in chunk.token_ids]
     return model.dialect.parse(tokens + generated).final_text

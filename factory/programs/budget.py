@@ -9,7 +9,7 @@ _CLOSING_SHARE = 1 / 16
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Allowance:
     """Tokens that may still be added, and the finish reason of a sample that needs more than that."""
 
     tokens: int
@@ -45,14 +45,14 @@ class Budget:
     def seconds_left(self) -> float:
         return max(self._wall_time_s - self.seconds, 0.0)
 
-    def room(self, n_tokens: int) -> Room:
+    def allowance(self, n_tokens: int) -> Allowance:
         """What may follow the first `n_tokens` of the trace, prompt included."""
         by_budget = self._max_tokens - (n_tokens - self._n_prompt)
         by_context = self._context - n_tokens
-        return Room(by_budget, "length") if by_budget <= by_context else Room(by_context, "context")
+        return Allowance(by_budget, "length") if by_budget <= by_context else Allowance(by_context, "context")
 
     def calls_left(self, n_tokens: int, n_calls: int) -> int:
         """Python calls that may still be made, as the model is to be told."""
         reserve = min(_CLOSING_TOKENS, int(self._max_tokens * _CLOSING_SHARE))
-        closing = self.room(n_tokens).tokens <= reserve or self.seconds_left <= self._wall_time_s * _CLOSING_SHARE
+        closing = self.allowance(n_tokens).tokens <= reserve or self.seconds_left <= self._wall_time_s * _CLOSING_SHARE
         return 0 if closing else max(self.max_calls - n_calls, 0)

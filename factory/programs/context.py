@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from factory.programs.asking import Asks
+from factory.programs.asking import Asker
 from factory.recipe import Sampling
 from factory.records import Mode, Problem, Trace
 from factory.verify import Equivalence
 
 
-class Draws(Protocol):
+class SamplingPlan(Protocol):
     """The part of a recipe that says how samples are drawn; `Solve` is one."""
 
     @property
@@ -26,18 +26,18 @@ class Draws(Protocol):
     def seed(self) -> int: ...
 
 
-class Context(Asks, Protocol):
+class Context(Asker, Protocol):
     """What programs are written over.
 
     Every effect is journaled under a deterministic key: asked again after a crash, it answers from the journal and
     does no work twice. Effects raise nothing for what a model may do wrong; that is data.
     """
 
-    def samples(self, problem: Problem, mode: Mode, settings: Draws) -> AsyncGenerator[Trace, None]:
+    def samples(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> AsyncGenerator[Trace, None]:
         """All samples of one mode, with Python and without, as they finish. Closing the iterator stops the rest."""
         ...
 
-    async def sample(self, problem: Problem, mode: Mode, settings: Draws) -> list[Trace]:
+    async def sample(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> list[Trace]:
         """The same, all of them, ordered by tool (with Python first) and sample number."""
         ...
 

@@ -14,11 +14,11 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from factory.programs import curation
-from factory.programs.asking import Asks
+from factory.programs.asking import Asker
 from factory.programs.program import Outcome, Program, always
 from factory.programs.thread_text import discussion_text, question_text
 from factory.recipe import Curate, Recipe
-from factory.records import Curated, Problem, Reject, Thread
+from factory.records import CuratedThread, Problem, Reject, Thread
 
 STAGE = "curate"
 MALFORMED = "malformed"  # the key of `Problem.steps` that names the steps whose reply could not be read
@@ -44,7 +44,7 @@ PROMPTS = ("extract_problems", *(classifier.prompt for classifier in CLASSIFIERS
 _DEFAULTS = Curate()
 
 
-async def curate(thread: Thread, ctx: Asks, settings: Curate = _DEFAULTS) -> list[Problem | Reject]:
+async def curate(thread: Thread, ctx: Asker, settings: Curate = _DEFAULTS) -> list[Problem | Reject]:
     """The problems of a thread, each a `Problem` or a `Reject`; a thread without any is one reject.
 
     The raw reply of each step stays on the row, in `Problem.steps`. A reply that cannot be read takes its step's
@@ -67,7 +67,7 @@ async def curate(thread: Thread, ctx: Asks, settings: Curate = _DEFAULTS) -> lis
 class _Curation:
     """One problem on its way through the steps."""
 
-    def __init__(self, ctx: Asks, settings: Curate, thread: Thread, question: str, problem: Problem) -> None:
+    def __init__(self, ctx: Asker, settings: Curate, thread: Thread, question: str, problem: Problem) -> None:
         self._ctx, self._settings, self._thread = ctx, settings, thread
         self._question, self._problem = question, problem
 
@@ -135,14 +135,14 @@ def _noted(steps: dict[str, str], step: str, text: str, *, malformed: bool) -> d
     return steps
 
 
-async def _curate(thread: Thread, ctx: Asks, recipe: Recipe) -> Outcome:
-    """A thread ends as `Curated`, with a reject for each problem that does not go on, or as a reject itself."""
+async def _curate(thread: Thread, ctx: Asker, recipe: Recipe) -> Outcome:
+    """A thread ends as `CuratedThread`, with a reject for each problem that does not go on, or as a reject itself."""
     found = await curate(thread, ctx, recipe.curate)
     problems = [row for row in found if isinstance(row, Problem)]
     rejects = [row for row in found if isinstance(row, Reject)]
     if any(reject.kind == "thread" for reject in rejects):
         return Outcome(rejects)
-    ending = Curated(thread_id=thread.id, source=thread.source, problems=problems, n_found=len(found))
+    ending = CuratedThread(thread_id=thread.id, source=thread.source, problems=problems, n_found=len(found))
     return Outcome([*rejects, ending], problems)
 
 

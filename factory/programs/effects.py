@@ -15,14 +15,14 @@ from typing import Protocol
 
 from factory.engines.connect import Model
 from factory.engines.failover import Failover
-from factory.engines.metered import Metered
+from factory.engines.metered import MeteredEngine
 from factory.metrics import SAMPLE_TOKENS, SAMPLES, SILENT, TOKENS_TOOL, Sink
 from factory.programs.asking import answer
-from factory.programs.context import Draws
-from factory.programs.rollout import Draw, Progress, rollout
+from factory.programs.context import SamplingPlan
+from factory.programs.rollout import Draw, SampleProgress, rollout
 from factory.prompts.loader import prompt as prompt_file
 from factory.recipe import Role
-from factory.records import Asked, FinishedTurn, Mode, Problem, SampleKey, Trace
+from factory.records import FinishedTurn, Mode, ModelReply, Problem, SampleKey, Trace
 from factory.sandbox.protocol import Sandbox
 from factory.verify import Equivalence
 
@@ -30,11 +30,11 @@ from factory.verify import Equivalence
 class Journal(Protocol):
     """Takes finished effects. `put` returns once the row is taken; that it is in storage comes later."""
 
-    async def put(self, row: Trace | FinishedTurn | Asked) -> object: ...
+    async def put(self, row: Trace | FinishedTurn | ModelReply) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class JournaledWork:
     """What earlier attempts at this row left in the journal."""
 
     traces: Mapping[str, Trace] = field(default_factory=dict)  # by str(SampleKey)
@@ -58,10 +58,10 @@ class Resources:
 class Effects:
     """The `Context` of one row; `owner` is the row's id, under which its questions are journaled."""
 
-    def __init__(self, owner: str, resources: Resources, recorded: Recorded | None = None) -> None:
-        self._owner, self._resources, self._recorded = owner, resources, recorded or Recorded()
+    def __init__(self, owner: str, resources: Resources, recorded: JournaledWork | None = None) -> None:
+        self._owner, self._resources, self._recorded = owner, resources, recorded or JournaledWork()
 
-    async def samples(self, problem: Problem, mode: Mode, settings: Draws) -> AsyncGenerator[Trace, None]:
+    async def samples(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> AsyncGenerator[Trace, None]:
         keys = _keys(problem, mode, settings.samples)
         drawing = [asyncio.create_task(self._draw(problem, key, settings)) for key in keys]
         try:
@@ -72,7 +72,7 @@ class Effects:
                 task.cancel()
             await asyncio.gather(*drawing, return_exceptions=True)
 
-    async def sample(self, problem: Problem, mode: Mode, settings: Draws) -> list[Trace]:
+    async def sample(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> list[Trace]:
         traces = [trace async for trace in self.samples(problem, mode, settings)]
         return sorted(traces, key=lambda trace: (not trace.tool, trace.sample))
 
@@ -84,7 +84,7 @@ class Effects:
             return self._recorded.asked[key]
         resources = self._resources
         said = await answer(resources.models[role], text, role=role, affinity=self._owner, sink=resources.metrics)
-        await resources.journal.put(Asked(owner=self._owner, key=key, text=said))
+        await resources.journal.put(ModelReply(owner=self._owner, key=key, text=said))
         return said
 
     async def equal(self, gold: str, prediction: str | None) -> Equivalence:
@@ -92,7 +92,7 @@ class Effects:
             return Equivalence(False, "no_answer")
         return await self._resources.equal(gold, prediction)
 
-    async def _draw(self, problem: Problem, key: SampleKey, settings: Draws) -> Trace:
+    async def _draw(self, problem: Problem, key: SampleKey, settings: SamplingPlan) -> Trace:
         if (finished := self._recorded.traces.get(str(key))) is not None:
             return finished
         teacher, sampling = self._resources.models["teacher"], settings.sampling
@@ -108,7 +108,7 @@ class Effects:
         tags = {"mode": key.mode.value, "tool": "python" if key.tool else "none"}
         trace = await rollout(
             draw,
-            engine=Metered(teacher.engine, self._resources.metrics, role="teacher", **tags),
+            engine=MeteredEngine(teacher.engine, self._resources.metrics, role="teacher", **tags),
             dialect=teacher.dialect,
             sandbox=self._resources.sandbox if key.tool else None,
             resume=turns.progress,
@@ -140,7 +140,7 @@ class _Turns:
         self.progress = _replay(recorded)
         self._saved = (len(self.progress.token_ids), len(self.progress.tool_calls)) if self.progress else (0, 0)
 
-    async def journal(self, progress: Progress) -> None:
+    async def journal(self, progress: SampleProgress) -> None:
         n_tokens, n_calls = self._saved
         if len(progress.token_ids) - n_tokens < self._resources.turn_tokens:
             return
@@ -163,12 +163,12 @@ class _Turns:
         await self._resources.journal.put(row)
 
 
-def _replay(turns: list[FinishedTurn]) -> Progress | None:
+def _replay(turns: list[FinishedTurn]) -> SampleProgress | None:
     """The safe point that journaled turns add up to; a turn that is missing ends it."""
     known = [turn for position, turn in enumerate(turns) if turn.turn == position]
     if not known:
         return None
-    return Progress(
+    return SampleProgress(
         token_ids=[token for turn in known for token in turn.token_ids],
         mask=[origin for turn in known for origin in turn.mask],
         tool_calls=[call for turn in known for call in turn.tool_calls],

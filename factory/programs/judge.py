@@ -1,4 +1,4 @@
-"""Judging: one answer against a reference, by rules first and, where the recipe asks for it, by the judge model."""
+"""Judging: compare one answer with a reference, by rules and, if the recipe says so, by the judge model."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ASKED: dict[Pairs, tuple[bool | None, ...]] = {"never": (), "undecided": (None,
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What the rules say of a pair, and what the judge model says where it was asked; then the judge's word counts."""
+    """What the rules say about a pair and, if it was asked, the judge model, which then decides."""
 
     rules: Equivalence
     judge: bool | None = None
 
     @property
-    def verdict(self) -> Equivalence:
+    def equivalence(self) -> Equivalence:
         if self.judge is None:
             return self.rules
         return Equivalence(self.judge, "judge", detail=f"rules: {self.rules.method}")
@@ -55,12 +55,14 @@ async def judge(
     *,
     votes: dict[str, bool] | None = None,
 ) -> list[Judgement]:
-    """Every trace against the settled reference, in order. `votes`: uid -> whether it voted with the majority."""
+    """Judge every trace against the settled reference, in order. `votes`: uid -> whether it voted with the majority."""
     opinions = await asyncio.gather(*(opinion(problem, reference, trace.answer, ctx, asked) for trace in traces))
-    return [_judgement(trace, said, (votes or {}).get(trace.uid)) for trace, said in zip(traces, opinions, strict=True)]
+    return [
+        _judgement(trace, found, (votes or {}).get(trace.uid)) for trace, found in zip(traces, opinions, strict=True)
+    ]
 
 
-def _judgement(trace: Trace, said: Opinion, majority: bool | None) -> Judgement:
+def _judgement(trace: Trace, opinion: Opinion, majority: bool | None) -> Judgement:
     return Judgement(
         mode=trace.mode,
         tool=trace.tool,
@@ -69,11 +71,11 @@ def _judgement(trace: Trace, said: Opinion, majority: bool | None) -> Judgement:
         teacher=trace.teacher,
         uid=trace.uid,
         answer=trace.answer,
-        equal=said.verdict.equal,
-        method=said.verdict.method,
-        symbolic=said.rules.equal,
-        rule=said.rules.method,
-        judge=said.judge,
+        equal=opinion.equivalence.equal,
+        method=opinion.equivalence.method,
+        symbolic=opinion.rules.equal,
+        rule=opinion.rules.method,
+        judge=opinion.judge,
         majority=majority,
         n_generated_tokens=trace.n_generated_tokens,
     )

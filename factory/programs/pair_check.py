@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from factory.programs.asking import Asks
+from factory.programs.asking import Asker
 
 PROMPT = "pair_check"
 _VERDICT = re.compile(r"^\W*same problem\W+(yes|no)\W*$", re.IGNORECASE)
@@ -26,7 +26,7 @@ class PairCheck:
     replies: tuple[str, ...] = ()
 
 
-async def pair_check(train: str, bench: str, ctx: Asks, *, both_orders: bool = False) -> PairCheck:
+async def pair_check(train: str, bench: str, ctx: Asker, *, both_orders: bool = False) -> PairCheck:
     """Whether two texts state the same problem. With `both_orders` the judge also sees them exchanged, and one yes is
     enough: judges lean towards one position, and a missed copy costs more than a lost problem."""
     if _plain(train) == _plain(bench):

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from factory.programs.answered import AnsweredProblem
-from factory.programs.context import Context, Draws
+from factory.programs.context import Context, SamplingPlan
 from factory.programs.program import Outcome, Program
 from factory.programs.solve import STAGE, solve
 from factory.recipe import Role, Solve, Verify
@@ -22,7 +22,7 @@ async def rejudge(row: AnsweredProblem, ctx: Context, settings: Solve, verify: V
     guessed: it leaves as `missing_samples`.
     """
     try:
-        return await solve(row.problem, _Stored(row, ctx), settings, verify)
+        return await solve(row.problem, _StoredContext(row, ctx), settings, verify)
     except _MissingSamples as missing:
         return Reject.of(row.problem, STAGE, "missing_samples", str(missing))
 
@@ -31,13 +31,13 @@ class _MissingSamples(Exception):
     """The rules ask for samples that were never drawn."""
 
 
-class _Stored:
+class _StoredContext:
     """A context whose samples are the stored ones; it asks and compares through another."""
 
     def __init__(self, row: AnsweredProblem, ctx: Context) -> None:
         self._row, self._ctx = row, ctx
 
-    async def samples(self, problem: Problem, mode: Mode, settings: Draws) -> AsyncGenerator[Trace, None]:
+    async def samples(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> AsyncGenerator[Trace, None]:
         stored = [answer.trace() for answer in self._row.answers if answer.mode == mode]
         for trace in sorted(stored, key=lambda trace: (not trace.tool, trace.sample)):
             yield trace
@@ -47,7 +47,7 @@ class _Stored:
                 f"ended the problem as {self._row.ending} before it drew the others"
             )
 
-    async def sample(self, problem: Problem, mode: Mode, settings: Draws) -> list[Trace]:
+    async def sample(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> list[Trace]:
         return [trace async for trace in self.samples(problem, mode, settings)]
 
     async def ask(self, role: Role, prompt: str, variables: Mapping[str, Any]) -> str:

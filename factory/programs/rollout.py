@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from factory.dialects.protocol import Dialect
 from factory.engines.failover import Failover
 from factory.engines.protocol import Engine, EngineError, EngineUnavailable, ModelIdentity, SamplingParams
-from factory.programs.budget import Budget, Room
+from factory.programs.budget import Allowance, Budget
 from factory.programs.interpreter import Interpreter
 from factory.programs.repetition import Repetition
 from factory.programs.traces import final_answer
@@ -41,7 +41,7 @@ class Draw:
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
+class SampleProgress:
     """A sample under way. After a finished turn it is a safe point: another worker may go on from there."""
 
     token_ids: list[int]
@@ -51,10 +51,10 @@ class Progress:
     seconds: float = 0.0
 
     @classmethod
-    def start(cls, prompt: list[int]) -> Progress:
+    def start(cls, prompt: list[int]) -> SampleProgress:
         return cls(token_ids=list(prompt), mask=[Origin.PROMPT] * len(prompt))
 
-    def copy(self) -> Progress:
+    def copy(self) -> SampleProgress:
         return replace(self, token_ids=list(self.token_ids), mask=list(self.mask), tool_calls=list(self.tool_calls))
 
     def extend(self, token_ids: list[int], origin: int) -> None:
@@ -72,8 +72,8 @@ async def rollout(
     engine: Engine,
     dialect: Dialect,
     sandbox: Sandbox | None = None,
-    resume: Progress | None = None,
-    on_turn: Callable[[Progress], Awaitable[None]] | None = None,
+    resume: SampleProgress | None = None,
+    on_turn: Callable[[SampleProgress], Awaitable[None]] | None = None,
     failover: Callable[[Engine], Failover] = Failover,
     clock: Callable[[], float] = time.monotonic,
 ) -> Trace:
@@ -112,8 +112,8 @@ class _Sample:
     dialect: Dialect
     interpreter: Interpreter
     budget: Budget
-    progress: Progress
-    on_turn: Callable[[Progress], Awaitable[None]] | None
+    progress: SampleProgress
+    on_turn: Callable[[SampleProgress], Awaitable[None]] | None
     clock: Callable[[], float]
 
     async def run(self) -> str:
@@ -133,14 +133,14 @@ class _Sample:
             progress.tool_calls.append(await self.interpreter.run(turn))
             self.budget.spend(progress.tool_calls[-1].seconds)
             output, told_none_left = self._show(progress.tool_calls[-1])
-            room = self.budget.room(len(progress.token_ids))
+            room = self.budget.allowance(len(progress.token_ids))
             if len(output) >= room.tokens:
                 return room.reason
             progress.extend(output, Origin.TOOL)
             if self.on_turn is not None:
                 await self.on_turn(self.safe_point())
 
-    def safe_point(self) -> Progress:
+    def safe_point(self) -> SampleProgress:
         """All there is so far, as it may be journaled."""
         progress = self.progress.copy()
         progress.seconds = self.budget.seconds
@@ -150,7 +150,7 @@ class _Sample:
     async def _speak(self, start: int) -> str:
         """Let the model write one turn, chunk by chunk. The engine is free again when this returns."""
         progress = self.progress
-        room = self.budget.room(start)
+        room = self.budget.allowance(start)
         if room.tokens <= 0 or not self.budget.seconds_left:
             return room.reason if room.tokens <= 0 else "wall_time"
         repetition = Repetition(self.draw.sampling.repetition_tokens)
@@ -180,7 +180,7 @@ class _Sample:
                     return "wall_time"
         raise EngineUnavailable("the stream ended without a finish reason")
 
-    def _sampling(self, room: Room) -> SamplingParams:
+    def _sampling(self, room: Allowance) -> SamplingParams:
         """Sampling of what comes next. The seed moves with the position, or every turn would throw the same dice."""
         n_after_prompt = len(self.progress.token_ids) - len(self.draw.prompt)
         return SamplingParams(
@@ -204,15 +204,15 @@ class _Sample:
         return self.budget.calls_left(len(self.progress.token_ids) + n_more, len(self.progress.tool_calls))
 
 
-def _begin(draw: Draw, resume: Progress | None) -> Progress:
+def _begin(draw: Draw, resume: SampleProgress | None) -> SampleProgress:
     if resume is None:
-        return Progress.start(draw.prompt)
+        return SampleProgress.start(draw.prompt)
     if resume.token_ids[: len(draw.prompt)] != draw.prompt:
         raise ValueError(f"{draw.key}: the progress to resume belongs to another prompt")
     return resume.copy()
 
 
-def _trace(draw: Draw, progress: Progress, reason: str, dialect: Dialect, identity: ModelIdentity) -> Trace:
+def _trace(draw: Draw, progress: SampleProgress, reason: str, dialect: Dialect, identity: ModelIdentity) -> Trace:
     parsed = dialect.parse(progress.token_ids, progress.mask)
     return Trace(
         problem_id=draw.key.problem_id,

@@ -14,7 +14,7 @@ from factory.programs.program import Outcome, Program, always
 from factory.recipe import Recipe, Solve, Verify
 from factory.records import STRONGEST_FIRST, Mode, Problem, Reject, Trace, Verdict
 from factory.verify import Equivalence, Votes, cluster, is_missing, settle_reference
-from factory.verify.difficulty import Fate, decided, pass_rate, regimes, sealed, too_easy
+from factory.verify.difficulty import already_too_easy, decided, pass_rate, regimes, too_easy
 
 STAGE = "solve"
 
@@ -30,11 +30,11 @@ async def solve(problem: Problem, ctx: Context, settings: Solve, verify: Verify)
         return drawn[mode]
 
     async def equal(gold: str, prediction: str) -> Equivalence:
-        return (await opinion(problem, gold, prediction, ctx, verify.judge)).verdict
+        return (await opinion(problem, gold, prediction, ctx, verify.judge)).equivalence
 
     if settings.order == "cheap_first" and Mode.LOW in modes:
-        drawn[Mode.LOW], fate = await draw_until_sealed(problem, ctx, settings)
-        if fate == "too_easy":
+        drawn[Mode.LOW], certain = await draw_until_certain(problem, ctx, settings)
+        if certain:
             return Reject.of(problem, STAGE, "too_easy", f"sealed after {len(drawn[Mode.LOW])} low-mode samples")
 
     candidates = await sample(modes[0])
@@ -81,13 +81,13 @@ def without_reference(votes: Votes, samples: int) -> tuple[str, str]:
     return "no_reference", f"no answer given, none of {samples} samples has one"
 
 
-async def draw_until_sealed(problem: Problem, ctx: Context, settings: Solve) -> tuple[list[Trace], Fate]:
+async def draw_until_decided(problem: Problem, ctx: Context, settings: Solve) -> tuple[list[Trace], Fate]:
     """Low-mode samples, until so many agree that the problem is too easy whatever the rest would say.
 
-    Rules alone compare here: the judge model could only add agreement, and what it is not asked for costs nothing.
+    Only rules compare here: the judge model could only add agreement, and each question to it costs time.
     """
     traces: list[Trace] = []
-    fate: Fate = "open"
+    certain = False
     total = 2 * settings.samples
     async with aclosing(ctx.samples(problem, Mode.LOW, settings)) as samples:
         async for trace in samples:
@@ -97,10 +97,10 @@ async def draw_until_sealed(problem: Problem, ctx: Context, settings: Solve) -> 
             agreeing = None
             if problem.answer is not None and not is_missing(problem.answer):
                 agreeing = sum([(await ctx.equal(problem.answer, t.answer)).equal is True for t in traces])
-            fate = sealed(agreeing, largest, len(traces), total, settings.max_low_pass_rate, votes.undecided)
-            if fate == "too_easy":
+            certain = already_too_easy(agreeing, largest, total, settings.max_low_pass_rate)
+            if certain:
                 break
-    return sorted(traces, key=lambda trace: (not trace.tool, trace.sample)), fate
+    return sorted(traces, key=lambda trace: (not trace.tool, trace.sample)), certain
 
 
 def with_majority(candidates: list[Trace], votes: Votes) -> dict[str, bool]:

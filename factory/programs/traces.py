@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from factory.dialects.protocol import Parsed
+from factory.dialects.protocol import ParsedTrace
 from factory.verify.extract import extract_answer
 
 
-def final_answer(parsed: Parsed) -> str | None:
+def final_answer(parsed: ParsedTrace) -> str | None:
     """The last balanced box of what the model said at the end, else of all that it wrote.
 
     Nemotron-Math takes the last box of the whole generation; many traces end before they reach the final channel.
@@ -15,7 +15,7 @@ def final_answer(parsed: Parsed) -> str | None:
     return answer if answer is not None else extract_answer(generated_text(parsed))
 
 
-def generated_text(parsed: Parsed) -> str:
+def generated_text(parsed: ParsedTrace) -> str:
     """Everything the model wrote in words, thought included, in order. Code is not part of it."""
     said = [m for m in parsed.messages if m.role == "assistant"]
     return "\n\n".join(text for m in said for text in (m.reasoning_content, m.content) if text)

@@ -6,7 +6,7 @@ from factory import recipe
 from factory.prompts.loader import prompt
 
 
-def python_tool(sandbox: recipe.Sandbox) -> str:
+def python_tool(sandbox: recipe.SandboxSettings) -> str:
     """One paragraph, the same for every sample of a recipe."""
     return (
         prompt("python_tool")

@@ -10,12 +10,12 @@ from factory.recipe.base import RunRecipe
 from factory.recipe.build import Curate, Recipe, Solve, load
 from factory.recipe.comparison import Decontaminate, Embedding, NearDuplicates
 from factory.recipe.fields import Fraction, Positive
-from factory.recipe.machines import Prices, Programs, Sandbox
-from factory.recipe.models import AnyEngine, EndpointEngine, Role, Teacher, VllmEngine
+from factory.recipe.machines import Prices, Programs, SandboxSettings
+from factory.recipe.models import AnyEngine, EndpointSettings, Role, Teacher, VllmSettings
 from factory.recipe.rejudge import Rejudge
 from factory.recipe.sampling import Sampling
 from factory.recipe.sources import Columns, Source
-from factory.recipe.storage import Journal, Publish
+from factory.recipe.storage import JournalSettings, Publish
 
 __all__ = [
     "AnyEngine",
@@ -23,10 +23,10 @@ __all__ = [
     "Curate",
     "Decontaminate",
     "Embedding",
-    "EndpointEngine",
+    "EndpointSettings",
     "EquivalencePolicy",
     "Fraction",
-    "Journal",
+    "JournalSettings",
     "NearDuplicates",
     "Positive",
     "Prices",
@@ -37,11 +37,11 @@ __all__ = [
     "Role",
     "RunRecipe",
     "Sampling",
-    "Sandbox",
+    "SandboxSettings",
     "Solve",
     "Source",
     "Teacher",
     "Verify",
-    "VllmEngine",
+    "VllmSettings",
     "load",
 ]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from factory import settings
 from factory.recipe.answers import Verify
-from factory.recipe.machines import Prices, Programs, Sandbox
+from factory.recipe.machines import Prices, Programs, SandboxSettings
 from factory.recipe.models import Role, Teacher
-from factory.recipe.storage import Journal, Publish
+from factory.recipe.storage import JournalSettings, Publish
 from factory.settings import Strict, operational
 
 
@@ -18,7 +18,7 @@ class RunRecipe(Strict):
     name: str
     verify: Verify = Verify()
     programs: Programs = Programs()
-    journal: Journal = Journal()
+    journal: JournalSettings = JournalSettings()
     publish: Publish = Publish()
     prices: Prices = operational(Prices())
 
@@ -32,6 +32,6 @@ class RunRecipe(Strict):
         return {}
 
     @property
-    def python(self) -> Sandbox | None:
+    def python(self) -> SandboxSettings | None:
         """The sessions in which the run's models run Python; None where they run none."""
         return None

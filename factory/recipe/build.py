@@ -11,7 +11,7 @@ from factory import settings
 from factory.recipe.base import RunRecipe
 from factory.recipe.comparison import Decontaminate, NearDuplicates
 from factory.recipe.fields import Fraction, Positive
-from factory.recipe.machines import Sandbox
+from factory.recipe.machines import SandboxSettings
 from factory.recipe.models import Role, Teacher
 from factory.recipe.sampling import Sampling
 from factory.recipe.sources import Source
@@ -63,7 +63,7 @@ class Recipe(RunRecipe):
     """The teacher serves this role where none is given."""
     judge: Teacher | None = None
     solve: Solve = Solve()
-    sandbox: Sandbox = Sandbox()
+    sandbox: SandboxSettings = SandboxSettings()
 
     @field_validator("sources")
     @classmethod
@@ -93,7 +93,7 @@ class Recipe(RunRecipe):
         return needed
 
     @property
-    def python(self) -> Sandbox:
+    def python(self) -> SandboxSettings:
         return self.sandbox
 
 

@@ -12,7 +12,7 @@ from factory.settings import Strict, operational
 _IN_ANY_CASE = ("tqdm", "psutil")
 
 
-class Sandbox(Strict):
+class SandboxSettings(Strict):
     """Limits of the sessions in which model-written Python runs, and what the machine must enforce."""
 
     timeout_s: Annotated[float, Field(gt=0)] = 10.0
@@ -41,7 +41,7 @@ class Sandbox(Strict):
         return tuple(dict.fromkeys([*self.packages, *_IN_ANY_CASE]))
 
     @model_validator(mode="after")
-    def _claim(self) -> Sandbox:
+    def _claim(self) -> SandboxSettings:
         if self.if_missing == "external" and not self.external_claim:
             raise ValueError("if_missing: external needs external_claim, the measure that stands in, in words")
         return self

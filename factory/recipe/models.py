@@ -19,7 +19,7 @@ NUMERICS = {
 """Engine arguments of vLLM's that change what a model says, or how it is drawn."""
 
 
-class VllmEngine(Strict):
+class VllmSettings(Strict):
     """vLLM as a Ray Serve deployment of replicas, each around one `AsyncLLM`."""
 
     kind: Literal["vllm"] = "vllm"
@@ -75,7 +75,7 @@ class VllmEngine(Strict):
         return 0.0 if self.num_gpus else 1.0
 
 
-class EndpointEngine(Strict):
+class EndpointSettings(Strict):
     """Any server that speaks the OpenAI completions API."""
 
     kind: Literal["endpoint"] = "endpoint"
@@ -95,7 +95,7 @@ def _engine_kind(value: Any) -> Any:
 
 
 AnyEngine = Annotated[
-    Annotated[VllmEngine, Tag("vllm")] | Annotated[EndpointEngine, Tag("endpoint")], Discriminator(_engine_kind)
+    Annotated[VllmSettings, Tag("vllm")] | Annotated[EndpointSettings, Tag("endpoint")], Discriminator(_engine_kind)
 ]
 
 
@@ -111,7 +111,7 @@ class Teacher(Strict):
     """Budget of one answer in the role of curator or judge."""
     ask_mode: Mode = Mode.LOW
     """Reasoning effort of one answer in the role of curator or judge."""
-    engine: AnyEngine = VllmEngine()
+    engine: AnyEngine = VllmSettings()
 
     @property
     def served(self) -> str:

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from factory.recipe.base import RunRecipe
 from factory.recipe.build import Solve
 from factory.recipe.comparison import Decontaminate
-from factory.recipe.machines import Sandbox
+from factory.recipe.machines import SandboxSettings
 from factory.recipe.models import Role, Teacher
 from factory.recipe.sources import Source
 
@@ -30,7 +30,7 @@ class Rejudge(RunRecipe):
     teacher: Teacher | None = None
     """The model that drew the answers. Filled in, as are `sandbox` and `decontaminate`: what the source's traces were
     made with stays known."""
-    sandbox: Sandbox | None = None
+    sandbox: SandboxSettings | None = None
     decontaminate: Decontaminate | None = None
 
     @model_validator(mode="after")

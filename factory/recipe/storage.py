@@ -10,7 +10,7 @@ from factory.recipe.fields import Positive
 from factory.settings import Strict, operational
 
 
-class Journal(Strict):
+class JournalSettings(Strict):
     """When a part of the journal is written: at a size or at an age, whichever comes first."""
 
     part_mb: Annotated[float, Field(gt=0)] = operational(32.0)

@@ -30,7 +30,7 @@ from factory.report.plots import (
 
 RATE_BINS = 8
 """Bars of a pass-rate histogram where samples are too many for a bar each."""
-_MOST_BARS = 17
+_MAX_BARS = 17
 CAUSES = {
     "busy": KEPT,
     "tools": CYCLE[0],
@@ -83,7 +83,7 @@ def rate_histogram(rates: Mapping[tuple[int, int], int], heading: Heading) -> st
     most = max((count for _, count in rates), default=0)
     if not most:
         return ""
-    n_bars = most + 1 if most < _MOST_BARS else RATE_BINS
+    n_bars = most + 1 if most < _MAX_BARS else RATE_BINS
     binned = [0.0] * n_bars
     for (passed, count), n in rates.items():
         if count:

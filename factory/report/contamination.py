@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from factory import settings
 from factory.arrow import from_dict
-from factory.decontaminate.check import CONTAMINATED, UNDECIDED, Checked, decide
+from factory.decontaminate.check import CONTAMINATED, UNDECIDED, CheckedProblem, decide
 from factory.recipe import Decontaminate
 from factory.records import Problem, Reject, Verdict
 from factory.report.columnar import flat, largest
@@ -86,7 +86,7 @@ def of_run(run: Run, journal: JournalReader | None = None) -> dict[str, Any] | N
     return report.as_dict()
 
 
-def _decided(problem: Problem, config: Decontaminate) -> Checked:
+def _decided(problem: Problem, config: Decontaminate) -> CheckedProblem:
     """The decision read off the row again; its rule is lost where today's rule asks for signals that the row lacks."""
     try:
         return decide(problem, config)
@@ -94,7 +94,9 @@ def _decided(problem: Problem, config: Decontaminate) -> Checked:
         worst = max(problem.neighbours, key=lambda n: (n.verdict == CONTAMINATED, n.signals.get("score", n.cosine)))
         score = worst.signals.get("score", worst.cosine)
         reason = "decided by an earlier version of the rule"
-        return Checked(problem, worst.verdict == CONTAMINATED, score, "earlier", reason, worst.benchmark, worst.id)
+        return CheckedProblem(
+            problem, worst.verdict == CONTAMINATED, score, "earlier", reason, worst.benchmark, worst.id
+        )
 
 
 class _Nearest:

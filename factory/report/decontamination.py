@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.decontaminate.benchmarks import missing
-from factory.decontaminate.check import Checked
+from factory.decontaminate.check import CheckedProblem
 from factory.errors import FactoryError
 from factory.report.decontamination_page import page
 
@@ -36,7 +36,7 @@ class Benchmarks(Protocol):
 
 
 @dataclass(order=True)
-class _Shown:
+class _ExamplePair:
     """A pair to read; ordered by how much it deserves to be read."""
 
     weight: float
@@ -45,7 +45,7 @@ class _Shown:
 
 
 @dataclass
-class _Hits:
+class _BenchmarkHits:
     """What one benchmark has to do with the removed problems."""
 
     problems: set[str] = field(default_factory=set)
@@ -59,11 +59,11 @@ class DecontaminationReport:
     def __init__(self) -> None:
         self._count = self._removed = self._undecided = 0
         self._benchmarks: dict[str, int] = {}
-        self._hits: dict[str, _Hits] = {}
+        self._hits: dict[str, _BenchmarkHits] = {}
         self._kept_at = Counter[int]()
         self._removed_at = Counter[int]()
-        self._closest_kept: list[_Shown] = []
-        self._farthest_removed: list[_Shown] = []
+        self._closest_kept: list[_ExamplePair] = []
+        self._farthest_removed: list[_ExamplePair] = []
 
     def compared_with(self, benchmarks: Benchmarks) -> None:
         """List these benchmarks, hit or not."""
@@ -71,7 +71,7 @@ class DecontaminationReport:
             {} if benchmarks.benchmarks.keys() <= self._benchmarks.keys() else benchmarks.benchmarks
         )
 
-    def add(self, checked: Checked, index: Benchmarks) -> None:
+    def add(self, checked: CheckedProblem, index: Benchmarks) -> None:
         """Count one problem. `index` is what it was checked against: its texts are shown."""
         self._count += 1
         self.compared_with(index)
@@ -117,20 +117,20 @@ class DecontaminationReport:
         except OSError as error:
             raise FactoryError(f"cannot write {html}", why=error.strerror or str(error)) from None
 
-    def _hit(self, checked: Checked, index: Benchmarks) -> None:
+    def _hit(self, checked: CheckedProblem, index: Benchmarks) -> None:
         """Count for every benchmark that holds the text which decided: a problem may stand in several."""
         decided = index.text_of(checked.benchmark, checked.benchmark_id)
         names = set()
         for neighbour in checked.problem.neighbours:
             if index.text_of(neighbour.benchmark, neighbour.id) == decided:
                 names.add(neighbour.benchmark)
-                self._hits.setdefault(neighbour.benchmark, _Hits()).problems.add(neighbour.id)
+                self._hits.setdefault(neighbour.benchmark, _BenchmarkHits()).problems.add(neighbour.id)
         for name in names:
             self._hits[name].removed += 1
             self._hits[name].rules[checked.rule] += 1
 
     def _benchmark(self, name: str) -> dict[str, Any]:
-        hits = self._hits.get(name, _Hits())
+        hits = self._hits.get(name, _BenchmarkHits())
         return {
             "problems": self._benchmarks[name],
             "problems_found_in_training": len(hits.problems),
@@ -147,7 +147,7 @@ class DecontaminationReport:
             curve.append({"cosine": step / STEPS, "removed": removed, "agreed": agreed})
         return curve[::-1]
 
-    def show(self, checked: Checked, index: Benchmarks) -> None:
+    def show(self, checked: CheckedProblem, index: Benchmarks) -> None:
         """Keep this pair to read if it lies nearer to the border than those kept so far. Counts nothing."""
         if not checked.benchmark:
             return
@@ -167,10 +167,10 @@ class DecontaminationReport:
             "signals": _signals_of(checked),
         }
         add = heapq.heappush if len(shelf) < _PAIRS_SHOWN else heapq.heapreplace
-        add(shelf, _Shown(weight, -self._count, pair))
+        add(shelf, _ExamplePair(weight, -self._count, pair))
 
 
-def _signals_of(checked: Checked) -> dict[str, float]:
+def _signals_of(checked: CheckedProblem) -> dict[str, float]:
     """The signals of the pair that decided."""
     place = (checked.benchmark, checked.benchmark_id)
     return next(n.signals for n in checked.problem.neighbours if (n.benchmark, n.id) == place)

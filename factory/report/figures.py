@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.records import STRONGEST_FIRST, Curated, Mode, Reject, Trace, Verdict
+from factory.records import STRONGEST_FIRST, CuratedThread, Mode, Reject, Trace, Verdict
 from factory.report.columnar import counts, flat
 from factory.store.counts import RejectReason
 from factory.store.reader import JournalReader
@@ -115,10 +115,10 @@ def of_verdicts(journal: JournalReader) -> VerdictFigures:
 def of_threads(journal: JournalReader) -> Counter[str]:
     """What came of threads so far: those that state problems ("threads"), the problems "found", those that "passed"."""
     found, passed = Counter[str](), set[str]()
-    for _, _, table in journal.counted(Curated, ["n_found"]):
+    for _, _, table in journal.counted(CuratedThread, ["n_found"]):
         found.update(threads=table.num_rows, found=pc.sum(table["n_found"]).as_py())
     for _, _, table in journal.tables(
-        Curated, ["problems.list.element.id"]
+        CuratedThread, ["problems.list.element.id"]
     ):  # of a thread that two workers curated, both
         passed.update(pc.struct_field(flat(table["problems"]), "id").to_pylist())
     for _, _, table in journal.counted(Reject, ["id", "kind", "stage"]):

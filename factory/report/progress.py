@@ -10,7 +10,7 @@ from factory.periodic import every
 from factory.store.counts import JournalCounts
 
 
-class Progress:
+class RunProgress:
     """Says how far a run is, and shows `watch` the sums each time.
 
     `problems` counts those of tables; what is found in the `threads` comes to it.
@@ -19,7 +19,7 @@ class Progress:
     def __init__(
         self,
         counts: Callable[[], JournalCounts],
-        say: Callable[[str], None],
+        emit: Callable[[str], None],
         *,
         problems: int,
         threads: int = 0,
@@ -27,19 +27,19 @@ class Progress:
         watch: Callable[[JournalCounts], None] = lambda counts: None,
     ) -> None:
         self._counts, self._total, self._threads = counts, problems, threads
-        self._say, self._every_s, self._watch = say, every_s, watch
+        self._emit, self._every_s, self._watch = emit, every_s, watch
         self._started, self._before = time.monotonic(), 0
         self.tokens = 0  # generated since this attempt started
 
     @contextmanager
-    def reported(self) -> Iterator[Progress]:
+    def reported(self) -> Iterator[RunProgress]:
         """While a block works: a line every `every_s` seconds, and one at its end, unless it fails."""
         self._before = self._counts().all_samples.generated_tokens
         self._started = time.monotonic()
         # the counts of a failed run may never come: no line under way keeps the error from its reader
         with every(self._every_s, self._say_line, name="progress", grace_s=0):
             yield self
-        self._say(self.line())
+        self._emit(self.line())
 
     @property
     def seconds(self) -> float:
@@ -64,6 +64,6 @@ class Progress:
 
     def _say_line(self) -> None:
         try:
-            self._say(self.line())
+            self._emit(self.line())
         except Exception as error:  # the ledger may be restarting; a line is not worth a run
-            self._say(f"[{self.seconds:6.0f} s] no counts just now ({type(error).__name__})")
+            self._emit(f"[{self.seconds:6.0f} s] no counts just now ({type(error).__name__})")

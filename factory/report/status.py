@@ -17,7 +17,7 @@ from factory.engines import departures
 from factory.planning.cost import Cost
 from factory.planning.cost import cost as priced
 from factory.recipe import Prices
-from factory.records import Curated, Reject, Trace, Verdict
+from factory.records import CuratedThread, Reject, Trace, Verdict
 from factory.report.figures import right_samples
 from factory.store.counts import CuratedCount, RejectReason, SampleCount, sums
 from factory.store.ids import is_thread
@@ -93,22 +93,22 @@ def status(uri: str, now: datetime | None = None, *, prices: Prices | None = Non
 
 def status_of(run: Run, journal: JournalReader, now: datetime, prices: Prices | None = None) -> Status:
     """The same through a reader that others use as well."""
-    parts = {kind: journal.parts(kind) for kind in (Trace, Verdict, Reject, Curated)}
+    parts = {kind: journal.parts(kind) for kind in (Trace, Verdict, Reject, CuratedThread)}
     recent = {kind: [info for info in infos if info.entry.modified > now - WINDOW] for kind, infos in parts.items()}
     inputs = ingest.load(run.store)
     judged = _owners(parts[Verdict]) - journal.withdrawn
-    curated = set(filter(is_thread, _owners(parts[Curated])))
+    curated = set(filter(is_thread, _owners(parts[CuratedThread])))
     rejected = _owners(parts[Reject]) - judged - curated
     samples, in_all = _samples(parts[Trace]), sum(_samples(parts[Trace]).values(), SampleCount())
     cost = priced(usages(run.store), prices)
     seconds = _span(recent.values(), now)
-    ended = len(_owners(recent[Verdict])) + len(_owners(recent[Reject])) + _curated(recent[Curated]).rows
+    ended = len(_owners(recent[Verdict])) + len(_owners(recent[Reject])) + _curated(recent[CuratedThread]).rows
     written = [info.entry.modified for infos in parts.values() for info in infos]
     return Status(
         uri=run.uri,
         name=str(run.recipe.get("name", "")),
         fingerprint=run.fingerprint,
-        total=inputs.problems + inputs.threads + _curated(parts[Curated]).found if inputs else None,
+        total=inputs.problems + inputs.threads + _curated(parts[CuratedThread]).found if inputs else None,
         threads=inputs.threads if inputs else None,
         threads_finished=len(curated) + sum(map(is_thread, rejected)),
         curated=len(curated),

@@ -18,8 +18,8 @@ from factory.report.funnel import Stage as FunnelStage
 from factory.report.idle import IdleTime
 from factory.runs.kind import RunKind, with_known_version
 from factory.stages import near_duplicates
-from factory.stages.declared import Pool, Stage, embedding, of_program
-from factory.stages.decontaminate import Decontaminate
+from factory.stages.decontaminate import DecontaminateWorker
+from factory.stages.stage import Pool, Stage, embedding_pool, program_stage
 from factory.store.fs import Store
 from factory.store.manifest import Manifest
 from factory.store.publish import Mapper
@@ -63,8 +63,8 @@ class Build(RunKind[Recipe]):
         return [
             *([curate_stage(recipe)] if recipe.curates else []),
             *([near_duplicates.stage()] if recipe.near_duplicates.enabled else []),
-            *([Stage("decontaminate", embedding(compared), Decontaminate)] if compared.compares else []),
-            of_program(SOLVE, recipe),
+            *([Stage("decontaminate", embedding_pool(compared), DecontaminateWorker)] if compared.compares else []),
+            program_stage(SOLVE, recipe),
         ]
 
     def prepare(self, run: Run, recipe: Recipe) -> Any:
@@ -82,7 +82,7 @@ class Build(RunKind[Recipe]):
         return rows
 
     def arguments(self, stage: Stage, work: Work) -> tuple[Any, ...]:
-        if stage.worker is Decontaminate:
+        if stage.worker is DecontaminateWorker:
             from factory.runs.build_graph import load_index
 
             return work.run, work.recipe, load_index(work), work.connect

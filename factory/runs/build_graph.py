@@ -15,13 +15,12 @@ from factory.decontaminate import benchmarks
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.graph import MAX_PASSES, Work, read, remaining_inputs, run_program_stage, run_stage
-from factory.recipe import Decontaminate as DecontaminateSettings
-from factory.recipe import Recipe
+from factory.recipe import Decontaminate, Recipe
 from factory.records import Problem, Thread
 from factory.runs.build import curate_stage
 from factory.stages import near_duplicates
-from factory.stages.declared import Stage, embedding
 from factory.stages.read import ReadCurated
+from factory.stages.stage import Stage, embedding_pool
 from factory.store.run import Run
 
 INDEX_FILES = ("vectors.npy", "problems.jsonl", "meta.json")  # the last one makes the index complete
@@ -66,7 +65,7 @@ def find_duplicates(work: Work) -> bool:
             problems(work).count()
     now = remaining(work)
     if now.problems and not now.threads:
-        embed = Stage("embed", embedding(work.recipe.decontaminate), near_duplicates.Embed)
+        embed = Stage("embed", embedding_pool(work.recipe.decontaminate), near_duplicates.Embed)
         embedded = run_stage(problems(work), embed, (work.recipe,)).to_arrow_refs()
 
         def find(blocks: list[Any]) -> None:
@@ -107,6 +106,6 @@ def load_index(work: Work) -> Callable[[], BenchmarkIndex]:
     return partial(ray.get, work.prepared)
 
 
-def _embed(problems: list[benchmarks.BenchmarkProblem], config: DecontaminateSettings) -> BenchmarkIndex:
+def _embed(problems: list[benchmarks.BenchmarkProblem], config: Decontaminate) -> BenchmarkIndex:
     embedder = Embedder(config.embedding, cache=config.cache)
     return BenchmarkIndex(problems, embedder.embed([problem.text for problem in problems]), embedder.key)

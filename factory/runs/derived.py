@@ -19,7 +19,7 @@ from factory.arrow import from_table
 from factory.ingest import Inputs
 from factory.programs.answered import AnsweredProblem
 from factory.programs.program import Program
-from factory.recipe import Decontaminate, Rejudge, RunRecipe, Sandbox, Solve, Teacher
+from factory.recipe import Decontaminate, Rejudge, RunRecipe, SandboxSettings, Solve, Teacher
 from factory.records import Reject, Verdict
 from factory.report.card import card
 from factory.report.differences import Differences, markdown, section
@@ -31,7 +31,7 @@ from factory.runs.derived_inputs import read_range
 from factory.runs.kind import RunKind, with_known_version
 from factory.settings import Strict
 from factory.sources.stored_run import RunSplit
-from factory.stages.declared import Stage, of_program
+from factory.stages.stage import Stage, program_stage
 from factory.store.fs import Store
 from factory.store.outcome import Endings
 from factory.store.partition_reader import PartitionReader
@@ -47,7 +47,7 @@ DIFFERENCES = "differences.json"
 _INHERITED: dict[str, type[Strict]] = {
     "solve": Solve,
     "teacher": Teacher,
-    "sandbox": Sandbox,
+    "sandbox": SandboxSettings,
     "decontaminate": Decontaminate,
 }
 _ENDINGS = (Verdict, Reject)
@@ -94,7 +94,7 @@ class DerivedRun(RunKind[Rejudge]):
         return ingest.save(run.store, inputs)
 
     def stages(self, recipe: Rejudge) -> list[Stage]:
-        return [of_program(self.program, recipe)]
+        return [program_stage(self.program, recipe)]
 
     def conclude(self, run: Run, recipe: Rejudge, inputs: Inputs, mapper: Mapper) -> None:
         if not run.store.exists(COPIED):

@@ -16,7 +16,7 @@ from factory.programs.answered import AnsweredProblem, StoredAnswer
 from factory.programs.solve import STAGE
 from factory.recipe import Rejudge
 from factory.records import SOLVE, Judgement, Problem, Reject, SampleKey, Trace
-from factory.sources.stored_run import Origin
+from factory.sources.stored_run import RunOrigin
 from factory.store.kinds import KINDS
 from factory.store.outcome import WITHDRAWN, Endings
 from factory.store.partition_reader import PartitionReader
@@ -48,7 +48,7 @@ def read_range(source: Run, run: Run, recipe: Rejudge, partition: Partition) -> 
     journal.close()
     path, version = recipe.source.path, recipe.source.version or 0
     for row_id, problem in problems.items():  # so that `factory why` can follow a row back into the source
-        problems[row_id] = replace(problem, position=str(Origin(path, version, row_id)))
+        problems[row_id] = replace(problem, position=str(RunOrigin(path, version, row_id)))
     finished = [_with_answers(problems[row_id], answers.pop(row_id, []), endings) for row_id in sorted(problems)]
     why = "it has no ending in the source run"
     unfinished = [

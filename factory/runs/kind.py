@@ -22,7 +22,7 @@ from factory.report.html import Section
 from factory.report.idle import IdleTime
 from factory.report.page import dataset_sections
 from factory.sources import pinned
-from factory.stages.declared import Stage
+from factory.stages.stage import Stage
 from factory.store.fs import Store
 from factory.store.manifest import Manifest
 from factory.store.publish import Mapper

@@ -64,7 +64,7 @@ class Effect:
         return _KNOWN[self.name][2]
 
 
-async def probe(zygote: Zygote, config: recipe.Sandbox) -> list[Effect]:
+async def probe(zygote: Zygote, config: recipe.SandboxSettings) -> list[Effect]:
     """Attack from a session of `zygote`. Raises `FactoryError` where the canary can't even run."""
     planted = zygote.plant("canary", "planted")
     head = f"planted, memory_mb, scratch_mb = {planted!r}, {config.memory_mb}, {config.scratch_mb}\n"
@@ -81,7 +81,7 @@ async def probe(zygote: Zygote, config: recipe.Sandbox) -> list[Effect]:
     return [Effect(name, tuple(leaks[name])) for name in _KNOWN]
 
 
-async def _hard_killed(process: Process, config: recipe.Sandbox) -> bool:
+async def _hard_killed(process: Process, config: recipe.SandboxSettings) -> bool:
     """Whether a cell that no signal stops loses its state at its deadline.
 
     On a busy machine a short deadline may come before the cell has masked a single signal; it then keeps its state, as
@@ -94,7 +94,7 @@ async def _hard_killed(process: Process, config: recipe.Sandbox) -> bool:
     return False
 
 
-def insist(effects: list[Effect], config: recipe.Sandbox) -> None:
+def insist(effects: list[Effect], config: recipe.SandboxSettings) -> None:
     """Raise `FactoryError` where an effect is missing, unless the recipe claims an outside measure in words."""
     missing = [effect for effect in effects if not effect.holds]
     if not missing or config.if_missing == "external":

@@ -49,7 +49,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CellOutcome:
     """How a cell ended; `state_lost` says that its process is gone."""
 
     status: CellStatus
@@ -76,7 +76,7 @@ class CellRun:
         self._interrupted = False
         self._killed: tuple[CellStatus, str] | None = None
 
-    async def run(self, code: str) -> Outcome:
+    async def run(self, code: str) -> CellOutcome:
         """Run `code` to its end, one way or the other."""
         process, loop = self._process, self._loop
         self._discard_late_output()
@@ -111,15 +111,15 @@ class CellRun:
         except OSError:
             self._finish(None)
 
-    def _answered(self, reply: dict[str, str], seconds: float) -> Outcome:
+    def _answered(self, reply: dict[str, str], seconds: float) -> CellOutcome:
         status: CellStatus = reply["status"]  # type: ignore[assignment]  # checked in _on_data
         notes = reply["trace"][:_TRACE_CHARS]
         if self._interrupted:
             status = "timeout"
             notes += f"Timeout: stopped after {self._bounds.timeout_s:g} s. Variables are kept.\n"
-        return Outcome(status, self._out.text(), self._stderr(notes), False, seconds)
+        return CellOutcome(status, self._out.text(), self._stderr(notes), False, seconds)
 
-    async def _lost(self, seconds: float) -> Outcome:
+    async def _lost(self, seconds: float) -> CellOutcome:
         """The process is gone, or has to go: find out why."""
         self._process.kill()
         try:
@@ -128,7 +128,7 @@ class CellRun:
             code = None
         status, why = self._killed or self._cause(code)
         note = f"The interpreter was lost: {why}. Variables are gone.\n"
-        return Outcome(status, self._out.text(), self._stderr(note), True, seconds)
+        return CellOutcome(status, self._out.text(), self._stderr(note), True, seconds)
 
     def _cause(self, code: int | None) -> tuple[CellStatus, str]:
         if code == -signal.SIGXCPU:

@@ -32,6 +32,6 @@ def table(effects: list[Effect]) -> str:
 
 
 async def _probe() -> list[Effect]:
-    config = recipe.Sandbox(if_missing="external", external_claim="only looking")
+    config = recipe.SandboxSettings(if_missing="external", external_claim="only looking")
     async with LocalSandbox(config) as sandbox:
         return sandbox.effects

@@ -20,7 +20,7 @@ from typing import Any
 from factory.errors import FactoryError
 from factory.sandbox import scratch
 from factory.sandbox.inside.privileges import LAYERS, Limits
-from factory.sandbox.process import Process, Unconfined
+from factory.sandbox.process import ConfinementError, Process
 
 START_S = 300.0
 OPEN_S = 60.0
@@ -54,7 +54,7 @@ class ZygoteDied(Exception):
     """The zygote ended while it was needed."""
 
 
-class Refused(Exception):
+class SessionRefused(Exception):
     """The machine has no process, memory or descriptor to spare for one more session, after several tries."""
 
 
@@ -111,7 +111,7 @@ class Zygote:
         except OSError as error:
             if error.errno not in PASSING:
                 raise
-            raise Refused(f"the sandbox's Python process could not be started: {error}") from None
+            raise SessionRefused(f"the sandbox's Python process could not be started: {error}") from None
 
         try:
             await asyncio.wait_for(ready, START_S)
@@ -167,7 +167,7 @@ class Zygote:
         for pause_s in _PAUSES_S:
             try:
                 return await self._open(seed)
-            except Refused:
+            except SessionRefused:
                 await asyncio.sleep(pause_s)
         return await self._open(seed)
 
@@ -180,7 +180,7 @@ class Zygote:
                 process, answer = self._order(number, seed)
             except OSError as error:
                 if error.errno in PASSING:
-                    raise Refused(f"a session's files could not be opened: {error}") from None
+                    raise SessionRefused(f"a session's files could not be opened: {error}") from None
                 raise FactoryError(
                     "no new sandbox session", why=str(error), remedy="check the disk of TMPDIR"
                 ) from None
@@ -191,10 +191,10 @@ class Zygote:
                 self.close()
                 process.abandon()
                 raise ZygoteDied from None
-            except Unconfined as error:
+            except ConfinementError as error:
                 await process.end()
                 if error.passing:
-                    raise Refused(str(error)) from None
+                    raise SessionRefused(str(error)) from None
                 raise FactoryError(
                     "a sandbox session could not be confined", why=str(error), remedy="run `factory doctor`"
                 ) from None
@@ -272,7 +272,7 @@ class Zygote:
             process, answer = self._waiting.pop(message["refused"])
             process.on_exit(None)
             if not answer.done():
-                answer.set_exception(Refused(f"the session could not be forked: {message['why']}"))
+                answer.set_exception(SessionRefused(f"the session could not be forked: {message['why']}"))
         elif "exited" in message:
             gone = self._live.pop(message["exited"], None)
             if gone is not None:

@@ -21,10 +21,10 @@ from factory.sandbox import canary, scratch
 from factory.sandbox.cell import Bounds, CellRun
 from factory.sandbox.inside.importing import canonical_name
 from factory.sandbox.inside.privileges import LAYERS, Limits
-from factory.sandbox.launcher import Refused, Zygote, ZygoteDied
+from factory.sandbox.launcher import SessionRefused, Zygote, ZygoteDied
 from factory.sandbox.process import Process
 from factory.sandbox.protocol import StateLost
-from factory.sandbox.slots import Load, Slots
+from factory.sandbox.slots import CellSlots, SandboxLoad
 
 RECYCLE_AFTER = 50_000
 """Sessions forked from one zygote before a fresh one takes over."""
@@ -42,12 +42,12 @@ class LocalSandbox:
     """
 
     def __init__(
-        self, config: recipe.Sandbox | None = None, *, cells: int | None = None, layers: Sequence[str] = LAYERS
+        self, config: recipe.SandboxSettings | None = None, *, cells: int | None = None, layers: Sequence[str] = LAYERS
     ) -> None:
-        self.config = config or recipe.Sandbox()
+        self.config = config or recipe.SandboxSettings()
         self.effects: list[canary.Effect] = []
         self._layers = layers
-        self.slots = Slots(cells or len(os.sched_getaffinity(0)))
+        self.slots = CellSlots(cells or len(os.sched_getaffinity(0)))
         self._starting = asyncio.Lock()
         self._zygote: Zygote | None = None
         self._retired: list[Zygote] = []
@@ -59,7 +59,7 @@ class LocalSandbox:
         """Start the zygote and probe its isolation. Raises `FactoryError` where an effect is missing and unclaimed."""
         try:
             await self._ready_zygote()
-        except Refused as error:
+        except SessionRefused as error:
             raise FactoryError(
                 "the sandbox cannot start", why=str(error), remedy="give the machine more processes, memory or disk"
             ) from None
@@ -105,7 +105,7 @@ class LocalSandbox:
                 return await zygote.open(seed)
             except ZygoteDied:
                 continue
-            except Refused as error:
+            except SessionRefused as error:
                 log.warning("no new sandbox session: %s", error)
                 raise StateLost(f"no new session: {error}") from None
         raise _dies_again_and_again()
@@ -117,7 +117,7 @@ class LocalSandbox:
             old.close()
             self._retired.remove(old)
 
-    def load(self) -> Load:
+    def load(self) -> SandboxLoad:
         """How busy it is."""
         return self.slots.load(len(self._sessions))
 

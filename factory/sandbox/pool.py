@@ -25,7 +25,7 @@ from factory.records import ToolCall
 from factory.sandbox.local import LocalSandbox, LocalSession
 from factory.sandbox.protocol import SandboxUnavailable, StateLost
 from factory.sandbox.scaling import Scaler, choose
-from factory.sandbox.slots import Load
+from factory.sandbox.slots import SandboxLoad
 
 LEASE_S = 120.0
 """A session that its worker has not renewed for this long is closed."""
@@ -50,7 +50,7 @@ class SandboxPool:
         self._renewing: asyncio.Task[None] | None = None
 
     @classmethod
-    def start(cls, config: recipe.Sandbox) -> SandboxPool:
+    def start(cls, config: recipe.SandboxSettings) -> SandboxPool:
         """Start the pool and wait for its first actor. Needs a Ray that is initialised.
 
         Raises `FactoryError` where the isolation of that actor's machine is not what the recipe asks for.
@@ -167,7 +167,7 @@ async def _answer(actor: Any, call: Any) -> Any:
 class _SandboxActor:
     """A `LocalSandbox` in a Ray actor, with its sessions by key."""
 
-    def __init__(self, config: recipe.Sandbox) -> None:
+    def __init__(self, config: recipe.SandboxSettings) -> None:
         self._sandbox = LocalSandbox(config, cells=max(1, math.floor(config.num_cpus)))
         self._sessions: dict[str, LocalSession] = {}
         self._renewed: dict[str, float] = {}
@@ -206,7 +206,7 @@ class _SandboxActor:
         now = time.monotonic()
         self._renewed.update({key: now for key in keys if key in self._sessions})
 
-    async def load(self) -> Load:
+    async def load(self) -> SandboxLoad:
         return self._sandbox.load()
 
     async def stop(self) -> None:
@@ -223,12 +223,12 @@ class _SandboxActor:
 class _Manager:
     """Owns the actors: starts, watches, drains and ends them, and says where a new session goes."""
 
-    def __init__(self, config: recipe.Sandbox) -> None:
+    def __init__(self, config: recipe.SandboxSettings) -> None:
         self._config = config
         self._scaler = Scaler(*config.actors, config.downscale_delay_s)
         self._actors: dict[str, Any] = {}  # ready ones
         self._starting: dict[str, asyncio.Task[None]] = {}
-        self._loads: dict[str, Load] = {}
+        self._loads: dict[str, SandboxLoad] = {}
         self._draining: set[str] = set()
         self._effects: dict[str, bool] = {}
         self._failure: BaseException | None = None
@@ -251,7 +251,7 @@ class _Manager:
             await asyncio.sleep(_POLL_S / 10)
         name = choose(offered)
         load = offered[name]
-        self._loads[name] = Load(load.sessions + 1, load.running, load.waiting, load.waited_s)
+        self._loads[name] = SandboxLoad(load.sessions + 1, load.running, load.waiting, load.waited_s)
         return self._actors[name]
 
     async def describe(self) -> dict[str, Any]:
@@ -298,7 +298,7 @@ class _Manager:
             ray.kill(actor)  # the next step starts another
         else:
             self._actors[name] = actor
-            self._loads[name] = Load(0, 0, 0, 0.0)
+            self._loads[name] = SandboxLoad(0, 0, 0, 0.0)
             self._effects = {key: holds and self._effects.get(key, True) for key, holds in effects.items()}
         finally:
             del self._starting[name]

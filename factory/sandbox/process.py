@@ -17,7 +17,7 @@ CONFINE_S = 60.0
 EXIT_S = 5.0
 
 
-class Unconfined(Exception):
+class ConfinementError(Exception):
     """A layer of isolation could not be put on. `passing`: for want of memory or the like; it may work later."""
 
     def __init__(self, why: str, *, passing: bool) -> None:
@@ -90,10 +90,10 @@ class Process:
             while (message := frames.take(buffer)) is None:
                 part = await loop.sock_recv(self.data, 4096)
                 if not part:
-                    raise Unconfined("the session ended before it was confined", passing=True)
+                    raise ConfinementError("the session ended before it was confined", passing=True)
                 buffer += part
         if not message.get("up"):
-            raise Unconfined(str(message.get("fatal")), passing=bool(message.get("passing")))
+            raise ConfinementError(str(message.get("fatal")), passing=bool(message.get("passing")))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing where it has ended."""

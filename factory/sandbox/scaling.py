@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from factory.sandbox.slots import Load
+from factory.sandbox.slots import SandboxLoad
 
 GROW_AFTER_S = 1.0
 """A cell that waits this long on every actor asks for another actor."""
@@ -30,7 +30,7 @@ class Scaler:
         self._low, self._high, self._shrink_after_s = low, max(low, high), shrink_after_s
         self._busy_at = 0.0
 
-    def step(self, loads: Mapping[str, Load], draining: set[str], starting: int, now: float) -> Step:
+    def step(self, loads: Mapping[str, SandboxLoad], draining: set[str], starting: int, now: float) -> Step:
         """One decision. `loads`: actors that answer, by name, draining ones included; `starting`: not yet ready."""
         open_ = {name: load for name, load in loads.items() if name not in draining}
         count = len(open_) + starting
@@ -51,6 +51,6 @@ class Scaler:
         return Step(refill=min(draining)) if draining else Step(start=1)
 
 
-def choose(loads: Mapping[str, Load]) -> str:
+def choose(loads: Mapping[str, SandboxLoad]) -> str:
     """The actor for a new session: the shortest wait first, then the fewest sessions. `loads` must not be empty."""
     return min(loads, key=lambda name: (loads[name].waited_s, loads[name].sessions))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class SandboxLoad:
     """One sandbox's load now: sessions open, cells running and waiting, and the longest present wait in seconds."""
 
     sessions: int
@@ -19,7 +19,7 @@ class Load:
     waited_s: float
 
 
-class Slots:
+class CellSlots:
     """At most `count` holders at a time, first come, first served."""
 
     def __init__(self, count: int) -> None:
@@ -43,8 +43,8 @@ class Slots:
             self._running -= 1
             self._free.release()
 
-    def load(self, sessions: int) -> Load:
+    def load(self, sessions: int) -> SandboxLoad:
         """The load now, with the number of sessions that its owner counts."""
         now = time.monotonic()
         waited = max((now - since for since in self._waiting.values()), default=0.0)
-        return Load(sessions, self._running, len(self._waiting), waited)
+        return SandboxLoad(sessions, self._running, len(self._waiting), waited)

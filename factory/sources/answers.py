@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Literal
 
-from factory.sources.unfit import Unfit, encodable
+from factory.sources.row_error import RowError, encodable
 from factory.verify.extract import extract_answer
 
 _LIST_OF_TEXT = re.compile(r"""\[\s*(["']).*\1\s*\]""", re.S)
@@ -61,11 +61,11 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return encodable((value or "").strip(), "bad_answer", "the answer") or None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise Unfit("bad_answer", f"the answer is a {type(value).__name__}, not text or a number")
+        raise RowError("bad_answer", f"the answer is a {type(value).__name__}, not text or a number")
     if math.isnan(value):
         return None
     if math.isinf(value):
-        raise Unfit("bad_answer", "the answer is infinite")
+        raise RowError("bad_answer", "the answer is infinite")
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from factory.records import Reject
 from factory.sources.files import BadData, File, open_raw
 from factory.sources.jsonl import Item
-from factory.sources.rows import Place, unreadable
+from factory.sources.rows import RowPlace, unreadable
 
 BATCH_ROWS = 256
 _DAMAGE = (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, OverflowError)
@@ -106,13 +106,13 @@ def _rows(file: File, batch: pa.RecordBatch, first: int, kind: str) -> Iterator[
             for number in range(batch.num_rows):
                 yield from _rows(file, batch.slice(number, 1), first + number, kind)
         else:
-            place = Place(f"{file.label}:{first}", f"{file.uri}, row {first}")
+            place = RowPlace(f"{file.label}:{first}", f"{file.uri}, row {first}")
             yield unreadable(b"", place, "unreadable_row", " ".join(str(error).split()), kind)
         return
     short = [field for field in batch.schema if _holds_short_floats(field.type)]
     for number, row in enumerate(rows, first):
         row.update((field.name, _shortest(row[field.name], field.type)) for field in short)
-        yield row, Place(f"{file.label}:{number}", f"{file.uri}, row {number}")
+        yield row, RowPlace(f"{file.label}:{number}", f"{file.uri}, row {number}")
 
 
 def _holds_short_floats(kind: pa.DataType) -> bool:
@@ -132,4 +132,4 @@ def _shortest(value: Any, kind: pa.DataType) -> Any:
 
 
 def _damaged(file: File, where: str, position: str, detail: str, kind: str) -> Reject:
-    return unreadable(b"", Place(f"{file.label}:{where}", position), "unreadable_file", detail, kind)
+    return unreadable(b"", RowPlace(f"{file.label}:{where}", position), "unreadable_file", detail, kind)

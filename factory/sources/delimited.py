@@ -10,8 +10,8 @@ from factory.records import Reject
 from factory.sources.files import BadData, File, open_plain
 from factory.sources.jsonl import Item
 from factory.sources.lines import read_lines
-from factory.sources.rows import Place, unreadable
-from factory.sources.unfit import Unfit
+from factory.sources.row_error import RowError
+from factory.sources.rows import RowPlace, unreadable
 
 
 def header(file: File, *, max_bytes: int, delimiter: str | None = None) -> list[str]:
@@ -19,7 +19,7 @@ def header(file: File, *, max_bytes: int, delimiter: str | None = None) -> list[
     with open_plain(file) as stream:
         try:
             return next(filter(None, _reader(file, _Lines(stream, max_bytes), delimiter)), [])
-        except (Unfit, csv.Error) as error:
+        except (RowError, csv.Error) as error:
             raise BadData(f"no header line: {error}") from None
 
 
@@ -35,7 +35,7 @@ def read_delimited(file: File, *, max_bytes: int, kind: str, delimiter: str | No
             reader = _reader(file, lines, delimiter)
             while True:
                 lines.begin_row()
-                place = Place(f"{file.label}:{lines.first}", f"{file.uri}:{lines.first}")
+                place = RowPlace(f"{file.label}:{lines.first}", f"{file.uri}:{lines.first}")
                 try:
                     fields = next(reader)
                     if names is None:
@@ -44,21 +44,21 @@ def read_delimited(file: File, *, max_bytes: int, kind: str, delimiter: str | No
                         yield _row(names, fields), place
                 except StopIteration:
                     return
-                except Unfit as unfit:
+                except RowError as unfit:
                     yield unreadable(lines.text, place, unfit.reason, unfit.detail, kind)
                 except csv.Error as error:
                     yield unreadable(lines.text, place, "unreadable_row", f"not CSV: {error}", kind)
     except BadData as damage:
         line = lines.number if lines else 0
-        place = Place(f"{file.label}:{line + 1}", f"{file.uri}, after line {line}")
+        place = RowPlace(f"{file.label}:{line + 1}", f"{file.uri}, after line {line}")
         yield unreadable(b"", place, "truncated_file" if damage.truncated else "unreadable_file", str(damage), kind)
 
 
 def _row(names: list[str], fields: list[str]) -> dict[str, str]:
     if len(fields) != len(names):
-        raise Unfit("unreadable_row", f"{len(fields)} fields, but the header names {len(names)} columns")
+        raise RowError("unreadable_row", f"{len(fields)} fields, but the header names {len(names)} columns")
     if any("\udc80" <= character <= "\udcff" for field in fields if not field.isascii() for character in field):
-        raise Unfit("unreadable_row", "not UTF-8")
+        raise RowError("unreadable_row", "not UTF-8")
     return dict(zip(names, fields, strict=True))
 
 
@@ -94,5 +94,5 @@ class _Lines:
         self.text = self.text or line.data
         self._size += len(line.data)
         if line.oversized or self._size > self.max_bytes:
-            raise Unfit("oversized_row", f"longer than {self.max_bytes} bytes")
+            raise RowError("oversized_row", f"longer than {self.max_bytes} bytes")
         return line.data.decode("utf-8", "surrogateescape") + "\n"

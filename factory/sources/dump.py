@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from factory.errors import FactoryError
 from factory.recipe import Source
 from factory.sources.files import BadData, File, beside, find, open_plain
-from factory.sources.posts import Origin
+from factory.sources.posts import SiteOrigin
 from factory.sources.sevenzip import members, open_member
 from factory.sources.split import Split
 from factory.sources.xmlrows import Stream
@@ -69,7 +69,7 @@ def open_table(file: File) -> AbstractContextManager[Stream]:
     return open_member(file, file.member) if file.member else open_plain(file)
 
 
-def origin(split: Split) -> Origin:
+def origin(split: Split) -> SiteOrigin:
     """What the ids, urls and attributions of a dump's threads begin with.
 
     The host is the recipe's, or one that stands in the path; without one there are no urls, and the dump's name or its
@@ -78,13 +78,13 @@ def origin(split: Split) -> Origin:
     return _origin(split.source, split.files[0])
 
 
-def _origin(source: Source, posts: File) -> Origin:
+def _origin(source: Source, posts: File) -> SiteOrigin:
     parts = [*posts.path.parts, *PurePosixPath(posts.member).parts]
     names = (part.removesuffix(".7z") for part in reversed(parts))
     site = source.site or next((match[0].lower() for match in map(_HOST.search, names) if match), None)
     folder, dump, inside = _dump_of(posts)
     prefix = site or source.name or dump.strip("_-. ") or inside or PurePosixPath(folder).name
-    return Origin(prefix=prefix, source=source.name or prefix, site=site, license=source.license)
+    return SiteOrigin(prefix=prefix, source=source.name or prefix, site=site, license=source.license)
 
 
 def _belongs_to_a_dump(name: str) -> bool:

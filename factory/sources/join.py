@@ -15,10 +15,10 @@ from factory.sources.assign import Assignment, IdSet
 from factory.sources.dump import open_table, origin, table
 from factory.sources.markdown import to_markdown
 from factory.sources.posts import Attributes, thread
+from factory.sources.row_error import RowError
 from factory.sources.rows import STAGE, as_json, raw_as_json
 from factory.sources.shelf import Entry, Shelf
 from factory.sources.split import Split
-from factory.sources.unfit import Unfit
 from factory.sources.xmlrows import Piece, parse, pieces
 
 _KINDS = {"Posts": "post", "Comments": "comment", "PostLinks": "link", "Users": "user"}
@@ -105,7 +105,7 @@ class _Part:
             else:
                 try:
                     post = row._replace(text=to_markdown(row.attributes.get("Body", "")))
-                except Unfit as unfit:
+                except RowError as unfit:
                     yield self._reject("Posts", row, unfit.reason, unfit.detail)
                     continue
                 if kind == "1":
@@ -162,7 +162,7 @@ class _Part:
     def _parsed(self, name: str, piece: Piece) -> Iterator[_Row | Reject]:
         try:
             attributes, behind = parse(piece)
-        except Unfit as unfit:
+        except RowError as unfit:
             yield self._reject(name, piece, unfit.reason, unfit.detail)
             return
         yield _Row(attributes, piece)

@@ -9,8 +9,8 @@ from factory.records import Reject
 from factory.sources.files import BadData, File, open_plain
 from factory.sources.jsonl import Item, parse
 from factory.sources.lines import BOM, CHUNK
-from factory.sources.rows import Place, unreadable
-from factory.sources.unfit import Unfit
+from factory.sources.row_error import RowError
+from factory.sources.rows import RowPlace, unreadable
 from factory.sources.xmlrows import Stream
 
 _SIGN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.S)
@@ -23,16 +23,16 @@ def read_json_list(file: File, *, max_bytes: int, kind: str) -> Iterator[Item | 
     try:
         with open_plain(file) as stream:
             for data, oversized in _elements(stream, max_bytes):
-                place = Place(f"{file.label}:{index}", f"{file.uri}, element {index}")
+                place = RowPlace(f"{file.label}:{index}", f"{file.uri}, element {index}")
                 index += 1
                 try:
                     if oversized:
-                        raise Unfit("oversized_row", f"longer than {max_bytes} bytes")
+                        raise RowError("oversized_row", f"longer than {max_bytes} bytes")
                     yield parse(data), place
-                except Unfit as unfit:
+                except RowError as unfit:
                     yield unreadable(data, place, unfit.reason, unfit.detail, kind)
     except BadData as damage:
-        place = Place(f"{file.label}:{index}", f"{file.uri}, element {index}")
+        place = RowPlace(f"{file.label}:{index}", f"{file.uri}, element {index}")
         yield unreadable(b"", place, "truncated_file" if damage.truncated else "unreadable_file", str(damage), kind)
 
 

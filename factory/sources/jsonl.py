@@ -9,10 +9,10 @@ from factory.records import Reject
 from factory.sources.columns import Row
 from factory.sources.files import BadData, File, open_plain
 from factory.sources.lines import Line, read_lines
-from factory.sources.rows import Place, unreadable
-from factory.sources.unfit import Unfit
+from factory.sources.row_error import RowError
+from factory.sources.rows import RowPlace, unreadable
 
-Item = tuple[Row, Place]
+Item = tuple[Row, RowPlace]
 
 
 def read_jsonl(
@@ -30,7 +30,7 @@ def read_jsonl(
                 if line.data.strip() or line.oversized:
                     yield _row(line, _place(file, line, start), max_bytes, kind)
     except BadData as damage:
-        place = Place(f"{file.label}:{end}", f"{file.uri}, after byte {end}")
+        place = RowPlace(f"{file.label}:{end}", f"{file.uri}, after byte {end}")
         yield unreadable(b"", place, "truncated_file" if damage.truncated else "unreadable_file", str(damage), kind)
 
 
@@ -39,29 +39,29 @@ def parse(data: bytes) -> Row:
     try:
         row = json.loads(data.decode("utf-8"), parse_constant=_constant)
     except UnicodeDecodeError as error:
-        raise Unfit("unreadable_row", f"not UTF-8 at byte {error.start} of the line") from None
+        raise RowError("unreadable_row", f"not UTF-8 at byte {error.start} of the line") from None
     except (ValueError, RecursionError) as error:
-        raise Unfit("unreadable_row", f"not JSON: {error}") from None
+        raise RowError("unreadable_row", f"not JSON: {error}") from None
     if isinstance(row, list) and row and all(isinstance(turn, dict) for turn in row):
         return row
     if not isinstance(row, dict):
-        raise Unfit("unreadable_row", f"a JSON {type(row).__name__}, not an object")
+        raise RowError("unreadable_row", f"a JSON {type(row).__name__}, not an object")
     return row
 
 
-def _row(line: Line, place: Place, max_bytes: int, kind: str) -> Item | Reject:
+def _row(line: Line, place: RowPlace, max_bytes: int, kind: str) -> Item | Reject:
     if line.oversized:
         return unreadable(line.data, place, "oversized_row", f"longer than {max_bytes} bytes", kind)
     try:
         return parse(line.data), place
-    except Unfit as unfit:
+    except RowError as unfit:
         return unreadable(line.data, place, unfit.reason, unfit.detail, kind)
 
 
-def _place(file: File, line: Line, start: int) -> Place:
+def _place(file: File, line: Line, start: int) -> RowPlace:
     # only a reader that began at the beginning of the file knows a line's number
     where = f"{file.uri}, byte {line.byte}" if start else f"{file.uri}:{line.number}"
-    return Place(f"{file.label}:{line.byte}", where)
+    return RowPlace(f"{file.label}:{line.byte}", where)
 
 
 def _constant(name: str) -> float | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
+from factory.sources.row_error import RowError
 from factory.sources.tags import Element
-from factory.sources.unfit import Unfit
 
 _ROWS = {"math", "mrow", "mstyle", "mpadded", "merror", "semantics", "maction", "mtd", "menclose"}
 _ARITY = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "mroot": 2, "mover": 2, "munder": 2, "munderover": 3}
@@ -36,7 +36,7 @@ def _convert(element: Element) -> str:
     name = name_of(element)
     children = [child for child in element if name_of(child) not in ("annotation", "annotation-xml", "")]
     if len(children) != _ARITY.get(name, len(children)):
-        raise Unfit("unreadable_formula", f"MathML: <{name}> with {len(children)} children")
+        raise RowError("unreadable_formula", f"MathML: <{name}> with {len(children)} children")
     if name in _ROWS:
         return " ".join(map(_convert, children)) if children else _text(element)
     if name in ("mi", "mn", "mo", "ms", "mtext"):
@@ -59,7 +59,7 @@ def _convert(element: Element) -> str:
         return f"{_ACCENTS[sign]}{{{parts[0]}}}"
     if name in _ARITY:
         return _pair(name, parts)
-    raise Unfit("unreadable_formula", f"MathML: <{name}> is not known")
+    raise RowError("unreadable_formula", f"MathML: <{name}> is not known")
 
 
 def _delimiter(sign: str) -> str:

@@ -13,7 +13,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SiteOrigin:
     """Where a dump comes from: `prefix` begins the ids of its threads and posts, `site` is the host for urls."""
 
     prefix: str
@@ -26,7 +26,7 @@ class Origin:
 
 
 def thread(
-    origin: Origin,
+    origin: SiteOrigin,
     question: Attributes,
     answers: list[Attributes],
     *,
@@ -54,7 +54,7 @@ def thread(
 
 
 def _post(
-    origin: Origin,
+    origin: SiteOrigin,
     row: Attributes,
     page: str,
     comments: Mapping[int, list[str]],

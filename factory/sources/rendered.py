@@ -10,8 +10,8 @@ import re
 
 from factory.sources.formulas import Formulas, unescape
 from factory.sources.mathml import latex, name_of
+from factory.sources.row_error import RowError
 from factory.sources.tags import Element
-from factory.sources.unfit import Unfit
 
 _SIGNS = ("<math", ":math", "math/tex", "katex", "MathJax", "<mjx-", "<img", "<MATH", "<IMG")
 _DELIMITED = re.compile(r"\$\$.+\$\$|\$[^$]+\$|\\\(.+\\\)|\\\[.+\\\]|\\begin\{(\w+\*?)\}.+\\end\{\1\}", re.S)
@@ -48,7 +48,7 @@ def _unrender(element: Element, has_scripts: bool) -> None:
     math = next((child for child in source.iter() if name_of(child) == "math"), None)
     preview = "MathJax_Preview" in classes
     if math is None and not has_scripts and not preview and any(map(str.strip, element.itertext())):
-        raise Unfit("unreadable_formula", "a rendered formula that carries neither TeX nor MathML")
+        raise RowError("unreadable_formula", "a rendered formula that carries neither TeX nor MathML")
     if preview and not has_scripts:
         return
     display = element.get("display") == "true" or "MathJax_Display" in classes

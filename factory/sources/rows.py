@@ -10,26 +10,26 @@ from factory.recipe import Source
 from factory.records import Attribution, Problem, Reject
 from factory.sources.answers import answer
 from factory.sources.columns import Row, at, kind_of
-from factory.sources.unfit import Unfit, encodable
+from factory.sources.row_error import RowError, encodable
 
 STAGE = "read"
 KEPT_CHARS = 10_000  # of a row that cannot be parsed: enough to recognise it
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowPlace:
     """Where a row stands: the id it gets if it has none, and a position that a person can go to."""
 
     id: str
     position: str
 
 
-def problem(row: Row, source: Source, default_source: str, place: Place) -> Problem | Reject:
+def problem(row: Row, source: Source, default_source: str, place: RowPlace) -> Problem | Reject:
     """Map a parsed row to a problem by the column names of its source."""
     columns = source.columns
     try:
         if unmet := _unmet(row, source):
-            reject = rejected(row, source, place, Unfit("filtered_out", unmet))
+            reject = rejected(row, source, place, RowError("filtered_out", unmet))
             return replace(reject, row=as_json({column: at(row, column) for column in source.where}))
         return Problem(
             id=name_of(row, source, place),
@@ -44,21 +44,21 @@ def problem(row: Row, source: Source, default_source: str, place: Place) -> Prob
             ),
             position=place.position,
         )
-    except Unfit as unfit:
+    except RowError as unfit:
         return rejected(row, source, place, unfit)
 
 
-def name_of(row: Row, source: Source, place: Place) -> str:
+def name_of(row: Row, source: Source, place: RowPlace) -> str:
     """The id of a row: its own, if it has one. Raises `Unfit` for what cannot name a row."""
     own = identity(at(row, source.columns.id))
     return f"{source.name}/{own}" if own and source.ids == "named" else own or place.id
 
 
-def rejected(row: Row, source: Source, place: Place, unfit: Unfit, kind: str = "problem") -> Reject:
+def rejected(row: Row, source: Source, place: RowPlace, unfit: RowError, kind: str = "problem") -> Reject:
     """The reject of a row that parsed but does not fit."""
     try:
         name = name_of(row, source, place)
-    except Unfit:
+    except RowError:
         name = place.id
     return Reject(
         id=name,
@@ -71,7 +71,7 @@ def rejected(row: Row, source: Source, place: Place, unfit: Unfit, kind: str = "
     )
 
 
-def unreadable(raw: bytes, place: Place, reason: str, detail: str, kind: str = "problem") -> Reject:
+def unreadable(raw: bytes, place: RowPlace, reason: str, detail: str, kind: str = "problem") -> Reject:
     """The reject of bytes that are not a row; the beginning of them is kept, as a JSON string."""
     return Reject(
         id=place.id,
@@ -105,11 +105,11 @@ def identity(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Unfit("bad_id", f"the id is a {type(value).__name__}, not text or a number")
+        raise RowError("bad_id", f"the id is a {type(value).__name__}, not text or a number")
     if isinstance(value, float):
         # a column of integers with gaps reads as floats
         if not value.is_integer():
-            raise Unfit("bad_id", f"the id is {value}")
+            raise RowError("bad_id", f"the id is {value}")
         value = int(value)
     return encodable(str(value).strip(), "bad_id", "the id")
 
@@ -129,11 +129,11 @@ def _text(row: Row, columns: str | list[str]) -> str:
     for name in names:
         value = at(row, name)
         if value is not None and not isinstance(value, str):
-            raise Unfit("missing_problem", f"column {name!r} holds {kind_of(value)}, not text")
+            raise RowError("missing_problem", f"column {name!r} holds {kind_of(value)}, not text")
         if value is not None and value.strip():
             parts.append(encodable(value, "unreadable_row", f"column {name!r}"))
     if not parts:
-        raise Unfit("missing_problem", f"no text in {' or '.join(map(repr, names))}")
+        raise RowError("missing_problem", f"no text in {' or '.join(map(repr, names))}")
     return "\n\n".join(parts)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from factory.arrow import from_table
 from factory.errors import FactoryError
 from factory.recipe import Source
-from factory.records import Curated, Problem, Reject, SampleKey, StoredSample, Thread, Trace, Verdict, tool_name
+from factory.records import CuratedThread, Problem, Reject, SampleKey, StoredSample, Thread, Trace, Verdict, tool_name
 from factory.sources.rows import STAGE
 from factory.sources.split import Split
 from factory.store.fs import Store
@@ -27,7 +27,7 @@ from factory.store.run import Run
 
 PARTITION_BYTES = 128 << 20
 """Of journaled rows before compression, in one split; reading it takes about twice this at worst."""
-_ENDINGS = (Verdict, Reject, Curated)
+_ENDINGS = (Verdict, Reject, CuratedThread)
 _KINDS = {"problems": _ENDINGS, "traces": (*_ENDINGS, Trace), "rejects": _ENDINGS}
 _CONDITIONS = {
     "problems": {"source", "min_difficulty", "max_difficulty"},
@@ -45,7 +45,7 @@ class RunSplit(Split):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RunOrigin:
     """Where a row that was read from a run is to be found there."""
 
     uri: str
@@ -56,10 +56,10 @@ class Origin:
         return f"{self.uri}#v{self.version}:{self.id}"
 
     @staticmethod
-    def of(position: str) -> Origin | None:
+    def of(position: str) -> RunOrigin | None:
         """What a row's `position` says; None where it was not read from a run."""
         match = _POSITION.fullmatch(position)
-        return Origin(match["uri"], int(match["version"]), match["id"]) if match else None
+        return RunOrigin(match["uri"], int(match["version"]), match["id"]) if match else None
 
 
 def pinned(source: Source) -> Source:
@@ -190,4 +190,4 @@ def _sample(source: Source, trace: Trace, ending: Ending, wanted: _Conditions) -
 
 
 def _position(source: Source, row_id: str) -> str:
-    return str(Origin(source.path, source.version or 0, row_id))
+    return str(RunOrigin(source.path, source.version or 0, row_id))

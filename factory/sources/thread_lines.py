@@ -19,11 +19,11 @@ from factory.sources.bbcode import strip_quotes
 from factory.sources.files import File, find
 from factory.sources.markdown import to_markdown
 from factory.sources.posts import license_of
-from factory.sources.rows import Place, name_of, rejected, word
+from factory.sources.row_error import RowError, encodable
+from factory.sources.rows import RowPlace, name_of, rejected, word
 from factory.sources.rows import identity as id_of
 from factory.sources.split import Split
 from factory.sources.table import JSON_LINES, json_splits, read_json, sample
-from factory.sources.unfit import Unfit, encodable
 
 _REPLY = re.compile(r"^Post (\d+):[ \t]*\r?\n", re.M)
 _DIGITS = re.compile(r"-?[0-9]{1,9}(?:\.0+)?")
@@ -62,17 +62,17 @@ def read(split: Split) -> Iterator[Thread | Reject]:
         row, place = item
         try:
             if not isinstance(row, Mapping):
-                raise Unfit("unreadable_row", "a JSON list, not an object")
+                raise RowError("unreadable_row", "a JSON list, not an object")
             yield build(row, source, default, place)
-        except Unfit as unfit:
+        except RowError as unfit:
             yield rejected(row, source, place, unfit, kind="thread")
 
 
-def aops(row: Mapping[str, Any], source: Source, default: str, place: Place) -> Thread:
+def aops(row: Mapping[str, Any], source: Source, default: str, place: RowPlace) -> Thread:
     """A discussion, its replies without the quotes that repeat other posts. Formulas and markup stay as they are."""
     first = text_of(row, "forum_post")
     if not first.strip():
-        raise Unfit("missing_problem", "no text in 'forum_post'")
+        raise RowError("missing_problem", "no text in 'forum_post'")
     name = name_of(row, source, place)
     attribution = attribution_of(row, source)
     return Thread(
@@ -115,12 +115,12 @@ def replies_of(discussion: str) -> list[str]:
     return [before, *replies] if before else replies
 
 
-def stack_exchange(row: Mapping[str, Any], source: Source, default: str, place: Place) -> Thread:
+def stack_exchange(row: Mapping[str, Any], source: Source, default: str, place: RowPlace) -> Thread:
     """A question with its answers, their HTML as Markdown."""
     html, title = text_of(row, "question_html") or text_of(row, "body"), text_of(row, "title")
     body = to_markdown(html) or text_of(row, "question_text")
     if not body.strip() and not title.strip():
-        raise Unfit("missing_problem", "no text in 'question_html', 'body', 'question_text' and 'title'")
+        raise RowError("missing_problem", "no text in 'question_html', 'body', 'question_text' and 'title'")
     name, accepted = name_of(row, source, place), id_of(row.get("accepted_answer_id"))
     attribution = attribution_of(row, source)
     answers = [
@@ -142,7 +142,7 @@ def stack_exchange(row: Mapping[str, Any], source: Source, default: str, place: 
 
 def _answer(row: Any, number: int, thread: str, accepted: str, question: Attribution) -> Post:
     if not isinstance(row, Mapping):
-        raise Unfit("unreadable_row", f"answer {number} is a {type(row).__name__}, not an object")
+        raise RowError("unreadable_row", f"answer {number} is a {type(row).__name__}, not an object")
     own = id_of(row.get("id")) or id_of(row.get("answer_id"))
     return Post(
         id=own or f"{thread}/answer-{number}",
@@ -169,7 +169,7 @@ def _text_in(post: Any, what: str) -> str:
     if isinstance(post, Mapping):
         post = next((post[name] for name in ("text", "body", "content", "post", "html") if post.get(name)), "")
     if not isinstance(post, str):
-        raise Unfit("unreadable_row", f"{what} is a {type(post).__name__}, not text")
+        raise RowError("unreadable_row", f"{what} is a {type(post).__name__}, not text")
     return encodable(post, "unreadable_row", what)
 
 
@@ -195,14 +195,14 @@ def attribution_of(row: Mapping[str, Any], source: Source) -> Attribution:
 def text_of(row: Mapping[str, Any], column: str) -> str:
     value = row.get(column)
     if value is not None and not isinstance(value, str):
-        raise Unfit("unreadable_row", f"column {column!r} holds a {type(value).__name__}, not text")
+        raise RowError("unreadable_row", f"column {column!r} holds a {type(value).__name__}, not text")
     return encodable(value or "", "unreadable_row", f"column {column!r}")
 
 
 def list_of(row: Mapping[str, Any], column: str) -> list[Any]:
     value = row.get(column)
     if value is not None and not isinstance(value, list):
-        raise Unfit("unreadable_row", f"column {column!r} holds a {type(value).__name__}, not a list")
+        raise RowError("unreadable_row", f"column {column!r} holds a {type(value).__name__}, not a list")
     return value or []
 
 

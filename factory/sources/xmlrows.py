@@ -15,7 +15,7 @@ from typing import Protocol
 from factory.sources.content import disguise
 from factory.sources.files import BadData
 from factory.sources.lines import BOM, CHUNK
-from factory.sources.unfit import Unfit
+from factory.sources.row_error import RowError
 
 TAIL = 64
 _ROW = re.compile(rb"<row[\s/>]")
@@ -70,7 +70,7 @@ def pieces(stream: Stream, *, max_bytes: int) -> Iterator[Piece]:
 def parse(piece: Piece) -> tuple[dict[str, str], bytes]:
     """The attributes of a row, and what stands behind it and belongs to no row. Raises `Unfit`."""
     if piece.fault:
-        raise Unfit(piece.fault, piece.detail)
+        raise RowError(piece.fault, piece.detail)
     try:
         return _attributes(piece.declaration + piece.data), b""
     except (ET.ParseError, LookupError, ValueError):
@@ -80,7 +80,7 @@ def parse(piece: Piece) -> tuple[dict[str, str], bytes]:
     try:
         return _attributes(piece.declaration + _allowed(data)), behind[_ASIDES.match(behind).end() :]  # type: ignore[union-attr]
     except (ET.ParseError, LookupError, ValueError) as error:
-        raise Unfit("malformed_row", f"not well-formed XML: {error}") from None
+        raise RowError("malformed_row", f"not well-formed XML: {error}") from None
 
 
 def _allowed(data: bytes) -> bytes:

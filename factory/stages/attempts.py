@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from factory.errors import FactoryError, Unavailable
-from factory.programs.effects import Recorded
+from factory.programs.effects import JournaledWork
 from factory.records import Problem, Reject, Thread
 from factory.stages.ledger import Attempt
 
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 Ending = TypeVar("Ending")
 
 
-async def attempted(
+async def run_attempt(
     row: Thread | Problem,
     attempt: Attempt,
-    program: Callable[[Recorded], Awaitable[Ending]],
+    program: Callable[[JournaledWork], Awaitable[Ending]],
     *,
     stage: str,
     max_attempts: int,

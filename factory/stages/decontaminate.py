@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 import pyarrow as pa
 
 from factory.arrow import from_table, to_table
-from factory.decontaminate.check import Checked, check
+from factory.decontaminate.check import CheckedProblem, check
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.engines.protocol import EngineError
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 STAGE = "decontaminate"
 
 
-class Decontaminate:
+class DecontaminateWorker:
     """`Problem` rows in and out. Rejects are in the journal before the batch is handed on.
 
     Rules decide; where the recipe lets the judge model settle close calls, it is asked about those, and only then
@@ -55,7 +55,7 @@ class Decontaminate:
             raise
         yield to_table(Problem, [row.problem for row in checked if not row.contaminated])
 
-    async def _settle(self, checked: Checked) -> Checked | None:
+    async def _settle(self, checked: CheckedProblem) -> CheckedProblem | None:
         """The problem with its close calls settled; None, for the next pass, where the judge stays away."""
         if not checked.undecided:
             return checked
@@ -72,7 +72,7 @@ class Decontaminate:
                 return checked
 
 
-def contaminated(checked: Checked, stage: str = STAGE) -> Reject:
+def contaminated(checked: CheckedProblem, stage: str = STAGE) -> Reject:
     """The reject of a contaminated problem: which benchmark problem it is too close to, how close, and why."""
     problem = checked.problem
     cosine = max(

@@ -6,9 +6,9 @@ import asyncio
 import uuid
 
 from factory.engines.admission import Admission
-from factory.programs.effects import Effects, Recorded, Resources
+from factory.programs.effects import Effects, JournaledWork, Resources
 from factory.recipe import Role, RunRecipe
-from factory.stages.counted import Counted
+from factory.stages.counting_sandbox import CountingSandbox
 from factory.stages.services import Connect, Services
 from factory.stages.vitals import Vitals
 from factory.store.run import Run
@@ -42,7 +42,7 @@ class Host:
                 self._services = services
             return self._services
 
-    def effects(self, owner: str, recorded: Recorded) -> Effects:
+    def effects(self, owner: str, recorded: JournaledWork) -> Effects:
         """The context of one row's program; the worker must be `ready`."""
         return Effects(owner, self._resources, recorded)
 
@@ -51,7 +51,7 @@ class Host:
         checker = Checker(
             workers=verify.workers, timeout_s=verify.timeout_s, memory_mb=verify.memory_mb, policy=verify.policy
         )
-        sandbox = Counted(services.sandbox, sink) if services.sandbox else None
+        sandbox = CountingSandbox(services.sandbox, sink) if services.sandbox else None
         turn_tokens = self._recipe.journal.turn_tokens
         self._resources = Resources(services.models, sandbox, checker.equal, self.journal, turn_tokens, sink)
         vitals = Vitals(

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from factory.errors import FactoryError
-from factory.programs.effects import Recorded
+from factory.programs.effects import JournaledWork
 from factory.records import FinishedTurn
 from factory.store.counts import JournalCounts
 from factory.store.index import JournalSnapshot
@@ -26,7 +26,7 @@ class Attempt:
     """One worker's go at a row: the how-manieth since the ledger started, and what earlier ones left behind."""
 
     number: int
-    recorded: Recorded
+    recorded: JournaledWork
 
 
 class Ledger:
@@ -39,7 +39,7 @@ class Ledger:
         self._broken: dict[str, list[float]] = {}  # by node: when a worker there could not write
 
     def begin(self, row_id: str) -> Attempt | None:
-        """Open an attempt at a row, a thread's id being `ids.scoped`; None where it is finished."""
+        """Open an attempt at a row, a thread's id being `ids.owner_key`; None where it is finished."""
         if self._index.finished(row_id):
             self._attempts.pop(row_id, None)
             return None
@@ -63,14 +63,14 @@ class Ledger:
             return False
         return True
 
-    def recorded(self, row_id: str) -> Recorded:
+    def recorded(self, row_id: str) -> JournaledWork:
         """What the journal holds of an unfinished row."""
         turns: dict[str, list[FinishedTurn]] = {}
         for turn in self._index.turns_of(row_id):
             if turn.attempt == 0:
                 turns.setdefault(str(turn.key), []).append(turn)
         traces = {str(trace.key): trace for trace in self._index.traces_of(row_id)}
-        return Recorded(traces, turns, self._index.asked_of(row_id))
+        return JournaledWork(traces, turns, self._index.asked_of(row_id))
 
     def snapshot(self) -> JournalSnapshot:
         """What is finished, and what was curated and is not (see `JournalIndex.snapshot`)."""

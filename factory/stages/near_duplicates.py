@@ -15,7 +15,7 @@ from factory.decontaminate.duplicates import near_duplicates
 from factory.decontaminate.embedder import Embedder
 from factory.recipe import Embedding, Recipe
 from factory.records import Problem, Reject
-from factory.stages.declared import Pool, Stage
+from factory.stages.stage import Pool, Stage
 from factory.store.fs import Store
 from factory.store.run import Run
 from factory.store.tables import read_table
@@ -26,7 +26,7 @@ FOUND = "near_duplicates.parquet"  # in the run: columns id, kept, reason
 
 def stage() -> Stage:
     """One actor that lets the duplicates go; it holds no CPU."""
-    return Stage(STAGE, Pool("near-duplicates", (), (1, 1)), NearDuplicates)
+    return Stage(STAGE, Pool("near-duplicates", (), (1, 1)), NearDuplicatesWorker)
 
 
 class Embed:
@@ -47,7 +47,7 @@ def find(store: Store, embedded: Iterable[pa.Table], recipe: Recipe) -> None:
     table = pa.concat_tables(embedded)
     rows = table.select(["id", "text", "answer"]).to_pylist()
     flat = np.concatenate([np.asarray(chunk.flatten()) for chunk in table["vector"].chunks])
-    vectors = _Known(recipe.decontaminate.embedding, table["text"].to_pylist(), flat.reshape(len(rows), -1))
+    vectors = _KnownVectors(recipe.decontaminate.embedding, table["text"].to_pylist(), flat.reshape(len(rows), -1))
     found = near_duplicates([Problem(**row) for row in rows], vectors, min_cosine=recipe.near_duplicates.min_cosine)
     sink = pa.BufferOutputStream()
     columns = {
@@ -57,7 +57,7 @@ def find(store: Store, embedded: Iterable[pa.Table], recipe: Recipe) -> None:
     store.create(FOUND, bytes(sink.getvalue().to_pybytes()))
 
 
-class NearDuplicates:
+class NearDuplicatesWorker:
     """`Problem` rows in, those that stay out. Rejects are in the journal before the batch is handed on."""
 
     def __init__(self, run: Run, recipe: Recipe) -> None:
@@ -75,7 +75,7 @@ class NearDuplicates:
         return Reject.of(problem, STAGE, "near_duplicate", f"{found['kept']} stays: {found['reason']}")
 
 
-class _Known:
+class _KnownVectors:
     """Vectors that were computed elsewhere, as the embedder that would compute them."""
 
     def __init__(self, config: Embedding, texts: Sequence[str], vectors: Vectors) -> None:

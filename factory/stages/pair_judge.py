@@ -6,20 +6,20 @@ import asyncio
 from collections.abc import Callable
 
 from factory import recipe as r
-from factory.decontaminate.benchmarks import Place
-from factory.decontaminate.check import Checked, settle
-from factory.programs.asking import Asks
+from factory.decontaminate.benchmarks import BenchmarkId
+from factory.decontaminate.check import CheckedProblem, settle
+from factory.programs.asking import Asker
 from factory.programs.pair_check import pair_check
 
 
 async def settle_undecided(
-    checked: Checked, text_of: Callable[[str, str], str], ctx: Asks, config: r.Decontaminate
-) -> Checked:
+    checked: CheckedProblem, text_of: Callable[[str, str], str], ctx: Asker, config: r.Decontaminate
+) -> CheckedProblem:
     """Ask about every neighbour inside the band and decide on the problem. `text_of` is `BenchmarkIndex.text_of`."""
-    texts: dict[str, list[Place]] = {}
+    texts: dict[str, list[BenchmarkId]] = {}
     for neighbour in checked.undecided:
         text = text_of(neighbour.benchmark, neighbour.id)
-        texts.setdefault(text, []).append(Place(neighbour.benchmark, neighbour.id))
+        texts.setdefault(text, []).append(BenchmarkId(neighbour.benchmark, neighbour.id))
     checks = await asyncio.gather(
         *(pair_check(checked.problem.text, text, ctx, both_orders=config.both_orders) for text in texts)
     )

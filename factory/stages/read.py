@@ -7,7 +7,7 @@ import pyarrow as pa
 from factory import ingest
 from factory.arrow import schema
 from factory.records import Problem, Thread
-from factory.store.ids import Hashes, contained, hashes_of, scoped
+from factory.store.ids import Hashes, contained, hashes_of, owner_key
 from factory.store.run import Run
 from factory.store.tables import read_table
 
@@ -22,7 +22,7 @@ class Read:
         keys = batch["part"].to_pylist()
         rows = pa.concat_tables([ingest.read_part(self._run.store, self._inputs, key) for key in keys])
         kind = "thread" if rows.schema.equals(schema(Thread)) else "problem"
-        owners = (scoped(row_id, kind) for row_id in rows["id"].to_pylist())
+        owners = (owner_key(row_id, kind) for row_id in rows["id"].to_pylist())
         return rows.filter(pa.array(~contained(hashes_of(owners), self._finished)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from factory.engines.connect import Model
 from factory.metrics import SILENT, Sink
-from factory.programs.effects import Recorded
+from factory.programs.effects import JournaledWork
 from factory.recipe import Role
 from factory.sandbox.protocol import Sandbox
 from factory.stages.ledger import Attempt
@@ -21,7 +21,7 @@ class Services:
     models: Mapping[Role, Model]
     sandbox: Sandbox | None
     begin: Callable[[str], Awaitable[Attempt | None]]
-    recorded: Callable[[str], Awaitable[Recorded]]
+    recorded: Callable[[str], Awaitable[JournaledWork]]
     metrics: Sink = SILENT
     leave: Callable[[], Awaitable[None]] | None = None
     """Ends this worker for one elsewhere, if there is any that can write; returns where there is none."""

@@ -9,7 +9,7 @@ from factory import metrics
 from factory.engines.admission import Admission
 from factory.metrics import Metric, Sink
 from factory.recipe import Role
-from factory.stages.counted import Counted
+from factory.stages.counting_sandbox import CountingSandbox
 from factory.store.journal import JournalWriter
 from factory.verify import Checker
 
@@ -24,7 +24,7 @@ class Vitals:
         stage: str,
         role: Role | None,
         admission: Admission,
-        sandbox: Counted | None,
+        sandbox: CountingSandbox | None,
         journal: JournalWriter,
         checker: Checker,
     ) -> None:

@@ -13,14 +13,14 @@ import pyarrow as pa
 
 from factory.arrow import from_table, to_table
 from factory.errors import FactoryError, Unavailable
-from factory.programs.effects import Recorded
+from factory.programs.effects import JournaledWork
 from factory.programs.program import Outcome, Program
 from factory.recipe import RunRecipe
-from factory.records import Problem, Reject, Thread
-from factory.stages.attempts import attempted
+from factory.records import CuratedThread, Problem, Reject, Thread
+from factory.stages.attempts import run_attempt
 from factory.stages.host import Host
 from factory.stages.services import Connect, Services
-from factory.store.ids import scoped
+from factory.store.ids import owner_key
 from factory.store.run import Run
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Worker(Generic[Row]):
         about, host = self._program.about(row), self._host
         owner = owner_of(about)
 
-        async def program(recorded: Recorded) -> Outcome:
+        async def program(recorded: JournaledWork) -> Outcome:
             return await self._program.run(row, host.effects(owner, recorded), self._recipe)
 
         async with host.admission.program():
@@ -77,7 +77,7 @@ class Worker(Generic[Row]):
                 return FINISHED_BEFORE
             try:
                 most = self._recipe.programs.max_attempts
-                ended = await attempted(about, attempt, program, stage=self._program.name, max_attempts=most)
+                ended = await run_attempt(about, attempt, program, stage=self._program.name, max_attempts=most)
             except Unavailable as error:
                 log.warning("%s is left unfinished: %s", about.id, error)
                 return UNFINISHED
@@ -94,11 +94,16 @@ def worker_class(program: Program[Any]) -> type[Worker[Any]]:
 
 def owner_of(about: Problem | Thread) -> str:
     """Under which name the journal knows a thread or problem."""
-    return scoped(about.id, "thread" if isinstance(about, Thread) else "problem")
+    return owner_key(about.id, "thread" if isinstance(about, Thread) else "problem")
 
 
 def _word(outcome: Outcome | str) -> str:
     if isinstance(outcome, str):
         return outcome
-    ending = outcome.journal[-1]
-    return ending.reason if isinstance(ending, Reject) else type(ending).__name__.lower()
+    match outcome.journal[-1]:
+        case Reject(reason=reason):
+            return reason
+        case CuratedThread():
+            return "curated"
+        case ending:
+            return type(ending).__name__.lower()

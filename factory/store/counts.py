@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import NamedTuple, Self
 
-from factory.records import Curated, Trace
+from factory.records import CuratedThread, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class CuratedCount(RowCount):
     found: int = 0
 
     @staticmethod
-    def of(thread: Curated) -> CuratedCount:
+    def of(thread: CuratedThread) -> CuratedCount:
         return CuratedCount(1, len(thread.problems), thread.n_found)
 
 

@@ -37,7 +37,7 @@ EXIT_STATUS = 3
 _GRACE_S = 10.0
 
 
-class RunHeld(FactoryError):
+class RunLocked(FactoryError):
     """Another driver has the run."""
 
 
@@ -137,7 +137,7 @@ def _wait_until_free(store: Store, number: int, lease_s: float) -> None:
         if _latest(store) > number:
             return
         if _beat(store, number) != first:
-            raise RunHeld(
+            raise RunLocked(
                 f"another driver works on {store.uri}",
                 why=f"process {holder.pid} on {holder.host} has it and is alive",
                 remedy="nothing is lost: let it go on, or stop it (ray job stop) and start this again",

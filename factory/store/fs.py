@@ -116,13 +116,13 @@ class Store(ABC):
             spooled.put(key)
 
     @contextmanager
-    def spool(self, near: str) -> Iterator[Spooled]:
+    def spool(self, near: str) -> Iterator[SpoolFile]:
         """A temporary file near `near`, to be put under a key that is known when it has been written."""
         descriptor, name = tempfile.mkstemp(prefix=".spool-", suffix=".tmp", dir=self._spool_directory(near))
         path = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                yield Spooled(self, path, file)
+                yield SpoolFile(self, path, file)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -162,7 +162,7 @@ class Store(ABC):
             )
 
 
-class Spooled:
+class SpoolFile:
     """A file on local disk on its way into a store."""
 
     def __init__(self, store: Store, path: Path, file: IO[bytes]) -> None:

@@ -36,7 +36,7 @@ TRIES, PAUSE_S = 5, 10.0
 Operation = CommitOperationAdd | CommitOperationDelete
 
 
-def push(uri: str, repo: str, *, private: bool, say: Callable[[str], None], endpoint: str | None = None) -> str:
+def push(uri: str, repo: str, *, private: bool, emit: Callable[[str], None], endpoint: str | None = None) -> str:
     """Make the repository `repo` ("owner/name") hold exactly the newest version; returns the commit's address.
 
     Raises `FactoryError` where nothing is published or the Hub refuses.
@@ -49,11 +49,11 @@ def push(uri: str, repo: str, *, private: bool, say: Callable[[str], None], endp
     api = HfApi(endpoint=endpoint)
     try:
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
-        operations = _operations(run.store, manifest, api, repo, say)
+        operations = _operations(run.store, manifest, api, repo, emit)
         message = f"Version {manifest.version}: {manifest.report.published} traces, recipe {manifest.fingerprint}"
         address = ""
         for number, some in enumerate(_batches(operations), 1):
-            address = _commit(api, repo, some, f"{message} (part {number})", say)
+            address = _commit(api, repo, some, f"{message} (part {number})", emit)
         return address or f"{repo} holds version {manifest.version} already"
     except (HfHubHTTPError, HFValidationError, HTTPError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
@@ -70,7 +70,7 @@ def _batches(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
         yield some
 
 
-def _commit(api: HfApi, repo: str, operations: list[Operation], message: str, say: Callable[[str], None]) -> str:
+def _commit(api: HfApi, repo: str, operations: list[Operation], message: str, emit: Callable[[str], None]) -> str:
     """Make one commit, once; its address. A Hub that fails or does not answer may have made it all the same."""
     for left in reversed(range(TRIES)):
         try:
@@ -78,7 +78,9 @@ def _commit(api: HfApi, repo: str, operations: list[Operation], message: str, sa
         except (HfHubHTTPError, HTTPError) as error:
             if not left or not _passing(error):
                 raise
-            say(f"the Hub did not answer to a commit of {len(operations)} files ({error}); looking whether it is there")
+            emit(
+                f"the Hub did not answer to a commit of {len(operations)} files ({error}); checking whether it arrived"
+            )
             time.sleep(PAUSE_S)
             if _took_place(operations, _files(api, repo)):
                 return f"{api.endpoint}/datasets/{repo}"
@@ -115,7 +117,7 @@ def _files(api: HfApi, repo: str) -> dict[str, RepoFile]:
 
 
 def _operations(
-    store: Store, manifest: Manifest, api: HfApi, repo: str, say: Callable[[str], None]
+    store: Store, manifest: Manifest, api: HfApi, repo: str, emit: Callable[[str], None]
 ) -> Iterator[Operation]:
     """What has to change, the manifest behind everything that it names; big files are uploaded on the way."""
     there = _files(api, repo)
@@ -126,7 +128,7 @@ def _operations(
         known = there.get(path)
         if known is not None and known.lfs is not None and known.lfs.sha256 == shard.sha256:
             continue
-        say(f"{number} of {len(manifest.shards)}: {path} ({shard.bytes / 1e6:,.1f} MB)")
+        emit(f"{number} of {len(manifest.shards)}: {path} ({shard.bytes / 1e6:,.1f} MB)")
         yield _upload(store, shard, path, api, repo)
     small = [e.key for e in store.list(_ROOT) if not e.key.removeprefix(_ROOT).startswith(("mode=", "_manifest/"))]
     for key in [*small, manifest.key]:

@@ -11,13 +11,13 @@ import numpy.typing as npt
 Hashes = npt.NDArray[np.uint64]
 
 
-def scoped(row_id: str, kind: str = "problem") -> str:
+def owner_key(row_id: str, kind: str = "problem") -> str:
     """`row_id` so that a thread and a problem of the same id stay apart."""
     return row_id if kind == "problem" else f"{kind}\0{row_id}"
 
 
 def is_thread(owner: str) -> bool:
-    return owner.startswith(scoped("", "thread"))
+    return owner.startswith(owner_key("", "thread"))
 
 
 def hash_of(owner: str) -> int:

@@ -19,10 +19,10 @@ from itertools import chain
 
 import numpy as np
 
-from factory.records import Annotation, Asked, Curated, FinishedTurn, Reject, Trace, Verdict
+from factory.records import Annotation, CuratedThread, FinishedTurn, ModelReply, Reject, Trace, Verdict
 from factory.store.counts import CuratedCount, JournalCounts, RejectReason, RowCount, SampleCount, sums
 from factory.store.fs import Entry, Store
-from factory.store.ids import Hashes, contained, hash_of, hashes_of, is_thread, scoped
+from factory.store.ids import Hashes, contained, hash_of, hashes_of, is_thread, owner_key
 from factory.store.journal import stamp
 from factory.store.kinds import KINDS
 from factory.store.outcome import precedence
@@ -62,7 +62,7 @@ class JournalIndex:
         self._parts: list[Entry] = []  # the parts that pointers name by position
         # a curated thread has ended, but its problems are still to be solved: they are looked up like effects
         self._pointers: dict[type, dict[int, list[tuple[int, int]]]] = {
-            kind: defaultdict(list) for kind in (Curated, *_EFFECTS)
+            kind: defaultdict(list) for kind in (CuratedThread, *_EFFECTS)
         }
         self._counts: dict[type, dict[str, RowCount]] = {}
         self._refreshed, self._listed_at, self._listed_far_at = float("-inf"), 0.0, 0.0
@@ -81,8 +81,8 @@ class JournalIndex:
             for ending in _ENDINGS:
                 endings[ending] = list(self._new_parts(ending, after, far, readers))
                 self._finish(ending, endings[ending])
-            for info in endings[Curated]:
-                self._point(Curated, info)
+            for info in endings[CuratedThread]:
+                self._point(CuratedThread, info)
             self._forget_finished()
             for effect in _EFFECTS:
                 for info in self._new_parts(effect, after, far, readers):
@@ -94,7 +94,7 @@ class JournalIndex:
     def finished(self, row_id: str, kind: str = "problem") -> bool:
         """Whether this problem (or thread) has its verdict or reject."""
         self._fresh()
-        return bool(contained(hashes_of([scoped(row_id, kind)]), self._finished)[0])
+        return bool(contained(hashes_of([owner_key(row_id, kind)]), self._finished)[0])
 
     def finished_hashes(self) -> Hashes:
         """Sorted hashes (`ids.hash_of`) of everything that is finished: shape [n]. For an anti-join in many workers."""
@@ -105,7 +105,7 @@ class JournalIndex:
         """What is finished and what waits, both of the same moment: no problem of a finished thread is in neither."""
         self._fresh()
         with self._lock:
-            waiting = self._pointers[Curated]
+            waiting = self._pointers[CuratedThread]
             parts = {self._parts[part].key for places in waiting.values() for part, _ in places}
             return JournalSnapshot(self._finished, len(self._threads), sorted(parts), len(waiting))
 
@@ -124,7 +124,7 @@ class JournalIndex:
 
     def asked_of(self, owner: str) -> dict[str, str]:
         """Answers that the curator or the judge gave for an unfinished thread or problem, by key."""
-        rows = sorted(self._rows(Asked, owner), key=lambda row: (row.key, row.text))
+        rows = sorted(self._rows(ModelReply, owner), key=lambda row: (row.key, row.text))
         return {row.key: row.text for row in reversed(rows)}
 
     def annotations_of(self, owner: str) -> list[Annotation]:
@@ -145,7 +145,7 @@ class JournalIndex:
             samples=typing.cast(dict[str, SampleCount], found.get(Trace, {})),
             verdicts=found.get(Verdict, {}).get("", none).rows,
             rejects={RejectReason.of(heading): count.rows for heading, count in found.get(Reject, {}).items()},
-            curated=typing.cast(CuratedCount, found.get(Curated, {}).get("", CuratedCount())),
+            curated=typing.cast(CuratedCount, found.get(CuratedThread, {}).get("", CuratedCount())),
             finished=finished,
             finished_threads=threads,
         )
@@ -202,7 +202,7 @@ class JournalIndex:
     def _finish(self, kind: type, infos: Sequence[PartInfo]) -> None:
         owners = [owner for info in infos for group in info.groups for owner in group]
         threads = hashes_of(filter(is_thread, owners))
-        ended = threads if kind is Curated else hashes_of(owners)  # `Curated` also lists problems: they have not
+        ended = threads if kind is CuratedThread else hashes_of(owners)  # it also lists problems, which have not
         if len(ended):
             self._finished = np.unique(np.concatenate([self._finished, ended]))
             self._threads = np.unique(np.concatenate([self._threads, threads]))

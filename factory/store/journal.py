@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from factory.records import JournalRow
 from factory.store.fs import Store
 from factory.store.kinds import KINDS
-from factory.store.parts import Encoded, encode_part, encode_row
+from factory.store.parts import EncodedRow, encode_part, encode_row
 
 Receipt = Future[None]
 """Done when the row's part is visible in storage; holds the error where it could not be written."""
@@ -31,7 +31,7 @@ BUFFER_PARTS = 4  # rows held in memory, in parts, before `put` makes its caller
 class _Buffer:
     """Rows that wait for the next flush."""
 
-    rows: dict[type, list[Encoded]] = field(default_factory=dict)
+    rows: dict[type, list[EncodedRow]] = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
     nbytes: int = 0
     since: float = field(default_factory=time.monotonic)

@@ -16,23 +16,23 @@ from factory.records import (
     SOLVE,
     TEACHER,
     Annotation,
-    Asked,
-    Curated,
+    CuratedThread,
     FinishedTurn,
     JournalRow,
+    ModelReply,
     Reject,
     Trace,
     Verdict,
     tool_name,
 )
 from factory.store.counts import CuratedCount, SampleCount
-from factory.store.ids import scoped
+from factory.store.ids import owner_key
 from factory.store.row_kind import OWNER, DerivedColumn, RowKind, same_as
 
 
 def _reject_owners(table: pa.Table) -> pa.Array:
     pairs = zip(table["id"].to_pylist(), table["kind"].to_pylist(), strict=True)
-    return pa.array([scoped(*pair) for pair in pairs], pa.string())
+    return pa.array([owner_key(*pair) for pair in pairs], pa.string())
 
 
 def _reject_sources(table: pa.Table) -> pa.Array:
@@ -50,7 +50,7 @@ def _source(row: str) -> str:
 
 
 def _thread_owners(table: pa.Table) -> pa.Array:
-    return pa.array([scoped(thread, "thread") for thread in table["thread_id"].to_pylist()], pa.string())
+    return pa.array([owner_key(thread, "thread") for thread in table["thread_id"].to_pylist()], pa.string())
 
 
 def _sample_heading(trace: Trace) -> str:
@@ -66,7 +66,7 @@ TURNS = RowKind(
     derived={OWNER: same_as("problem_id")},
     effect=True,
 )
-ASKS = RowKind(row=Asked, directory="journal/asks/", effect=True)
+ASKS = RowKind(row=ModelReply, directory="journal/asks/", effect=True)
 TRACES = RowKind(
     row=Trace,
     directory="journal/traces/",
@@ -89,16 +89,16 @@ VERDICTS = RowKind(
 REJECTS = RowKind(
     row=Reject,
     directory="journal/rejects/",
-    owner=lambda reject: scoped(reject.id, reject.kind),
+    owner=lambda reject: owner_key(reject.id, reject.kind),
     derived={OWNER: DerivedColumn(("id", "kind"), _reject_owners), "source": DerivedColumn(("row",), _reject_sources)},
     heading=lambda reject: f"{reject.kind}/{reject.stage}/{reject.reason}",
     ends=True,
     published=True,
 )
 CURATED = RowKind(
-    row=Curated,
+    row=CuratedThread,
     directory="journal/curated/",
-    owner=lambda thread: scoped(thread.thread_id, "thread"),
+    owner=lambda thread: owner_key(thread.thread_id, "thread"),
     also=lambda thread: tuple(problem.id for problem in thread.problems),  # they are found by their ids, not ended
     derived={OWNER: DerivedColumn(("thread_id",), _thread_owners)},
     count=CuratedCount.of,

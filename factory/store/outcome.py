@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from factory.arrow import content
-from factory.records import Annotation, Curated, Judgement, Reject, SampleKey, Verdict
+from factory.records import Annotation, CuratedThread, Judgement, Reject, SampleKey, Verdict
 from factory.store.counts import RejectReason
-from factory.store.ids import scoped
+from factory.store.ids import owner_key
 from factory.store.report import PUBLISHED, PublishReport
 
 
@@ -51,7 +51,7 @@ WITHDRAWN = "withdraw"
 Precedence = tuple[str | bool | int, ...]
 
 
-def precedence(row: Verdict | Reject | Curated | Annotation) -> Precedence:
+def precedence(row: Verdict | Reject | CuratedThread | Annotation) -> Precedence:
     """Of several endings of one kind that one owner has, the one with the smallest precedence counts. So it is with
     annotations of one name about one trace.
 
@@ -63,7 +63,7 @@ def precedence(row: Verdict | Reject | Curated | Annotation) -> Precedence:
             return (hashlib.sha256(json.dumps(content(row), sort_keys=True).encode()).hexdigest(),)
         case Reject():
             return row.stage != WITHDRAWN, row.kind, row.stage, row.reason, row.detail, row.row
-        case Curated():
+        case CuratedThread():
             return -row.n_found, row.source
 
 
@@ -89,14 +89,14 @@ class Endings:
             self._verdicts[verdict.problem.id] = candidate
 
     def add_reject(self, reject: Reject) -> None:
-        owner = scoped(reject.id, reject.kind)
+        owner = owner_key(reject.id, reject.kind)
         known = self._rejects.get(owner)
         if known is None or precedence(reject) < precedence(known):
             self._rejects[owner] = reject
 
     def add_thread(self, thread_id: str, source: str, n_found: int) -> None:
         """A thread whose ending names `n_found` problems."""
-        owner = scoped(thread_id, "thread")
+        owner = owner_key(thread_id, "thread")
         known = self._threads.get(owner)
         if known is None or (-n_found, source) < (-known[0], known[1]):
             self._threads[owner] = (n_found, source)

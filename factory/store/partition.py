@@ -53,7 +53,7 @@ def publish_partition(task: PartitionTask) -> dict[str, Any]:
     endings.count(report)
     if task.plan.row_version > 1:
         endings.count_references(report)
-    chosen = _Chosen(task, endings, report)
+    chosen = _PartitionOutput(task, endings, report)
     for table in journal.traces():
         chosen.add(table)
     chosen.count_lost()
@@ -68,7 +68,7 @@ def publish_partition(task: PartitionTask) -> dict[str, Any]:
     return commit(task.store, task.marker, {"runs": runs, "rejects": rejects, "report": report.to_json()}, attempt)
 
 
-class _Chosen:
+class _PartitionOutput:
     """The traces to be published so far, by cell, and the counts of all that were seen."""
 
     def __init__(self, task: PartitionTask, endings: Endings, report: PublishReport) -> None:

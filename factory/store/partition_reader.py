@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from factory.arrow import from_table
-from factory.records import Annotation, Curated, Reject, Trace, Verdict
+from factory.records import Annotation, CuratedThread, Reject, Trace, Verdict
 from factory.store.fs import Store
-from factory.store.ids import scoped
+from factory.store.ids import owner_key
 from factory.store.outcome import Endings, precedence
 from factory.store.plan import Partition
 from factory.store.reader import read_ahead
@@ -39,11 +39,11 @@ class PartitionReader:
                     endings.add_verdict(verdict)
         for table in self.tables(Reject):
             for reject in from_table(Reject, table):
-                if holds(scoped(reject.id, reject.kind)):
+                if holds(owner_key(reject.id, reject.kind)):
                     endings.add_reject(reject)
-        for table in self.tables(Curated, ["thread_id", "source", "n_found", "problems.list.element.id"]):
+        for table in self.tables(CuratedThread, ["thread_id", "source", "n_found", "problems.list.element.id"]):
             for row in table.to_pylist():
-                if holds(scoped(row["thread_id"], "thread")):
+                if holds(owner_key(row["thread_id"], "thread")):
                     endings.add_thread(row["thread_id"], row["source"], row["n_found"])
                 for problem in row["problems"]:
                     if holds(problem["id"]):

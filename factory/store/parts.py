@@ -47,7 +47,7 @@ Kind = TypeVar("Kind", bound=JournalRow)
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedRow:
     """A row as Arrow, with what the part's table of contents says about it."""
 
     owner: str
@@ -67,15 +67,15 @@ class PartInfo:
     tally: Tally = field(default_factory=dict)
 
 
-def encode_row(row: JournalRow) -> Encoded:
+def encode_row(row: JournalRow) -> EncodedRow:
     """One row, ready to be put into a part."""
     kind = kind_of(row)
     owner = kind.owner(row)
     batch = pa.RecordBatch.from_pylist([to_dict(row) | {OWNER: owner}], schema=kind.schema)
-    return Encoded(owner, (owner, *kind.also(row)), batch, batch.nbytes, {kind.heading(row): kind.count(row)})
+    return EncodedRow(owner, (owner, *kind.also(row)), batch, batch.nbytes, {kind.heading(row): kind.count(row)})
 
 
-def encode_part(kind: type, rows: list[Encoded], fingerprint: str) -> pa.Buffer:
+def encode_part(kind: type, rows: list[EncodedRow], fingerprint: str) -> pa.Buffer:
     """A whole part as bytes."""
     groups = list(_groups(sorted(rows, key=lambda row: row.owner)))
     contents = {
@@ -179,9 +179,9 @@ def _top(column: str) -> str:
     return column.split(".", 1)[0]
 
 
-def _groups(rows: list[Encoded]) -> Iterable[list[Encoded]]:
+def _groups(rows: list[EncodedRow]) -> Iterable[list[EncodedRow]]:
     """Cut rows into row groups: between owners, where a group has its size."""
-    group: list[Encoded] = []
+    group: list[EncodedRow] = []
     size = 0
     for row in rows:
         if size >= ROW_GROUP_BYTES and row.owner != group[-1].owner:

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from factory.arrow import from_table
-from factory.records import Curated, Reject, Verdict
+from factory.records import CuratedThread, Reject, Verdict
 from factory.store.counts import RejectReason, sums
 from factory.store.fs import Entry, Store
 from factory.store.ids import Hashes, contained, hash_of, hashes_of, is_thread
@@ -36,7 +36,7 @@ RowGroups = Iterable[tuple[Entry, Sequence[int]]]
 """Parts, and the row groups to read of each."""
 
 
-class Located(NamedTuple):
+class LocatedTable(NamedTuple):
     """Rows, and the row group that they are stored in."""
 
     part: Entry
@@ -77,19 +77,19 @@ class JournalReader:
 
     def tables(
         self, kind: type, columns: Sequence[str] | None = None, parts: Iterable[PartInfo] | None = None
-    ) -> Iterator[Located]:
+    ) -> Iterator[LocatedTable]:
         """All rows of one kind as they are journaled, a row group at a time; rows journaled twice come twice."""
         infos = self.parts(kind) if parts is None else parts
         return read_ahead(self._store, kind, ((info.entry, range(len(info.groups))) for info in infos), columns)
 
     def counted(
         self, kind: type, columns: Sequence[str] | None = None, parts: Iterable[PartInfo] | None = None
-    ) -> Iterator[Located]:
+    ) -> Iterator[LocatedTable]:
         """Those endings (verdicts, rejects, curated threads) that count: at most one for each problem or thread."""
         for found in self.tables(kind, None if columns is None else [*columns, OWNER], parts):
             table = found.table.filter(pa.array(self._which_count(kind, found), pa.bool_()))
             if table.num_rows:
-                yield Located(found.part, found.group, table)
+                yield LocatedTable(found.part, found.group, table)
 
     def rows(self, kind: type[Kind], owner: str) -> Iterator[Kind]:
         """Every journaled row of one kind that belongs to `owner`, in the order of the parts' names."""
@@ -120,7 +120,7 @@ class JournalReader:
         """Problems whose verdict was taken back: a benchmark that came later holds them."""
         return self._endings.withdrawn
 
-    def _which_count(self, kind: type, found: Located) -> list[bool]:
+    def _which_count(self, kind: type, found: LocatedTable) -> list[bool]:
         owners: list[str] = found.table[OWNER].to_pylist()
         endings, chosen = self._endings, self._endings.chosen[kind]
         if kind is Reject:
@@ -136,11 +136,11 @@ class JournalReader:
     def _endings(self) -> _Endings:
         withdrawn = set(self._withdrawn())
         judged = (owner for owner in _owners(Verdict, self.parts(Verdict)) if owner not in withdrawn)
-        threads = _owners(Curated, self.parts(Curated))
+        threads = _owners(CuratedThread, self.parts(CuratedThread))
         return _Endings(
             withdrawn=withdrawn,
             stayed=np.unique(hashes_of(chain(judged, threads))),
-            chosen={kind: self._choose(kind) for kind in (Verdict, Reject, Curated)},
+            chosen={kind: self._choose(kind) for kind in (Verdict, Reject, CuratedThread)},
         )
 
     def _withdrawn(self) -> Iterator[str]:
@@ -163,7 +163,7 @@ class JournalReader:
         for part, group, table in read_ahead(self._store, kind, where):
             for row, owner in enumerate(table[OWNER].to_pylist()):
                 if owner in several:
-                    ending: Verdict | Reject | Curated = from_table(kind, table.slice(row, 1))[0]
+                    ending: Verdict | Reject | CuratedThread = from_table(kind, table.slice(row, 1))[0]
                     candidate = precedence(ending), _Place(part.key, group, row)
                     if owner not in best or candidate[0] < best[owner][0]:
                         best[owner] = candidate
@@ -176,14 +176,16 @@ def read_ahead(
     row_groups: RowGroups,
     columns: Sequence[str] | None = None,
     keep: Callable[[pa.Table], pa.Table] = lambda table: table,
-) -> Iterator[Located]:
+) -> Iterator[LocatedTable]:
     """Row groups in their order, some parts read ahead. `keep` cuts a table down as soon as it is read."""
 
-    def read(part: Entry, groups: Sequence[int]) -> list[Located]:
-        return [Located(part, group, keep(table)) for group, table in read_groups(store, kind, part, groups, columns)]
+    def read(part: Entry, groups: Sequence[int]) -> list[LocatedTable]:
+        return [
+            LocatedTable(part, group, keep(table)) for group, table in read_groups(store, kind, part, groups, columns)
+        ]
 
     with ThreadPoolExecutor(READ_AHEAD) as readers:
-        coming: deque[Future[list[Located]]] = deque()
+        coming: deque[Future[list[LocatedTable]]] = deque()
         for part, groups in row_groups:
             coming.append(readers.submit(read, part, groups))
             if len(coming) > READ_AHEAD:
@@ -195,7 +197,7 @@ def read_ahead(
 def _owners(kind: type, infos: Iterable[PartInfo]) -> Iterator[str]:
     """The owners of all rows, without the problems that curated threads are also listed under."""
     ids = (row_id for info in infos for group in info.groups for row_id in group)
-    return filter(is_thread, ids) if kind is Curated else ids
+    return filter(is_thread, ids) if kind is CuratedThread else ids
 
 
 def _owners_of_several(kind: type, infos: list[PartInfo]) -> set[str]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 10.0
+MAX_PAUSE_S = 10.0
 
 
 def persist(action: Callable[[], Result], *, transient: Callable[[Exception], bool], patience_s: float) -> Result:
@@ -29,4 +29,4 @@ def persist(action: Callable[[], Result], *, transient: Callable[[Exception], bo
             if not transient(error) or time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)
-        bound = min(2 * bound, LONGEST_PAUSE_S)
+        bound = min(2 * bound, MAX_PAUSE_S)

@@ -12,7 +12,7 @@ from typing import Any
 from factory import settings
 from factory.arrow import SCHEMA_VERSION
 from factory.errors import FactoryError
-from factory.recipe import Journal, RunRecipe
+from factory.recipe import JournalSettings, RunRecipe
 from factory.store.fs import Store
 from factory.store.index import JournalIndex
 from factory.store.journal import JournalWriter
@@ -81,7 +81,7 @@ class Run:
         """Version of the rows that this run publishes; runs older than the number have the first."""
         return int(self.manifest.get("row_version", 1))
 
-    def writer(self, worker: str, settings: Journal) -> JournalWriter:
+    def writer(self, worker: str, settings: JournalSettings) -> JournalWriter:
         """A journal writer for one worker, with the sizes that this attempt's recipe asks for."""
         return JournalWriter(
             self.store,

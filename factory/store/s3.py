@@ -83,7 +83,7 @@ class S3Store(Store):
             try:
                 return self.read(key) == data
             except FileNotFoundError:
-                raise s3_errors.Undecided(key) from None  # the other writer has failed: try again
+                raise s3_errors.OutcomeUnknown(key) from None  # the other writer has failed: try again
 
         return self._call(key, put)
 

@@ -57,7 +57,7 @@ _TRANSIENT_ERRORS = (
 _FOR_GOOD = (aws.SSLError, aws.ProxyConnectionError)
 
 
-class Undecided(Exception):
+class OutcomeUnknown(Exception):
     """A conditional write met a conflict, and then nothing was there: neither won nor lost yet."""
 
 
@@ -65,7 +65,9 @@ def is_transient(error: Exception) -> bool:
     """Whether the same call may work a little later."""
     if isinstance(error, aws.ClientError):
         return _code(error) in _TRANSIENT_CODES or _status(error) >= 500 or _status(error) == 429
-    return isinstance(error, Undecided) or (isinstance(error, _TRANSIENT_ERRORS) and not isinstance(error, _FOR_GOOD))
+    return isinstance(error, OutcomeUnknown) or (
+        isinstance(error, _TRANSIENT_ERRORS) and not isinstance(error, _FOR_GOOD)
+    )
 
 
 def is_credentials(error: Exception) -> bool:

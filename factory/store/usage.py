@@ -28,7 +28,7 @@ GRACE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class ClusterSnapshot:
     """What was there at one moment: the cluster's resources, and GPUs and replicas of this run's engines by role."""
 
     cluster: Mapping[str, float] = field(default_factory=dict)  # "GPU", "CPU" (of machines without GPUs), "nodes"
@@ -45,7 +45,7 @@ class Usage:
     updated: str
     ended: bool
     seconds: float
-    cluster_s: dict[str, float]  # GPU-, CPU- and node-seconds of the cluster, as in `Held`
+    cluster_s: dict[str, float]  # GPU-, CPU- and node-seconds of the cluster, as in `ClusterSnapshot`
     gpu_s: dict[str, float]  # GPU-seconds of engine replicas that were up, by role
     replica_s: dict[str, float]
     engine_time: dict[str, float]  # what the engines' time went to, by cause, as the workers saw it
@@ -61,14 +61,14 @@ class Meter:
     def __init__(
         self,
         store: Store,
-        held: Callable[[], Held],
+        cluster_snapshot: Callable[[], ClusterSnapshot],
         *,
         prices: Mapping[str, float] | None = None,
         engine_time: Callable[[], Mapping[str, float]] = dict,
         every_s: float = 5.0,
         write_s: float = 30.0,
     ) -> None:
-        self.held, self.engine_time = held, engine_time
+        self.cluster_snapshot, self.engine_time = cluster_snapshot, engine_time
         self._store, self._prices = store, dict(prices or {})
         self._every_s, self._write_s = every_s, write_s
         self._sums: dict[str, Counter[str]] = {name: Counter() for name in ("cluster_s", "gpu_s", "replica_s")}
@@ -91,11 +91,15 @@ class Meter:
         seconds, self._last = now - self._last, now
         self._seconds += seconds
         try:
-            held = self.held()
+            found = self.cluster_snapshot()
         except Exception as error:  # a cluster in trouble; its machines are not worth a run
             log.warning("not measured for %.0f s: %s", seconds, error)
             return
-        for name, values in (("cluster_s", held.cluster), ("gpu_s", held.gpus), ("replica_s", held.replicas)):
+        for name, values in (
+            ("cluster_s", found.cluster),
+            ("gpu_s", found.gpus),
+            ("replica_s", found.replicas),
+        ):
             self._sums[name].update({key: value * seconds for key, value in values.items()})
 
     def _turn(self) -> None:

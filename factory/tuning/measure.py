@@ -19,7 +19,7 @@ from factory.engines.protocol import Engine, EngineLoad
 from factory.metrics import TOKENS_GENERATED, Metric
 from factory.programs.effects import Effects, Resources
 from factory.programs.solve import solve
-from factory.recipe import Recipe, VllmEngine
+from factory.recipe import Recipe, VllmSettings
 from factory.records import Problem
 from factory.sandbox.protocol import Sandbox
 from factory.verify import Checker
@@ -89,7 +89,7 @@ async def measure(
     `recipe.teacher.engine` is the candidate. The time until the engine is full does not count.
     """
     engine = recipe.teacher.engine
-    assert isinstance(engine, VllmEngine)
+    assert isinstance(engine, VllmSettings)
     tokens = _Tokens()
     async with _programs(recipe, problems, pool, sandbox, tokens):
         loads = await _warm(pool, warm_up_s)

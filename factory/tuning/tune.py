@@ -22,11 +22,11 @@ from factory import sources
 from factory.cluster import services
 from factory.engines import serve
 from factory.errors import FactoryError
-from factory.recipe import Recipe, VllmEngine
+from factory.recipe import Recipe, VllmSettings
 from factory.records import Problem
 from factory.sandbox.pool import SandboxPool
 from factory.store.fs import Store
-from factory.tuning.candidates import Axis, changes, default_axes, digest, with_value
+from factory.tuning.candidates import SettingAxis, changes, default_axes, digest, with_value
 from factory.tuning.measure import Measurement, measure
 
 PLACE = "tuning"
@@ -46,10 +46,10 @@ class Times:
 def tune(
     recipe: Recipe,
     uri: str,
-    axes: Sequence[Axis] = (),
+    axes: Sequence[SettingAxis] = (),
     *,
     times: Times | None = None,
-    say: Callable[[str], None] = print,
+    emit: Callable[[str], None] = print,
 ) -> list[Measurement]:
     """Measure what is missing at `uri`; all measurements, best first. Needs a Ray that is initialised.
 
@@ -57,18 +57,18 @@ def tune(
     """
     services.check(recipe)
     base = recipe.teacher.engine
-    if not isinstance(base, VllmEngine):
+    if not isinstance(base, VllmSettings):
         raise FactoryError(
             "there is nothing to tune behind an endpoint", remedy="tune the server itself, or use `kind: vllm`"
         )
     store = Store.open(uri)
     store.probe()
-    tuning = _Tuning(recipe, base, store, times or Times(), say)
+    tuning = _Tuning(recipe, base, store, times or Times(), emit)
     best = base
     for axis in axes or default_axes(base, _gpus_per_machine()):
         candidates = [with_value(best, axis.key, value) for value in axis.values]
         best = tuning.best_of([best, *candidates])
-        say(f"{axis.key}: best so far {json.dumps(changes(best, base)) or 'as in the recipe'}")
+        emit(f"{axis.key}: best so far {json.dumps(changes(best, base)) or 'as in the recipe'}")
     tuning.write(best)
     return sorted(tuning.known.values(), key=lambda found: -found.rate)
 
@@ -77,13 +77,13 @@ class _Tuning:
     """What is measured at one place, for one recipe."""
 
     def __init__(
-        self, recipe: Recipe, base: VllmEngine, store: Store, times: Times, say: Callable[[str], None]
+        self, recipe: Recipe, base: VllmSettings, store: Store, times: Times, emit: Callable[[str], None]
     ) -> None:
         self.known: dict[str, Measurement] = {}
-        self._recipe, self._base, self._store, self._times, self._say = recipe, base, store, times, say
+        self._recipe, self._base, self._store, self._times, self._emit = recipe, base, store, times, emit
         self._problems: list[Problem] = []
 
-    def best_of(self, engines: Sequence[VllmEngine]) -> VllmEngine:
+    def best_of(self, engines: Sequence[VllmSettings]) -> VllmSettings:
         """The fastest; what is not measured yet is measured, as many engines at once as there are GPUs for."""
         wanted = {digest(engine): engine for engine in engines}
         missing = [engine for name, engine in wanted.items() if not self._read(name)]
@@ -97,7 +97,7 @@ class _Tuning:
                 sandbox.stop()
         return max(wanted.values(), key=lambda engine: self.known[digest(engine)].rate)
 
-    def write(self, best: VllmEngine) -> None:
+    def write(self, best: VllmSettings) -> None:
         found = self.known[digest(best)]
         override = {"teacher": {"engine": changes(best, self._base)}}
         self._store.write(f"{PLACE}/best.yaml", yaml.safe_dump(override).encode())
@@ -112,20 +112,20 @@ class _Tuning:
             self.known[name] = Measurement(**json.loads(self._store.read(key)))
         return True
 
-    async def _measure_all(self, engines: Sequence[VllmEngine], sandbox: SandboxPool) -> None:
+    async def _measure_all(self, engines: Sequence[VllmSettings], sandbox: SandboxPool) -> None:
         found = await asyncio.gather(*(self._measure(engine, sandbox) for engine in engines))
         for engine, measurement in zip(engines, found, strict=True):
             name = digest(engine)
             self.known[name] = measurement
             self._store.write(f"{PLACE}/{name}.json", json.dumps(measurement.to_json(), indent=1).encode())
-            self._say(line(measurement))
+            self._emit(line(measurement))
 
-    async def _measure(self, engine: VllmEngine, sandbox: SandboxPool) -> Measurement:
+    async def _measure(self, engine: VllmSettings, sandbox: SandboxPool) -> Measurement:
         one = engine.model_copy(update={"replicas": (1, 1)})
         recipe = self._recipe.model_copy(update={"teacher": self._recipe.teacher.model_copy(update={"engine": one})})
         run, times = f"tune-{digest(engine)}-{uuid.uuid4().hex[:6]}", self._times  # Serve does not reuse a name at once
         differs = changes(engine, self._base)
-        self._say(f"measuring {json.dumps(differs) if differs else 'the recipe as it is'}")
+        self._emit(f"measuring {json.dumps(differs) if differs else 'the recipe as it is'}")
         began = time.monotonic()
         pool = serve.deploy(run, recipe.teacher)
         try:
@@ -169,9 +169,9 @@ def _problems(recipe: Recipe) -> list[Problem]:
     return found
 
 
-def side_by_side(engines: Sequence[VllmEngine], gpus: float) -> list[list[VllmEngine]]:
+def side_by_side(engines: Sequence[VllmSettings], gpus: float) -> list[list[VllmSettings]]:
     """Groups that fit on the cluster together. Without GPUs one at a time, as they would share its CPUs."""
-    groups: list[list[VllmEngine]] = []
+    groups: list[list[VllmSettings]] = []
     free = 0.0
     for engine in engines:
         if not groups or not engine.reserved_gpus or engine.reserved_gpus > free:

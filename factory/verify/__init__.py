@@ -5,12 +5,12 @@ it is given. Sympy and math-verify are imported when a comparison first needs th
 """
 
 from factory.verify.checker import Checker, CheckerStats
-from factory.verify.difficulty import Fate, needed, pass_rate, regimes, sealed, too_easy
+from factory.verify.difficulty import already_too_easy, needed, pass_rate, regimes, too_easy
 from factory.verify.equivalence import equivalent
 from factory.verify.extract import extract_answer
 from factory.verify.judge import parse_judgement, prefilter
-from factory.verify.reference import Settled, settle_reference
-from factory.verify.verdict import Equal, Equivalence, undecided
+from factory.verify.reference import SettledReference, settle_reference
+from factory.verify.result import Equal, Equivalence, undecided
 from factory.verify.votes import VoteClass, Votes, cluster, is_missing
 
 __all__ = [
@@ -18,10 +18,10 @@ __all__ = [
     "CheckerStats",
     "Equal",
     "Equivalence",
-    "Fate",
-    "Settled",
+    "SettledReference",
     "VoteClass",
     "Votes",
+    "already_too_easy",
     "cluster",
     "equivalent",
     "extract_answer",
@@ -31,7 +31,6 @@ __all__ = [
     "pass_rate",
     "prefilter",
     "regimes",
-    "sealed",
     "settle_reference",
     "too_easy",
     "undecided",

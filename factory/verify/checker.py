@@ -21,7 +21,7 @@ from factory.recipe import EquivalencePolicy
 from factory.verify.equivalence import MAX_ANSWER_CHARS, MAX_CHARS, equivalent_at_sight, normal_pair
 from factory.verify.extract import answer_of
 from factory.verify.frames import HEADER, encode
-from factory.verify.verdict import Equivalence, undecided
+from factory.verify.result import Equivalence, undecided
 
 _WORKER = "factory.verify.worker"
 _START_TIMEOUT_S = 120.0
@@ -159,7 +159,7 @@ class Checker:
 _TRANSIENT = {"timeout", "crash", "memory", "cancelled"}
 
 
-class _Lost(Exception):
+class _WorkerLost(Exception):
     """A process that did not answer: why, as an undecided verdict says it."""
 
 
@@ -202,7 +202,7 @@ class _Worker:
         """One pair; the budget starts when a running process has it."""
         try:
             answer = await self._answer({"gold": gold, "prediction": prediction}, timeout_s)
-        except _Lost as reason:
+        except _WorkerLost as reason:
             return undecided(str(reason))
         self.tainted = answer["detail"] == "memory"
         return Equivalence(answer["equal"], answer["method"], answer["detail"])
@@ -211,7 +211,7 @@ class _Worker:
         """The answer in a text; None where it holds none, or where the process did not find it in time."""
         try:
             answer = await self._answer({"text": text}, timeout_s)
-        except _Lost:
+        except _WorkerLost:
             return None
         self.tainted = False
         extracted: str | None = answer["extracted"]
@@ -231,9 +231,9 @@ class _Worker:
                 async with asyncio.timeout(timeout_s):
                     answer = await self._receive()
         except TimeoutError:
-            raise _Lost("timeout") from None
+            raise _WorkerLost("timeout") from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise _Lost("crash") from None
+            raise _WorkerLost("crash") from None
         return answer
 
     async def kill(self) -> None:

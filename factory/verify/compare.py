@@ -20,6 +20,7 @@ from factory.verify.nodes import (
     Words,
     symbols,
 )
+from factory.verify.result import Equivalence, undecided
 from factory.verify.rules.conditions import compare_conditionals, compare_properties
 from factory.verify.rules.lists import MAX_ITEMS, both_signs, compare_named, compare_several, is_several
 from factory.verify.rules.matrices import as_matrix, compare_matrices, from_lists, in_unit_vectors
@@ -32,7 +33,6 @@ from factory.verify.rules.sets import NotASet, is_inequality, is_set, joined_by_
 from factory.verify.rules.solutions import holds_on, solved_by
 from factory.verify.rules.times import compare_times
 from factory.verify.rules.values import NUMBER_SETS, compare_values, is_mixture
-from factory.verify.verdict import Equivalence, undecided
 from factory.verify.words import NEGATIONS, QUANTIFIERS, says_another_kind
 
 

@@ -13,13 +13,13 @@ from functools import lru_cache
 from factory.recipe import EquivalencePolicy
 from factory.verify.compare import compare
 from factory.verify.extract import answer_of
-from factory.verify.grammar.lexer import Comma, Unreadable
+from factory.verify.grammar.lexer import Comma, ParseError
 from factory.verify.grammar.parser import parse
 from factory.verify.nodes import Node, Words
 from factory.verify.normalise import clean, normal_form, plain_words, unwrapped
 from factory.verify.phrases import as_formula
+from factory.verify.result import Equivalence, undecided
 from factory.verify.symbolic import compare_symbolically
-from factory.verify.verdict import Equivalence, undecided
 from factory.verify.words import is_anagram, is_wordy, option_and_content, option_letter, option_letters, same_words
 
 MAX_CHARS = 100_000
@@ -171,7 +171,7 @@ def _read(gold: str, prediction: str, policy: EquivalencePolicy, one: Comma, oth
         text = as_formula(answer) or answer
         try:
             sides.append(parse(text, comma))
-        except Unreadable as reason:
+        except ParseError as reason:
             if is_wordy(plain_words(text)):
                 sides.append(Words(plain_words(text)))
                 continue

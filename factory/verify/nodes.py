@@ -45,7 +45,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
-class Based:
+class RadixNumber:
     """Digits in a base given as subscript."""
 
     digits: str
@@ -98,7 +98,18 @@ class Conditional:
 
 
 Node = (
-    Conditional | Number | Symbol | Constant | Apply | Quantity | Based | Bracket | Matrix | Relation | Listing | Words
+    Conditional
+    | Number
+    | Symbol
+    | Constant
+    | Apply
+    | Quantity
+    | RadixNumber
+    | Bracket
+    | Matrix
+    | Relation
+    | Listing
+    | Words
 )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from factory.verify.verdict import Equal, Equivalence
+from factory.verify.result import Equal, Equivalence
 from factory.verify.votes import Votes, cluster, is_missing
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledReference:
     """The outcome. `reference` is None where neither the forum nor any sample has an answer."""
 
     reference: str | None
@@ -30,7 +30,7 @@ class Settled:
 
 async def settle_reference(
     original: str | None, answers: Sequence[str | None], equal: Equal, min_share: float = 0.0
-) -> Settled:
+) -> SettledReference:
     """Settle the reference from the forum's answer (`original`) and the high-mode samples' answers.
 
     * no original: the majority of the samples;
@@ -46,10 +46,10 @@ async def settle_reference(
     votes = await cluster(answers, equal)
     winner = None if votes.doubtful or votes.share < min_share else votes.winner
     if kept is None:
-        return Settled(winner, None, winner is not None, 0, votes, (None,) * len(answers))
+        return SettledReference(winner, None, winner is not None, 0, votes, (None,) * len(answers))
     verdicts = tuple([None if a is None or is_missing(a) else await equal(kept, a) for a in answers])
     agreeing = sum(v is not None and v.equal is True for v in verdicts)
     known_to_differ = winner is not None and (await equal(kept, winner)).equal is False
     if agreeing or winner is None or not known_to_differ:
-        return Settled(kept, original, False, agreeing, votes, verdicts)
-    return Settled(winner, original, True, 0, votes, verdicts)
+        return SettledReference(kept, original, False, agreeing, votes, verdicts)
+    return SettledReference(winner, original, True, 0, votes, verdicts)

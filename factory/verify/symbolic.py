@@ -12,7 +12,7 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
-from factory.verify.verdict import Equivalence, undecided
+from factory.verify.result import Equivalence, undecided
 
 
 def compare_symbolically(gold: str, prediction: str) -> Equivalence:

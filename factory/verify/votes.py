@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from factory.verify.normalise import normal_form
-from factory.verify.verdict import Equal
+from factory.verify.result import Equal
 
 NO_ANSWER = frozenset({"", "no_valid_answer_found", "None"})
 """What stands for "nothing": the empty box, the sentinel of the released majority fill, a printed None."""

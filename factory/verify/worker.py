@@ -20,8 +20,8 @@ from factory.recipe import EquivalencePolicy
 from factory.verify.equivalence import by_algebra, by_rules
 from factory.verify.extract import answer_of
 from factory.verify.frames import read_frame, write_frame
+from factory.verify.result import Equivalence, undecided
 from factory.verify.symbolic import is_warm, warm_up
-from factory.verify.verdict import Equivalence, undecided
 
 
 def main() -> None:

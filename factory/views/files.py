@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.store.fs import Spooled, Store
+from factory.store.fs import SpoolFile, Store
 from factory.store.parts import WRITER_SETTINGS
 from factory.views.view import Row, Table
 
@@ -73,7 +73,7 @@ class TableFiles:
 class _File:
     """Rows on their way into one file."""
 
-    def __init__(self, spooled: Spooled, table: Table) -> None:
+    def __init__(self, spooled: SpoolFile, table: Table) -> None:
         self.spooled, self.rows = spooled, 0
         self._schema, self._waiting, self._bytes = table.schema, list[Mapping[str, Any]](), 0
         self._parquet: pq.ParquetWriter | None = None

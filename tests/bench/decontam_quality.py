@@ -19,10 +19,10 @@ from unittest import mock
 import numpy as np
 
 from factory.decontaminate import rule
-from factory.decontaminate.benchmarks import BenchmarkProblem, Place, read
+from factory.decontaminate.benchmarks import BenchmarkId, BenchmarkProblem, read
 from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
-from factory.decontaminate.rule import PairVerdict, judge_pair
+from factory.decontaminate.rule import PairDecision, judge_pair
 from factory.decontaminate.text import analyse, normalise
 from tests.bench.decontam_calibrate import fit_rule, load_pairs, measure, wild_negatives
 
@@ -46,7 +46,7 @@ def retrieval(pairs: list[Pair], benchmarks: list[Path], embedder: Embedder) -> 
     for pair in pairs:
         if normalise(pair["benchmark_problem"]) not in known:
             known.add(normalise(pair["benchmark_problem"]))
-            problems.append(BenchmarkProblem(pair["benchmark_problem"], (Place("pairs", pair["benchmark_id"]),)))
+            problems.append(BenchmarkProblem(pair["benchmark_problem"], (BenchmarkId("pairs", pair["benchmark_id"]),)))
     index = BenchmarkIndex(problems, embedder.embed([p.text for p in problems]), embedder.key)
     asked = [pair for pair in pairs if pair["contaminated"]]
     texts = [pair["train_problem"] for pair in asked]
@@ -72,7 +72,7 @@ def clear(pair: Pair) -> bool:
 
 def crossed(
     pairs: list[Pair], measured: list[dict[str, float]], fit: Callable[[list[Pair]], Any], seed: int
-) -> list[PairVerdict]:
+) -> list[PairDecision]:
     """Each pair judged by weights fitted on the half that it is not in."""
     half = np.random.default_rng(seed).integers(0, 2, len(pairs))
     verdicts: list[Any] = [None] * len(pairs)
@@ -84,14 +84,14 @@ def crossed(
     return verdicts
 
 
-def precision_recall(pairs: list[Pair], verdicts: Sequence[PairVerdict]) -> tuple[float, float, int]:
+def precision_recall(pairs: list[Pair], verdicts: Sequence[PairDecision]) -> tuple[float, float, int]:
     judged = [(p["contaminated"], v.decide()) for p, v in zip(pairs, verdicts, strict=True) if clear(p)]
     both = sum(label and said for label, said in judged)
     said_yes, are_yes = sum(said for _, said in judged), sum(label for label, _ in judged)
     return both / said_yes, both / are_yes, len(judged)
 
 
-def by_kind(pairs: list[Pair], verdicts: Sequence[PairVerdict]) -> None:
+def by_kind(pairs: list[Pair], verdicts: Sequence[PairDecision]) -> None:
     counts: dict[tuple[str, bool], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for pair, verdict in zip(pairs, verdicts, strict=True):
         row = counts[pair["pair_type"], pair["contaminated"]]
@@ -146,7 +146,7 @@ def main() -> None:
         precision, recall, _ = precision_recall(pairs, crossed(pairs, measured, without(signals, fit), 0))
         print(f"{'without ' + name:48}{precision:12.4f}{recall:9.4f}")
     for threshold in (0.7, 0.75, 0.8, 0.85, 0.9):
-        alone = [PairVerdict(s["cosine"] >= threshold, s["cosine"], "", "") for s in measured]
+        alone = [PairDecision(s["cosine"] >= threshold, s["cosine"], "", "") for s in measured]
         precision, recall, _ = precision_recall(pairs, alone)
         print(f"{f'cosine >= {threshold} alone':48}{precision:12.4f}{recall:9.4f}")
     print(json.dumps({"in the band": sum(v.contaminated is None for v in shipped), "of": len(pairs)}))

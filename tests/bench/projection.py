@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from factory.recipe import Journal, Publish, Recipe
+from factory.recipe import JournalSettings, Publish, Recipe
 from factory.records import Mode, Origin, SampleKey, Trace, uid_of
 from factory.stages.ledger import Ledger
 from factory.store.index import FAR_EVERY_S, LISTING_SLACK_S, NEAR_SLACK_S
@@ -59,7 +59,7 @@ def show(figures: dict[str, Any]) -> None:
     samples_s = SAMPLES / seconds
     problems = SAMPLES / simulated.SAMPLES_PER_PROBLEM
     workers = tokens_s / TOKENS_PER_WORKER_S
-    journal = Journal()
+    journal = JournalSettings()
     flush_s = min(journal.part_age_s, journal.part_mb * 1e6 / (TOKENS_PER_WORKER_S * BYTES_PER_TOKEN))
     parts_s = 4 * workers / flush_s  # traces, turns, verdicts, rejects
     names_s = parts_s * (NEAR_SLACK_S + LISTING_SLACK_S / FAR_EVERY_S)  # listed again each second

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from factory.dialects.protocol import Parsed, Turn
+from factory.dialects.protocol import ParsedTrace, Turn
 from factory.engines.protocol import Chunk, Engine, EngineLoad, ModelIdentity, SamplingParams
 from factory.programs.rollout import Draw
 from factory.recipe import Sampling
@@ -70,8 +70,8 @@ class Plain:
     def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
         return self._output
 
-    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
-        return Parsed(messages=[], n_python_calls=0, n_tool_outputs=0, truncated=False)
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> ParsedTrace:
+        return ParsedTrace(messages=[], n_python_calls=0, n_tool_outputs=0, truncated=False)
 
 
 class Slow:

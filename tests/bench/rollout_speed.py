@@ -119,7 +119,7 @@ async def _cells(options: argparse.Namespace) -> dict[str, float]:
     from tests.bench.rollout_parts import Timed
 
     ray.init(address="local", num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
-    sandbox = Timed(SandboxPool.start(recipe.Sandbox(actors=(1, 1), num_cpus=os.cpu_count() or 1)))
+    sandbox = Timed(SandboxPool.start(recipe.SandboxSettings(actors=(1, 1), num_cpus=os.cpu_count() or 1)))
     session = await sandbox.open()
     for _ in range(5):
         await session.run(CELL)
@@ -276,7 +276,7 @@ def _config(options: argparse.Namespace) -> Any:
     extra = {} if options.gpu else {"kv_cache_memory_bytes": 2**29}
     if options.block_size:
         extra["block_size"] = options.block_size
-    return recipe.VllmEngine(
+    return recipe.VllmSettings(
         dtype=options.dtype, max_model_len=2048, max_num_seqs=options.seqs, num_gpus=int(options.gpu), extra=extra
     )
 

@@ -40,7 +40,7 @@ def main() -> None:
 async def measure(sessions: int, kernels: int) -> None:
     load = os.getloadavg()[0]
     print(f"{len(os.sched_getaffinity(0))} cores, load {load:.1f}")
-    claimed = recipe.Sandbox(if_missing="external", external_claim="a measurement")
+    claimed = recipe.SandboxSettings(if_missing="external", external_claim="a measurement")
     async with LocalSandbox() as full, LocalSandbox(claimed, layers=()) as bare:
         ours = await cost(full, TRIVIAL, sessions)
         maths = await cost(full, SYMPY, max(sessions // 4, 10))

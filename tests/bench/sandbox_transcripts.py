@@ -116,7 +116,7 @@ def shown(call: ToolCall) -> str:
 
 async def replay(traces: list[list[Cell]], timeout_s: float) -> list[tuple[Cell, ToolCall]]:
     results: list[tuple[Cell, ToolCall]] = []
-    async with LocalSandbox(recipe.Sandbox(timeout_s=timeout_s, cpu_s=1000, output_chars=100_000)) as sandbox:
+    async with LocalSandbox(recipe.SandboxSettings(timeout_s=timeout_s, cpu_s=1000, output_chars=100_000)) as sandbox:
         gate = asyncio.Semaphore(8)
 
         async def one(cells: list[Cell]) -> list[tuple[Cell, ToolCall]]:

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, folder: Path, uri: str, problems: int) -> d
 
     done: Counter[str] = Counter()
 
-    def say(line: str) -> None:
+    def emit(line: str) -> None:
         if " samples journaled" in line:
             done["samples"] = int(line.split(" samples", maxsplit=1)[0].rsplit(maxsplit=1)[-1].replace(",", ""))
         print(line, flush=True)
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace, folder: Path, uri: str, problems: int) -> d
         meters.Meter(folder, lambda: done["samples"], options.every) as meter,
     ):
         started = time.monotonic()
-        finished = pipeline.complete(run, recipe, say=say)
+        finished = pipeline.complete(run, recipe, emit=emit)
     time.sleep(1.0)
     total = meters.requests(counted)
     ray.shutdown()

@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from factory.verify import Equivalence, sealed, settle_reference, too_easy
+from factory.verify import Equivalence, already_too_easy, settle_reference, too_easy
 
 SAMPLES = 16
 EASY_SHARE = 0.48  # of the candidates that low mode hardly ever fails
@@ -97,11 +97,11 @@ async def compare(problems: list[Problem]) -> None:
 
 
 def early_drop(one: Problem) -> int | None:
-    """After how many low-mode samples the problem is sealed as too easy; None where it never is."""
+    """After how many low-mode samples the problem is certain to be too easy; None if it never is."""
     for drawn in range(1, SAMPLES + 1):
         seen = one.answers["low"][:drawn]
         agreeing = None if one.forum is None else seen.count(one.forum)
-        if sealed(agreeing, max(Counter(seen).values()), drawn, SAMPLES) == "too_easy":
+        if already_too_easy(agreeing, max(Counter(seen).values()), SAMPLES):
             return drawn
     return None
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from factory import ingest
 from factory.arrow import from_table
-from factory.records import Asked, Curated, Reject, SampleKey, Trace, Verdict
+from factory.records import CuratedThread, ModelReply, Reject, SampleKey, Trace, Verdict
 from factory.store.fs import Store
 from factory.store.kinds import DIRECTORIES
 from factory.store.manifest import Manifest, latest
@@ -26,8 +26,8 @@ class Account:
     traces: list[Trace]
     verdicts: list[Verdict]
     rejects: list[Reject]
-    curated: list[Curated]
-    asked: list[Asked]
+    curated: list[CuratedThread]
+    asked: list[ModelReply]
     manifest: Manifest
     published: list[dict[str, Any]]  # rows of every file that lies in dataset/, whatever the manifest says
     stray: list[str] = field(default_factory=list)  # files in dataset/ that the manifest does not name
@@ -84,8 +84,8 @@ def account_of(uri: str) -> Account:
         traces=_journaled(run.store, Trace),
         verdicts=_journaled(run.store, Verdict),
         rejects=_journaled(run.store, Reject) + _refused(run.store),
-        curated=_journaled(run.store, Curated),
-        asked=_journaled(run.store, Asked),
+        curated=_journaled(run.store, CuratedThread),
+        asked=_journaled(run.store, ModelReply),
         manifest=manifest,
         published=[row for key in files for row in _rows(run.store, key).to_pylist()],
         stray=sorted(set(files) ^ {shard.key for shard in manifest.shards}),

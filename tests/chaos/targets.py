@@ -28,8 +28,8 @@ STOPPED = "engine core, stopped"
 PROCESSES: Mapping[str, Callable[[Seen], bool]] = {
     "program worker": _actor("MapBatches(Solve)"),
     "curating worker": _actor("MapBatches(Curate)"),
-    "near-duplicates worker": _actor("MapBatches(NearDuplicates)"),
-    "decontamination worker": _actor("MapBatches(Decontaminate)"),
+    "near-duplicates worker": _actor("MapBatches(NearDuplicatesWorker)"),
+    "decontamination worker": _actor("MapBatches(DecontaminateWorker)"),
     "engine replica": _actor("ServeReplica:"),
     "engine core": _command("VLLM::EngineCore"),
     STOPPED: _command("VLLM::EngineCore"),

@@ -6,7 +6,7 @@ import pytest
 
 from factory.cluster import demand
 from factory.cluster.demand import bundle
-from factory.cluster.fit import with_least
+from factory.cluster.fit import with_minimum
 from factory.engines.serve import pool_name
 from factory.recipe import Recipe
 from factory.runs.build import Build
@@ -61,7 +61,7 @@ def test_roles_with_equal_models_and_settings_share_one_pool():
         (("teacher.engine.replicas",), 2),
         (("curator.engine.replicas", "judge.engine.replicas"), 3),
     ]
-    fewer = with_least(shared, {key: 1 for p in engines for key in p.keys})
+    fewer = with_minimum(shared, {key: 1 for p in engines for key in p.keys})
     assert len({pool_name("run", role) for role in fewer.roles.values()}) == 2
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.cluster.fit import lowered, one_of_each, with_least
+from factory.cluster.fit import lowered, one_of_each, with_minimum
 from factory.recipe import Recipe
-from factory.stages.declared import Pool
+from factory.stages.stage import Pool
 from tests.cluster.test_demand import SETTINGS, pools
 
 
@@ -44,7 +44,7 @@ def test_one_of_each_at_the_lowest_and_never_more_than_there_is(some, spare):
 
 
 def test_the_run_stays_the_same_run(recipe):
-    smaller = with_least(recipe, {"teacher.engine.replicas": 1, "sandbox.actors": 2})
+    smaller = with_minimum(recipe, {"teacher.engine.replicas": 1, "sandbox.actors": 2})
     assert smaller.teacher.engine.replicas == (1, 8)
     assert smaller.sandbox.actors == (2, 16)
     assert smaller.fingerprint == recipe.fingerprint

@@ -105,7 +105,7 @@ class Machine:
         self.notice: float | None = None
         self.metadata, self.raylet, self.drains = True, True, True
         self.done: list[str] = []
-        self.guard = guard.Guard(self._notice, lambda: self.raylet, self._drain, self._off, 900.0, last_raylet=0.0)
+        self.guard = guard.NodeGuard(self._notice, lambda: self.raylet, self._drain, self._off, 900.0, last_raylet=0.0)
 
     def _notice(self) -> float | None:
         if not self.metadata:

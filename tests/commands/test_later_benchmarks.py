@@ -13,7 +13,7 @@ from factory.commands import later_benchmarks
 from factory.commands.later_benchmarks import add_benchmarks
 from factory.decontaminate import Embedder
 from factory.errors import FactoryError
-from factory.inspection.why import life_of, render
+from factory.inspection.why import history_of, render
 from factory.report.funnel import Stage, funnel
 from factory.report.status import status
 from factory.store.manifest import load
@@ -59,7 +59,7 @@ def published(run: Run) -> set[str]:
 def test_what_must_leave_is_named_and_nothing_changes_until_it_is_applied(run, later):
     said: list[str] = []
     assert published(run) == {"kept", "copy"}
-    (row,) = add_benchmarks(run.uri, [later], say=said.append)
+    (row,) = add_benchmarks(run.uri, [later], emit=said.append)
     assert (row["id"], row["contaminated"]) == ("copy", True)
     assert {"later": "b7"}.items() <= {n["benchmark"]: n["id"] for n in row["nearest"]}.items()
     assert said == ["2 solved problems compared with 1 of later", "1 must leave; --apply withdraws them"]
@@ -86,7 +86,7 @@ def test_a_withdrawn_problem_is_gone_once_and_the_funnel_adds_up(run, later):
 def test_status_and_why_know_of_it(run, later):
     list(add_benchmarks(run.uri, [later], apply=True))
     assert status(run.uri).rejects == {"solve/too_easy": 1, "withdraw/contaminated": 1}
-    told = render(life_of(run.uri, "copy"))
+    told = render(history_of(run.uri, "copy"))
     assert "rejected   at withdraw, contaminated: later/b7: identical after normalisation" in told
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from factory.arrow import from_table, to_table
-from factory.decontaminate import BenchmarkIndex, Place, check, near_duplicates, settle
+from factory.decontaminate import BenchmarkId, BenchmarkIndex, check, near_duplicates, settle
 from factory.decontaminate.alignment import meaning_changes
 from factory.decontaminate.benchmarks import evaluated, missing
 from factory.decontaminate.incremental import check_later
@@ -49,7 +49,7 @@ def test_variants_leave_where_the_recipe_says_so(index, embedder):
 
 def test_a_judge_settles_what_is_undecided(index, embedder):
     checked = check(problems(VARIANT), index, embedder)[0]
-    place = Place("stories", "stories-0")
+    place = BenchmarkId("stories", "stories-0")
     assert settle(checked, {place: True}).contaminated
     assert settle(checked, {place: True}).rule == "judge"
     assert not settle(checked, {place: False}).contaminated

@@ -24,7 +24,7 @@ CHUNK_S = 0.3
 class LightReplica(serve.Replica):
     """A replica around a scripted teacher: one call of Python if it may, some thoughts, and the answer 4."""
 
-    def _start(self, model: str, config: recipe.VllmEngine, revision: str | None) -> LightEngine:
+    def _start(self, model: str, config: recipe.VllmSettings, revision: str | None) -> LightEngine:
         tokenizer = HfTokenizer(model_files.tokenizer_file(model, revision))
         return LightEngine(tokenizer, config)
 
@@ -32,7 +32,7 @@ class LightReplica(serve.Replica):
 class LightEngine(ScriptedEngine):
     dead, silent_s = False, 0.0
 
-    def __init__(self, tokenizer: Tokenizer, config: recipe.VllmEngine) -> None:
+    def __init__(self, tokenizer: Tokenizer, config: recipe.VllmSettings) -> None:
         super().__init__(
             _teacher(tokenizer), capacity=config.max_num_seqs, chunk_tokens=config.chunk_tokens, delay_s=CHUNK_S
         )

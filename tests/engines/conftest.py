@@ -16,7 +16,7 @@ def tiny_model_dir(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_config():
-    return recipe.VllmEngine(
+    return recipe.VllmSettings(
         dtype="float32",
         max_model_len=1024,
         max_num_seqs=16,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from factory.dialects.tokenizer import ByteTokenizer
-from factory.engines.canary import LEAST_AGREEMENT, QUESTIONS, Canary, agreement, ask, stuck
+from factory.engines.canary import MIN_AGREEMENT, QUESTIONS, Canary, agreement, ask, stuck
 from factory.engines.scripted import ScriptedEngine
 from factory.errors import FactoryError
 from factory.store.fs import Store
@@ -88,7 +88,7 @@ async def test_agreement_counts_to_the_first_difference():
     answers = await ask(engine(), TOKENIZER)
     assert len(answers) == len(QUESTIONS)
     assert agreement(answers, answers) == 1.0
-    assert agreement([[1, 2, 3, 4]], [[1, 2, 9, 4]]) == LEAST_AGREEMENT
+    assert agreement([[1, 2, 3, 4]], [[1, 2, 9, 4]]) == MIN_AGREEMENT
     assert agreement([[]], [[]]) == 1.0
     assert not stuck([[5], [5]]), "a model that ends at once is not stuck"
     assert not stuck([[1] * 16, [2] * 16])

@@ -26,7 +26,7 @@ SAMPLING = SamplingParams(max_tokens=50, temperature=0.5, top_p=0.9, seed=3, sto
 def endpoint(stub, *, config=None, tries=3, **options):
     values = {"url": stub.url} | (config or {})
     retry = Retry(tries=tries, first_pause_s=0.001)
-    return EndpointEngine("m", recipe.EndpointEngine(**values), retry=retry, **options)
+    return EndpointEngine("m", recipe.EndpointSettings(**values), retry=retry, **options)
 
 
 async def test_tokens_go_in_and_come_out():
@@ -138,7 +138,7 @@ async def test_retry_after_is_honoured(monkeypatch):
 
 
 def test_pauses_without_advice_double_up_to_a_limit():
-    retry = Retry(first_pause_s=1.0, longest_pause_s=8.0)
+    retry = Retry(first_pause_s=1.0, max_pause_s=8.0)
     for attempt, longest in enumerate([1, 2, 4, 8, 8]):
         assert longest / 2 <= retry.pause(attempt, "not a date") <= longest
 

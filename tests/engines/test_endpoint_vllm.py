@@ -66,7 +66,7 @@ def _await_health(url, process, log_path):
 @pytest.fixture
 def endpoint(server, monkeypatch):
     monkeypatch.setenv("TEST_KEY", "sesame")
-    config = recipe.EndpointEngine(url=server[0], api_key_env="TEST_KEY", concurrency=8)
+    config = recipe.EndpointSettings(url=server[0], api_key_env="TEST_KEY", concurrency=8)
     return EndpointEngine("tiny", config, retry=Retry(tries=1, first_pause_s=0.01))
 
 
@@ -96,10 +96,10 @@ async def test_context_overflow_and_bad_prompts(endpoint, engine):
 async def test_a_wrong_key_and_a_wrong_model(server, monkeypatch):
     monkeypatch.setenv("TEST_KEY", "wrong")
     with pytest.raises(FactoryError, match="401"):
-        await EndpointEngine("tiny", recipe.EndpointEngine(url=server[0], api_key_env="TEST_KEY")).identity()
+        await EndpointEngine("tiny", recipe.EndpointSettings(url=server[0], api_key_env="TEST_KEY")).identity()
     monkeypatch.setenv("TEST_KEY", "sesame")
     with pytest.raises(FactoryError, match="it offers: tiny"):
-        await EndpointEngine("other", recipe.EndpointEngine(url=server[0], api_key_env="TEST_KEY")).identity()
+        await EndpointEngine("other", recipe.EndpointSettings(url=server[0], api_key_env="TEST_KEY")).identity()
 
 
 async def test_closing_early_aborts_on_the_server(endpoint, server):

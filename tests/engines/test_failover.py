@@ -107,8 +107,6 @@ async def test_pauses_grow_and_differ(monkeypatch):
     monkeypatch.setattr(asyncio, "sleep", sleep)
     engine = Broken(*[[] for _ in range(8)])
     with pytest.raises(EngineUnavailable):
-        await collect(
-            Failover(engine, tries=6, first_pause_s=1.0, longest_pause_s=8.0), [1], SamplingParams(max_tokens=9)
-        )
+        await collect(Failover(engine, tries=6, first_pause_s=1.0, max_pause_s=8.0), [1], SamplingParams(max_tokens=9))
     for pause, longest in zip(pauses, [1, 2, 4, 8, 8, 8], strict=True):
         assert longest / 2 <= pause <= longest

@@ -34,7 +34,7 @@ from factory import recipe
 from factory.engines.vllm_engine import VllmEngine
 
 if __name__ == "__main__":
-    engine = VllmEngine(sys.argv[1], recipe.VllmEngine(dtype="float32", max_model_len=1024))
+    engine = VllmEngine(sys.argv[1], recipe.VllmSettings(dtype="float32", max_model_len=1024))
     print("ready", flush=True)
     time.sleep(600)
 """

@@ -28,14 +28,14 @@ def caused(words):
     ],
 )
 def test_errors_of_a_machine_are_told_by_the_line_that_says_so(words):
-    told = machine.sickness(caused(words), gpus=False)
+    told = machine.find_fault(caused(words), gpus=False)
     assert told is not None
     assert "last line" not in told
 
 
 def test_the_recipe_s_mistakes_are_not_the_machine_s():
-    assert machine.sickness(caused("max_model_len (4096) is greater than 2048"), gpus=False) is None
-    assert machine.sickness(caused("CUDA out of memory. Tried to allocate 2 GiB"), gpus=False) is None
+    assert machine.find_fault(caused("max_model_len (4096) is greater than 2048"), gpus=False) is None
+    assert machine.find_fault(caused("CUDA out of memory. Tried to allocate 2 GiB"), gpus=False) is None
 
 
 @pytest.mark.parametrize(

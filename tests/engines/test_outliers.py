@@ -34,8 +34,8 @@ def tally(**counts):
 
 def test_an_ill_replica_stands_out():
     pool = tally(ill=(100, 60), b=(110, 3), c=(90, 2), d=(100, 4))
-    assert pool.verdict("ill") == "60 of 100 streams ended in a loop, of the other replicas' 9 of 300"
-    assert [pool.verdict(name) for name in "bcd"] == [None] * 3
+    assert pool.outlier_reason("ill") == "60 of 100 streams ended in a loop, of the other replicas' 9 of 300"
+    assert [pool.outlier_reason(name) for name in "bcd"] == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_an_ill_replica_stands_out():
     ],
 )
 def test_what_proves_nothing_condemns_nobody(counts):
-    assert tally(**counts).verdict("ill") is None
+    assert tally(**counts).outlier_reason("ill") is None
 
 
 def test_a_pool_of_healthy_replicas_condemns_none_in_a_thousand_looks():
@@ -58,7 +58,7 @@ def test_a_pool_of_healthy_replicas_condemns_none_in_a_thousand_looks():
         for name in "abcdefgh":
             ended = dice.randrange(20)
             pool.add(name, ended, sum(dice.random() < 0.03 for _ in range(ended)))
-            assert pool.verdict(name) is None
+            assert pool.outlier_reason(name) is None
 
 
 def test_what_was_counted_fades_so_that_a_late_illness_shows():
@@ -66,13 +66,13 @@ def test_what_was_counted_fades_so_that_a_late_illness_shows():
     for _ in range(8):
         pool.fade()
     pool.add("a", 100, 90)
-    assert pool.verdict("a") is not None
+    assert pool.outlier_reason("a") is not None
 
 
 def test_an_outlier_hears_the_same_until_it_leaves_and_no_longer_counts_among_the_others():
     pool = tally(ill=(100, 60), b=(100, 3), c=(100, 20))
-    said = pool.verdict("ill")
+    said = pool.outlier_reason("ill")
     pool.add("ill", 1000, 0)  # a late word of a client
     assert said is not None
-    assert pool.verdict("ill") == said
-    assert pool.verdict("c") == "20 of 100 streams ended in a loop, of the other replicas' 3 of 100"
+    assert pool.outlier_reason("ill") == said
+    assert pool.outlier_reason("c") == "20 of 100 streams ended in a loop, of the other replicas' 3 of 100"

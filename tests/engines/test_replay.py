@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from factory.engines.protocol import SamplingParams
-from factory.engines.replay import Recorded, replay
+from factory.engines.replay import StoredTrace, replay
 from factory.engines.scripted import ScriptedEngine
 from factory.records import Origin
 from tests.engines.helpers import collect
@@ -20,7 +20,7 @@ def successor(prompt, sampling):
 
 def recorded(token_ids, mask, **values):
     defaults = {"uid": "u", "temperature": 0.0, "model": "scripted", "model_revision": "0"}
-    return Recorded(token_ids=token_ids, mask=mask, **defaults | values)
+    return StoredTrace(token_ids=token_ids, mask=mask, **defaults | values)
 
 
 async def test_each_stretch_is_asked_for_after_the_tokens_before_it():

@@ -34,7 +34,7 @@ SILENCE_S = 20.0
 def teacher(tiny_model_dir, tiny_config):
     values = tiny_config.model_dump() | {"replicas": (1, 2), "upscale_delay_s": 1.0, "downscale_delay_s": 5.0}
     values |= {"silence_s": SILENCE_S}
-    return recipe.Teacher(model=str(tiny_model_dir), engine=recipe.VllmEngine.model_validate(values))
+    return recipe.Teacher(model=str(tiny_model_dir), engine=recipe.VllmSettings.model_validate(values))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -53,7 +53,7 @@ async def undisturbed(engine):
 async def test_roles_with_the_same_model_and_engine_share_a_pool(pool, teacher):
     assert serve.deploy("test run", teacher).name == pool.name
     assert serve.pool_name("test run", teacher) == pool.name
-    other = teacher.model_copy(update={"engine": recipe.VllmEngine(dtype="bfloat16")})
+    other = teacher.model_copy(update={"engine": recipe.VllmSettings(dtype="bfloat16")})
     assert serve.pool_name("test run", other) != pool.name
     assert serve.pool_name("another run", teacher) != pool.name
 
@@ -140,7 +140,7 @@ async def test_a_pool_that_failed_for_good_says_why(ray_local, teacher):
 
 async def test_waiting_for_a_gpu_is_said_and_is_no_error(ray_local, teacher, caplog, monkeypatch):
     monkeypatch.setattr(serve_pool, "_FIRST_WORD_S", 3.0)
-    waiting = teacher.model_copy(update={"engine": recipe.VllmEngine(tensor_parallel_size=2)})
+    waiting = teacher.model_copy(update={"engine": recipe.VllmSettings(tensor_parallel_size=2)})
     pool = serve.deploy("gpu", waiting)
     identity = asyncio.create_task(pool.identity())
     await _until(lambda: asyncio.sleep(0, caplog.text), lambda text: "needs 2 GPUs, the cluster has 0" in text)

@@ -8,7 +8,7 @@ from ray.exceptions import ActorUnavailableError, RayTaskError
 from factory import recipe
 from factory.engines.failover import Failover
 from factory.engines.protocol import Chunk, EngineError, EngineLoad, EngineUnavailable, SamplingParams
-from factory.engines.serve_pool import Report, ServePool
+from factory.engines.serve_pool import ChunkReport, ServePool
 from tests.engines.helpers import collect
 
 BUG = RayTaskError("generate", "Traceback (most recent call last):\nKeyError: 'no such block'", KeyError("x"))
@@ -45,12 +45,12 @@ class Handle:
         return self._streams.pop(0)
 
 
-def said(*token_ids: int, finish_reason: str | None = None) -> Report:
-    return Report(Chunk(list(token_ids), finish_reason), "replica", LOAD)
+def said(*token_ids: int, finish_reason: str | None = None) -> ChunkReport:
+    return ChunkReport(Chunk(list(token_ids), finish_reason), "replica", LOAD)
 
 
 def pool(handle: Handle) -> ServePool:
-    return ServePool(handle, "pool", "run", recipe.VllmEngine(chunk_tokens=16))
+    return ServePool(handle, "pool", "run", recipe.VllmSettings(chunk_tokens=16))
 
 
 @pytest.mark.parametrize("error", [BUG, ActorUnavailableError("gone", b"0" * 16)], ids=["raised", "gone"])

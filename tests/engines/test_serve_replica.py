@@ -36,7 +36,7 @@ def model(tiny_model_dir, tmp_path):
 @pytest.fixture
 def deploy(ray_local, model, store, monkeypatch, tmp_path):
     monkeypatch.setattr(serve, "Replica", MortalReplica)
-    engine = recipe.VllmEngine(num_gpus=0, num_cpus=0.1, chunk_tokens=2)
+    engine = recipe.VllmSettings(num_gpus=0, num_cpus=0.1, chunk_tokens=2)
     run = tmp_path.name
     yield lambda: serve.deploy(run, recipe.Teacher(model=str(model), engine=engine), store)
     serve.shutdown(run)
@@ -91,7 +91,7 @@ async def test_a_replica_that_the_keeper_calls_an_outlier_leaves(deploy, ray_loc
 
 
 async def _patiently(pool):
-    return await collect(Failover(pool, tries=100, longest_pause_s=1.0), [1, 2, 3], GREEDY)
+    return await collect(Failover(pool, tries=100, max_pause_s=1.0), [1, 2, 3], GREEDY)
 
 
 async def _until(condition, limit_s=120.0):

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from factory.engines.protocol import EngineError, EngineLoad, ModelIdentity
-from factory.engines.slots import Slots
+from factory.engines.slots import EngineSlots
 
 
 async def test_who_gives_up_takes_no_place():
-    slots, leave = Slots(1), asyncio.Event()
+    slots, leave = EngineSlots(1), asyncio.Event()
 
     async def request():
         async with slots:
@@ -29,7 +29,7 @@ async def test_who_gives_up_takes_no_place():
 
 
 async def test_a_request_that_fails_gives_its_place_back():
-    slots = Slots(1)
+    slots = EngineSlots(1)
     with pytest.raises(ConnectionError):
         async with slots:
             raise ConnectionError

@@ -116,7 +116,7 @@ async def test_an_unknown_extra_argument_and_a_broken_model_are_explained(tiny_m
     from factory.engines.vllm_engine import VllmEngine
 
     with pytest.raises(FactoryError, match="unknown to vLLM"):
-        VllmEngine(str(tiny_model_dir), recipe.VllmEngine(extra={"no_such_argument": 1}))
+        VllmEngine(str(tiny_model_dir), recipe.VllmSettings(extra={"no_such_argument": 1}))
     with pytest.raises(FactoryError, match="there is no model directory"):
         VllmEngine(str(tmp_path / "absent"))
 
@@ -125,7 +125,7 @@ async def test_settings_of_a_cpu_stay_on_cpus(tiny_model_dir):
     from factory.engines.vllm_engine import WATERMARK, engine_args
 
     files = model_files.resolve(str(tiny_model_dir))
-    config = recipe.VllmEngine(tensor_parallel_size=2, gpu_memory_utilization=0.8, extra={"swap_space": 1})
+    config = recipe.VllmSettings(tensor_parallel_size=2, gpu_memory_utilization=0.8, extra={"swap_space": 1})
     on_gpu, on_cpu = engine_args(files, config, cpu=False), engine_args(files, config, cpu=True)
     assert on_gpu["gpu_memory_utilization"] == 0.8
     assert "gpu_memory_utilization" not in on_cpu
@@ -134,7 +134,7 @@ async def test_settings_of_a_cpu_stay_on_cpus(tiny_model_dir):
     assert (on_gpu["tensor_parallel_size"], on_gpu["distributed_executor_backend"]) == (2, "mp")
     assert on_gpu["watermark"] == WATERMARK
     assert on_gpu["swap_space"] == on_cpu["swap_space"] == 1
-    alone = engine_args(files, recipe.VllmEngine(), cpu=True)
+    alone = engine_args(files, recipe.VllmSettings(), cpu=True)
     assert alone["distributed_executor_backend"] == "uni"  # or engine processes spin on every core
 
 
@@ -143,7 +143,7 @@ async def test_nested_arguments_and_those_that_change_results_reach_vllm(tiny_mo
 
     from factory.engines.vllm_engine import engine_args
 
-    config = recipe.VllmEngine(extra={"compilation_config": {"mode": 0}}, numerics={"kv_cache_dtype": "auto"})
+    config = recipe.VllmSettings(extra={"compilation_config": {"mode": 0}}, numerics={"kv_cache_dtype": "auto"})
     values = engine_args(model_files.resolve(str(tiny_model_dir)), config, cpu=True)
     assert AsyncEngineArgs(**values).compilation_config.mode == 0
     assert values["kv_cache_dtype"] == "auto"

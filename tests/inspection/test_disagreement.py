@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from factory.inspection.disagreement import Views, disagreement, of_run
+from factory.inspection.disagreement import SampleOpinions, disagreement, of_run
 from factory.store.run import Run
 from tests.conftest import ROOT
 from tests.store.rows import problem, verdict
@@ -15,7 +15,12 @@ from tests.store.test_run import recipe
 
 def test_disagreement_counts_each_combination():
     report = disagreement(
-        [Views(True, True, True), Views(True, True, True), Views(False, True, True), Views(None, False, None)]
+        [
+            SampleOpinions(True, True, True),
+            SampleOpinions(True, True, True),
+            SampleOpinions(False, True, True),
+            SampleOpinions(None, False, None),
+        ]
     )
     assert report.total == 4
     assert report.table[True, True, True] == 2
@@ -27,9 +32,13 @@ def test_disagreement_counts_each_combination():
 
 def test_disagreement_shows_which_rule_errs():
     report = disagreement(
-        [Views(True, False, None, "points"), Views(True, True, None, "points"), Views(None, True, None, "undecided")]
-        + [Views(False, True, None, "unit")] * 2
-        + [Views(True, None, None, "number")]  # the judge did not see it
+        [
+            SampleOpinions(True, False, None, "points"),
+            SampleOpinions(True, True, None, "points"),
+            SampleOpinions(None, True, None, "undecided"),
+        ]
+        + [SampleOpinions(False, True, None, "unit")] * 2
+        + [SampleOpinions(True, None, None, "number")]  # the judge did not see it
     )
     assert report.contradicted("unit") == (2, 2)
     assert report.contradicted("points") == (1, 2)

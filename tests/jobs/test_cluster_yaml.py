@@ -16,7 +16,7 @@ import yaml
 from jsonschema import ValidationError
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from factory.recipe import VllmEngine, load
+from factory.recipe import VllmSettings, load
 from tests.conftest import ROOT
 
 
@@ -124,7 +124,7 @@ def test_programs_and_sandboxes_have_cpus_and_engines_have_gpus(config):
 def test_the_papers_recipe_fits_on_a_machine(config):
     """A replica lives on one machine: some GPU type must hold all GPUs and CPUs that the recipe's engine asks for."""
     engine = load(ROOT / "jobs" / "recipes" / "nemotron_math.yaml").teacher.engine
-    assert isinstance(engine, VllmEngine)
+    assert isinstance(engine, VllmSettings)
     wanted = {"GPU": engine.reserved_gpus, "CPU": engine.reserved_cpus}
     types = workers(config).values()
     assert any(all(t["resources"].get(k, 0) >= n for k, n in wanted.items()) for t in types), wanted

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from factory.arrow import from_table
-from factory.records import Asked, Curated, Reject
+from factory.records import CuratedThread, ModelReply, Reject
 from factory.store.fs import Store
 from factory.store.kinds import DIRECTORIES
 from factory.store.tables import read_table
@@ -50,7 +50,7 @@ def test_threads_become_the_problems_of_the_key(tmp_path):
     assert "unaccounted" not in done.stdout
 
     key = write.key(write.forum())
-    curated = {row.thread_id: row.problems for row in journaled(str(tmp_path), Curated)}
+    curated = {row.thread_id: row.problems for row in journaled(str(tmp_path), CuratedThread)}
     rejected = [row.id for row in journaled(str(tmp_path), Reject) if row.kind == "thread"]
     ended = [name for name in (*curated, *rejected) if name in key]
     assert len(ended) == SMALL["sources.0.limit"] + SMALL["sources.1.limit"]
@@ -59,5 +59,5 @@ def test_threads_become_the_problems_of_the_key(tmp_path):
         found = [(problem.text, problem.answer) for problem in curated.get(name, [])]
         right += found == [*outcome(key[name])]
     assert right >= 0.7 * len(ended), f"{right} of {len(ended)} threads as the key has them"
-    prompts = {row.key.split("/")[1] for row in journaled(str(tmp_path), Asked)}
+    prompts = {row.key.split("/")[1] for row in journaled(str(tmp_path), ModelReply)}
     assert {"extract_problems", "classify_proof", "extract_answer"} <= prompts

@@ -124,7 +124,7 @@ def test_a_full_disk(tmp_path, small_disk, ray_local, monkeypatch):
         return publish(*arguments, **options)
 
     def build() -> pipeline.RunResult:
-        return pipeline.complete(pipeline.prepare(recipe, out), recipe, say=lambda line: None)
+        return pipeline.complete(pipeline.prepare(recipe, out), recipe, emit=lambda line: None)
 
     def fails() -> None:
         with pytest.raises(Exception) as caught:

@@ -101,7 +101,7 @@ def test_the_head_runs_nothing_but_the_driver_and_never_on_preemptible_nodes(clu
 
 def test_the_papers_recipe_fits_into_a_pod(cluster):
     engine = recipes.load(ROOT / "jobs" / "recipes" / "nemotron_math.yaml").teacher.engine
-    assert isinstance(engine, recipes.VllmEngine)
+    assert isinstance(engine, recipes.VllmSettings)
     most = max(
         container["resources"]["limits"].get("nvidia.com/gpu", 0)
         for group in groups(cluster)

@@ -8,16 +8,25 @@ from dataclasses import replace
 import pytest
 
 from factory.errors import FactoryError
-from factory.planning.estimate import CORNERS, ORDERS, Inputs, Replica, estimate, hours_at, problems_drawn, replica_of
+from factory.planning.estimate import (
+    CORNERS,
+    ORDERS,
+    PlanInputs,
+    ReplicaSize,
+    estimate,
+    hours_at,
+    problems_drawn,
+    replica_of,
+)
 from factory.planning.figures import PlanFigures, given, placeholders
 from factory.programs.solve import solve
-from factory.recipe import Decontaminate, EndpointEngine, Solve, Teacher, VllmEngine
+from factory.recipe import Decontaminate, EndpointSettings, Solve, Teacher, VllmSettings
 from factory.records import Mode
 from tests.programs.test_solve import Scripted, modes, problem
 from tests.store.test_run import recipe
 
 CHEAP, LIKELY, DEAR = CORNERS
-ENGINE = VllmEngine(tensor_parallel_size=8, num_gpus=1, max_num_seqs=100, chunk_tokens=64)
+ENGINE = VllmSettings(tensor_parallel_size=8, num_gpus=1, max_num_seqs=100, chunk_tokens=64)
 PAPER = recipe(teacher=Teacher(model="m", engine=ENGINE), solve=Solve(samples=8))
 
 
@@ -47,7 +56,7 @@ def figures(**changes) -> PlanFigures:
 
 
 def test_the_order_of_the_paper_by_hand():
-    e = estimate(PAPER, figures(), Inputs(1000), "paper", LIKELY)
+    e = estimate(PAPER, figures(), PlanInputs(1000), "paper", LIKELY)
     assert (e.problems, e.kept_problems) == (1000, 500)
     assert e.samples[Mode.HIGH, True] == 8 * 1000
     assert e.samples[Mode.MEDIUM, False] == 8 * 500  # too-easy problems have left by then
@@ -66,17 +75,17 @@ def test_the_order_of_the_paper_by_hand():
 
 
 def test_cheap_first_by_hand():
-    e = estimate(PAPER, figures(), Inputs(1000), "cheap_first", LIKELY)
+    e = estimate(PAPER, figures(), PlanInputs(1000), "cheap_first", LIKELY)
     assert e.samples[Mode.HIGH, True] == 8 * 500
     assert e.samples[Mode.LOW, True] == 8 * 1000
     assert sum(e.tokens_out.values()) == 17_200_000
     assert e.gpu_hours == pytest.approx((17_200 + 400) / 3600)
-    half_sealed = estimate(PAPER, figures(sealed=0.5), Inputs(1000), "cheap_first", LIKELY)
+    half_sealed = estimate(PAPER, figures(sealed=0.5), PlanInputs(1000), "cheap_first", LIKELY)
     assert half_sealed.samples[Mode.HIGH, True] == 8 * (500 + 250)
 
 
 def test_a_preemption_costs_a_start_a_prefill_and_half_a_chunk():
-    e = estimate(PAPER, figures(preemptions_per_replica_hour=0.5), Inputs(1000), "paper", LIKELY)
+    e = estimate(PAPER, figures(preemptions_per_replica_hour=0.5), PlanInputs(1000), "paper", LIKELY)
     base = (23_200 + 500) / 3600
     age = 28_200_000 / 40_000  # tokens that a running sequence has so far, on average
     one = 8 * 360 / 3600 + 100 * age / 36e6 + 100 * 32 / 3.6e6  # GPU-hours
@@ -90,11 +99,11 @@ def test_a_preemption_costs_a_start_a_prefill_and_half_a_chunk():
 
 def test_machines_that_vanish_faster_than_they_start_are_no_plan():
     with pytest.raises(FactoryError, match="never end"):
-        estimate(PAPER, figures(preemptions_per_replica_hour=2, engine_start_s=1800), Inputs(10), "paper", LIKELY)
+        estimate(PAPER, figures(preemptions_per_replica_hour=2, engine_start_s=1800), PlanInputs(10), "paper", LIKELY)
 
 
 def test_wall_time_counts_whole_replicas():
-    replica = Replica(gpus=8, sequences=1, chunk_tokens=1)
+    replica = ReplicaSize(gpus=8, sequences=1, chunk_tokens=1)
     assert hours_at(80, 20, replica, 360) == pytest.approx(0.1 + 80 / 16)
     with pytest.raises(FactoryError, match="7 GPUs hold no replica"):
         hours_at(80, 7, replica, 0)
@@ -117,32 +126,32 @@ async def test_samples_are_counted_as_the_program_draws_them(order, chosen, easy
 def test_corners_surround_the_likely_one():
     opened = PlanFigures(problems=1000, preemptions_per_replica_hour=[0, 0.1, 0.2])
     for order in ORDERS:
-        hours = [estimate(PAPER, opened, Inputs(1000), order, corner).gpu_hours for corner in CORNERS]
+        hours = [estimate(PAPER, opened, PlanInputs(1000), order, corner).gpu_hours for corner in CORNERS]
         assert hours[0] < hours[1] < hours[2]
         assert (
-            estimate(PAPER, opened, Inputs(1000), "cheap_first", LIKELY).gpu_hours
-            < estimate(PAPER, opened, Inputs(1000), "paper", LIKELY).gpu_hours
+            estimate(PAPER, opened, PlanInputs(1000), "cheap_first", LIKELY).gpu_hours
+            < estimate(PAPER, opened, PlanInputs(1000), "paper", LIKELY).gpu_hours
         )
 
 
 def test_threads_become_problems_and_copies_of_benchmarks_leave():
     held = PAPER.model_copy(update={"decontaminate": Decontaminate(benchmarks=("b.jsonl",))})
     known = figures(problems_per_thread=[0.1, 0.5, 0.9], contaminated=[0, 0.1, 0.2])
-    assert estimate(PAPER, known, Inputs(100, 1000), "paper", LIKELY).problems == 600
-    assert estimate(held, known, Inputs(100, 1000), "paper", LIKELY).problems == pytest.approx(540)
+    assert estimate(PAPER, known, PlanInputs(100, 1000), "paper", LIKELY).problems == 600
+    assert estimate(held, known, PlanInputs(100, 1000), "paper", LIKELY).problems == pytest.approx(540)
 
 
 def test_no_sample_is_longer_than_its_budget():
     short = recipe(solve=Solve.model_validate({"sampling": {"max_tokens": 300}}))
-    e = estimate(short, figures(), Inputs(1000), "paper", LIKELY)
+    e = estimate(short, figures(), PlanInputs(1000), "paper", LIKELY)
     assert e.tokens_out[Mode.HIGH, True] == 8 * 750 * 300
     assert e.tokens_out[Mode.LOW, True] == 8 * 750 * 100
 
 
 def test_an_endpoint_is_not_taken_away():
-    behind = recipe(teacher=Teacher(model="m", engine=EndpointEngine(url="http://x")))
-    assert replica_of(behind) == Replica(gpus=1, sequences=0, chunk_tokens=0)
-    e = estimate(behind, figures(preemptions_per_replica_hour=5), Inputs(1000), "paper", LIKELY)
+    behind = recipe(teacher=Teacher(model="m", engine=EndpointSettings(url="http://x")))
+    assert replica_of(behind) == ReplicaSize(gpus=1, sequences=0, chunk_tokens=0)
+    e = estimate(behind, figures(preemptions_per_replica_hour=5), PlanInputs(1000), "paper", LIKELY)
     assert (e.preemptions, e.gpu_hours_lost) == (0, 0)
 
 
@@ -185,6 +194,6 @@ def test_a_wrong_figure_is_named(bad, said):
 
 def test_the_defaults_give_back_the_release_that_they_come_from():
     """NM: 826K candidates, 347K problems kept, 7.09M released rows."""
-    e = estimate(recipe(), PlanFigures(), Inputs(826_000), "paper", LIKELY)
+    e = estimate(recipe(), PlanFigures(), PlanInputs(826_000), "paper", LIKELY)
     assert e.kept_problems == pytest.approx(347_000, rel=0.01)
     assert e.kept_traces == pytest.approx(7_086_000, rel=0.02)

@@ -12,7 +12,7 @@ from factory.dialects.tokenizer import ByteTokenizer
 from factory.engines.failover import Failover
 from factory.engines.protocol import Chunk, EngineUnavailable
 from factory.engines.scripted import ScriptedEngine
-from factory.programs.rollout import Progress
+from factory.programs.rollout import SampleProgress
 from factory.records import Origin
 from factory.sandbox.protocol import SandboxUnavailable
 from tests.dialects.support import FENCED_CONTROL
@@ -394,7 +394,7 @@ async def test_a_timeout_that_lost_the_state_is_shown_as_such():
 
 async def test_a_finished_turn_is_a_safe_point_and_the_rest_is_the_same():
     script = turns("<|call|>", thought("b") + FINAL)
-    points: list[Progress] = []
+    points: list[SampleProgress] = []
 
     async def keep(progress):
         points.append(progress)
@@ -409,7 +409,7 @@ async def test_a_finished_turn_is_a_safe_point_and_the_rest_is_the_same():
 
 async def test_a_resumed_sample_hears_that_its_variables_are_gone():
     script = turns(call("x = 1"), call("print(x)"), call("x = 2; print(x)"), FINAL)
-    points: list[Progress] = []
+    points: list[SampleProgress] = []
 
     async def keep(progress):
         points.append(progress)
@@ -424,7 +424,7 @@ async def test_a_resumed_sample_hears_that_its_variables_are_gone():
 
 async def test_progress_of_another_prompt_is_refused():
     with pytest.raises(ValueError, match="another prompt"):
-        await run(turns(FINAL), resume=Progress.start([1, 2, 3]))
+        await run(turns(FINAL), resume=SampleProgress.start([1, 2, 3]))
 
 
 async def test_cancelling_closes_session_and_stream():

@@ -14,25 +14,25 @@ from tests.dialects.support import FENCED_CONTROL, harmony_bytes
 TOKENIZERS = {"harmony": harmony_bytes(), "fenced": ByteTokenizer(FENCED_CONTROL)}
 
 
-def told(name: str, sandbox: recipe.Sandbox) -> str:
+def told(name: str, sandbox: recipe.SandboxSettings) -> str:
     tokenizer = TOKENIZERS[name]
     return tokenizer.decode(dialect(name, tokenizer, python_tool(sandbox)).prompt("q", mode=Mode.LOW, tool=True))
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_the_promise_follows_the_recipe(name: str) -> None:
-    text = told(name, recipe.Sandbox(timeout_s=2.5, packages=("sympy", "gmpy2")))
+    text = told(name, recipe.SandboxSettings(timeout_s=2.5, packages=("sympy", "gmpy2")))
     assert "stopped after 2.5 seconds" in text
     assert "can be imported: sympy, gmpy2, tqdm, psutil." in text
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_nothing_is_promised_that_is_not_there(name: str) -> None:
-    text = told(name, recipe.Sandbox())
+    text = told(name, recipe.SandboxSettings())
     assert "stopped after 10 seconds" in text
     assert not any(word in text for word in ("Jupyter", "/mnt/data", "120", "UNKNOWN"))
 
 
 def test_packages_that_are_always_there_are_named_once_and_in_no_fingerprint() -> None:
-    assert recipe.Sandbox(packages=("tqdm", "numpy")).importable == ("tqdm", "numpy", "psutil")
-    assert "tqdm" not in str(settings.result_values(recipe.Sandbox()))
+    assert recipe.SandboxSettings(packages=("tqdm", "numpy")).importable == ("tqdm", "numpy", "psutil")
+    assert "tqdm" not in str(settings.result_values(recipe.SandboxSettings()))

@@ -12,7 +12,7 @@ from factory.arrow import to_dict
 from factory.recipe import Decontaminate, Prices, Recipe
 from factory.records import Message, Mode, Neighbour, Problem, Reject, ToolCall, Trace, Verdict
 from factory.store.run import Run
-from factory.store.usage import Held, Meter
+from factory.store.usage import ClusterSnapshot, Meter
 from tests.store.rows import problem, trace, verdict
 from tests.store.test_run import recipe as plain_recipe
 
@@ -97,7 +97,9 @@ def _benchmarks(run: Run) -> None:
 
 
 def _usage(run: Run) -> None:
-    held = Held(cluster={"GPU": 8.0, "CPU": 32.0, "nodes": 3.0}, gpus={"teacher": 8.0}, replicas={"teacher": 1.0})
+    held = ClusterSnapshot(
+        cluster={"GPU": 8.0, "CPU": 32.0, "nodes": 3.0}, gpus={"teacher": 8.0}, replicas={"teacher": 1.0}
+    )
     prices = Prices(gpu_hour=2.0).model_dump(exclude_none=True)
     with Meter(run.store, lambda: held, prices=prices, engine_time=lambda: {"busy": 70.0, "tools": 30.0}).running():
         pass

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from factory.report.progress import Progress
+from factory.report.progress import RunProgress
 from factory.store.counts import JournalCounts, SampleCount
 
 LIMIT_S = 60.0
@@ -32,7 +32,7 @@ def ledger():
 
 def test_the_last_line_tells_the_end_and_only_what_this_start_generated(ledger):
     said, watched = [], []
-    progress = Progress(ledger.counts, said.append, problems=4, every_s=3600, watch=watched.append)
+    progress = RunProgress(ledger.counts, said.append, problems=4, every_s=3600, watch=watched.append)
     with progress.reported():
         ledger.finished, ledger.tokens = 4, 900
     (line,) = said
@@ -44,11 +44,11 @@ def test_the_last_line_tells_the_end_and_only_what_this_start_generated(ledger):
 def test_counts_that_do_not_come_cost_a_line(ledger):
     said, spoke = [], threading.Event()
 
-    def say(line):
+    def emit(line):
         said.append(line)
         spoke.set()
 
-    with Progress(ledger.counts, say, problems=4, every_s=0.01).reported():
+    with RunProgress(ledger.counts, emit, problems=4, every_s=0.01).reported():
         ledger.lost = True
         spoke.clear()
         assert spoke.wait(LIMIT_S)
@@ -70,7 +70,7 @@ def test_an_error_is_not_kept_waiting_for_counts(ledger):
         assert asked.wait(LIMIT_S)
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), Progress(counts, said.append, problems=4, every_s=0.01).reported():
+    with pytest.raises(ZeroDivisionError), RunProgress(counts, said.append, problems=4, every_s=0.01).reported():
         fail()
     assert said == []
     never.set()

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from factory import ingest
 from factory.cli import app
 from factory.errors import FactoryError
-from factory.inspection.why import life_of
+from factory.inspection.why import history_of
 from factory.inspection.why import render as render_life
-from factory.records import Asked, FinishedTurn, Mode
+from factory.records import FinishedTurn, Mode, ModelReply
 from factory.report.status import render, status
 from factory.store.publish import publish
 from factory.store.run import Run
@@ -65,7 +65,7 @@ def test_rows_journaled_twice_do_not_count_as_progress(run):
 
 def test_why_tells_the_life_of_a_problem(run):
     publish(run, SETTINGS, VIEW)
-    text = render_life(life_of(run.uri, "p0"))
+    text = render_life(history_of(run.uri, "p0"))
     assert "entered    problem p0" in text
     assert "settled    '7'" in text
     assert text.count("sample     ") == 24
@@ -77,20 +77,20 @@ def test_why_tells_the_life_of_a_problem(run):
 
 
 def test_why_knows_rows_that_went_elsewhere(run):
-    journal(run, [Asked(owner="p2", key="judge/1", text="the same")])
+    journal(run, [ModelReply(owner="p2", key="judge/1", text="the same")])
     turn = {"problem_id": "p2", "mode": Mode.HIGH, "tool": True, "sample": 9}
     journal(run, [FinishedTurn(**turn, turn=0, token_ids=[1] * 50, mask=[0] * 50)])
-    rejected = render_life(life_of(run.uri, "p1"))
+    rejected = render_life(history_of(run.uri, "p1"))
     assert "rejected   at solve, too_easy" in rejected
     assert "problem_too_easy" in rejected
-    half = render_life(life_of(run.uri, "p2"))
+    half = render_life(history_of(run.uri, "p2"))
     assert "asked      judge/1: the same" in half
     assert "under way  p2/high/python/9: 50 tokens journaled" in half
     assert "ended      not yet" in half
-    assert "no_text" in render_life(life_of(run.uri, "bad"))
-    assert "rejected   at curate, no_problem" in render_life(life_of(run.uri, "t1"))
+    assert "no_text" in render_life(history_of(run.uri, "bad"))
+    assert "rejected   at curate, no_problem" in render_life(history_of(run.uri, "t1"))
     with pytest.raises(FactoryError, match="knows no row"):
-        life_of(run.uri, "nobody")
+        history_of(run.uri, "nobody")
 
 
 def test_the_commands_print_text_and_json(run):

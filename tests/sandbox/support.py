@@ -11,7 +11,7 @@ from factory import recipe
 from factory.records import ToolCall
 from factory.sandbox.local import LocalSandbox
 
-EXTERNAL = recipe.Sandbox(if_missing="external", external_claim="a test takes the layer away")
+EXTERNAL = recipe.SandboxSettings(if_missing="external", external_claim="a test takes the layer away")
 
 
 async def run_cells(sandbox: LocalSandbox, *cells: str, timeout_s: float = 10.0) -> list[ToolCall]:

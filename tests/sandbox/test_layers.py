@@ -68,7 +68,7 @@ async def test_a_machine_too_busy_for_the_shortest_deadline_is_not_called_unsafe
 
 
 async def test_a_missing_effect_refuses_to_start() -> None:
-    sandbox = LocalSandbox(recipe.Sandbox(), layers=("rlimits", "capabilities", "landlock"))
+    sandbox = LocalSandbox(recipe.SandboxSettings(), layers=("rlimits", "capabilities", "landlock"))
     before = descendants()
     with pytest.raises(FactoryError) as caught:
         async with sandbox:

@@ -131,14 +131,14 @@ async def test_time_without_a_core_does_not_count(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_cpu_seconds_of_a_session() -> None:
-    async with LocalSandbox(recipe.Sandbox(cpu_s=1)) as sandbox:
+    async with LocalSandbox(recipe.SandboxSettings(cpu_s=1)) as sandbox:
         (result,) = await run_cells(sandbox, "while True: pass", timeout_s=20)
     assert (result.status, result.state_lost) == ("timeout", True)
     assert "CPU" in result.stderr
 
 
 async def test_memory_budget_is_the_recipe_s(sandbox: LocalSandbox) -> None:
-    async with LocalSandbox(recipe.Sandbox(memory_mb=200)) as small:
+    async with LocalSandbox(recipe.SandboxSettings(memory_mb=200)) as small:
         (refused,) = await run_cells(small, "x = bytearray(300 << 20)")
     (allowed,) = await run_cells(sandbox, "x = bytearray(300 << 20)")
     assert (refused.status, allowed.status) == ("memory", "ok")

@@ -18,7 +18,7 @@ from factory.sandbox.pool import SandboxPool, _SandboxActor
 from factory.sandbox.protocol import StateLost
 from tests.sandbox.support import is_alive, until, zygotes
 
-CONFIG = recipe.Sandbox(actors=(1, 2), num_cpus=0.5, timeout_s=30)
+CONFIG = recipe.SandboxSettings(actors=(1, 2), num_cpus=0.5, timeout_s=30)
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ def test_one_row_of_a_batch_fails_alone(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 async def test_a_package_that_is_not_installed_is_an_error() -> None:
-    sandbox = LocalSandbox(recipe.Sandbox(packages=("numpy", "no-such-package")))
+    sandbox = LocalSandbox(recipe.SandboxSettings(packages=("numpy", "no-such-package")))
     with pytest.raises(FactoryError, match="lacks packages: no-such-package"):
         await sandbox.start()
     await sandbox.close()

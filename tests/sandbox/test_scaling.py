@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from factory.sandbox.scaling import GROW_AFTER_S, Scaler, choose
-from factory.sandbox.slots import Load, Slots
+from factory.sandbox.slots import CellSlots, SandboxLoad
 
 SHRINK_AFTER_S = 60.0
-IDLE = Load(sessions=0, running=0, waiting=0, waited_s=0.0)
-BUSY = Load(sessions=5, running=1, waiting=4, waited_s=GROW_AFTER_S + 1)
-CALM = Load(sessions=5, running=1, waiting=0, waited_s=0.0)
+IDLE = SandboxLoad(sessions=0, running=0, waiting=0, waited_s=0.0)
+BUSY = SandboxLoad(sessions=5, running=1, waiting=4, waited_s=GROW_AFTER_S + 1)
+CALM = SandboxLoad(sessions=5, running=1, waiting=0, waited_s=0.0)
 
 
 def test_starts_up_to_the_lower_bound() -> None:
@@ -48,7 +48,7 @@ def test_a_new_session_goes_where_nobody_waits_and_few_sessions_are() -> None:
 
 
 async def test_slots_count_who_runs_and_who_waits() -> None:
-    slots = Slots(1)
+    slots = CellSlots(1)
     async with slots.one():
         waiter = asyncio.create_task(_hold(slots))
         await asyncio.sleep(0.02)
@@ -59,9 +59,9 @@ async def test_slots_count_who_runs_and_who_waits() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert slots.load(0).waiting == 0
-    assert slots.load(0) == Load(0, 0, 0, 0.0)
+    assert slots.load(0) == SandboxLoad(0, 0, 0, 0.0)
 
 
-async def _hold(slots: Slots) -> None:
+async def _hold(slots: CellSlots) -> None:
     async with slots.one():
         pass

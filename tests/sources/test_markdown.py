@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from factory.sources.formulas import spans
 from factory.sources.markdown import to_markdown
+from factory.sources.row_error import RowError
 from factory.sources.tags import is_plain, tidy
-from factory.sources.unfit import Unfit
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_rendered_formulas_become_tex_again(source, expected):
     ],
 )
 def test_a_rendered_formula_that_cannot_be_read_rejects_its_text(source):
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(RowError) as caught:
         to_markdown(source)
     assert caught.value.reason == "unreadable_formula"
 

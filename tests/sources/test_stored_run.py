@@ -15,7 +15,7 @@ from factory import ingest, settings
 from factory.arrow import from_table
 from factory.cli import app
 from factory.errors import FactoryError
-from factory.inspection.why import life_of, render
+from factory.inspection.why import history_of, render
 from factory.recipe import Source
 from factory.records import Problem, Reject, StoredSample
 from factory.sources import pinned, read, splits, stored_run
@@ -168,14 +168,14 @@ def test_inputs_add_up(run, tmp_path):
 def test_why_walks_back(run, tmp_path):
     derived = derived_from(run, tmp_path / "derived")
     again = derived_from(publishing(derived), tmp_path / "again")
-    told = render(life_of(again.uri, "p0"))
+    told = render(history_of(again.uri, "p0"))
     assert f"before     in version 1 of {derived.uri}:" in told
     assert f"  before     in version 1 of {run.uri}:" in told
     assert "  sample     high/python/0" in told
     told = json.loads(CliRunner().invoke(app, ["why", again.uri, "p0", "--json"]).output)
     assert told["before"][0]["life"]["before"][0]["life"]["verdict"]["reference"] == "7"
     shutil.rmtree(run.uri)
-    assert "which is not to be read here any more" in render(life_of(again.uri, "p0"))
+    assert "which is not to be read here any more" in render(history_of(again.uri, "p0"))
 
 
 def publishing(derived: Run) -> Run:

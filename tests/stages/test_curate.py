@@ -11,10 +11,10 @@ from factory.engines.protocol import EngineUnavailable
 from factory.engines.scripted import ScriptedEngine, by_text
 from factory.programs.curate import CURATE
 from factory.recipe import Recipe
-from factory.records import Asked, Attribution, Curated, Post, Problem, Reject, Thread
+from factory.records import Attribution, CuratedThread, ModelReply, Post, Problem, Reject, Thread
 from factory.stages.ledger import Ledger
 from factory.stages.worker import Worker
-from factory.store.ids import scoped
+from factory.store.ids import owner_key
 from factory.store.kinds import DIRECTORIES
 from factory.store.run import Run
 from tests.programs.rollouts import TOKENIZER
@@ -85,7 +85,7 @@ async def problems(curate, *threads):
 async def test_problems_go_on_once_the_thread_has_ended_in_storage(run, recipe):
     (problem,) = await problems(stage(run, recipe, curator()), THREAD, OTHER)
     assert (problem.id, problem.answer, problem.attribution, problem.contributors) == ("t/1", "4", ASKER, [HELPER])
-    (ending,) = journaled(run, Curated)
+    (ending,) = journaled(run, CuratedThread)
     assert (ending.thread_id, ending.source, ending.problems, ending.n_found) == ("t", "forum", [problem], 2)
     rejects = {reject.id: (reject.kind, reject.stage, reject.reason) for reject in journaled(run, Reject)}
     assert rejects == {"t/2": ("problem", "curate", "proof"), "u": ("thread", "curate", "no_problem")}
@@ -106,8 +106,8 @@ async def test_a_thread_that_has_ended_is_not_curated_again(run, recipe):
 
 async def test_replies_to_a_worker_that_died_are_not_asked_for_again(run, recipe):
     first = await problems(stage(run, recipe, curator()), THREAD)
-    assert {row.owner for row in journaled(run, Asked)} == {scoped("t", "thread")}
-    for kind in (Curated, Reject):
+    assert {row.owner for row in journaled(run, ModelReply)} == {owner_key("t", "thread")}
+    for kind in (CuratedThread, Reject):
         for entry in list(run.store.list(DIRECTORIES[kind])):
             run.store.delete(entry.key)  # as if the worker had died just before it wrote the ending
     engine = curator()
@@ -118,14 +118,14 @@ async def test_replies_to_a_worker_that_died_are_not_asked_for_again(run, recipe
 async def test_a_thread_that_takes_workers_down_is_rejected_in_the_end(run, recipe):
     ledger = Ledger(run.uri)
     for _ in range(2):
-        ledger.begin(scoped("t", "thread"))  # two workers that never came back
+        ledger.begin(owner_key("t", "thread"))  # two workers that never came back
     ledger.begin("t")  # a problem of the same name is another row
     engine = curator()
     assert await problems(stage(run, recipe, engine, ledger), THREAD) == []
     (reject,) = journaled(run, Reject)
     assert (reject.id, reject.kind, reject.stage, reject.reason) == ("t", "thread", "curate", "crashes_worker")
     assert not engine.requests
-    assert not journaled(run, Curated)
+    assert not journaled(run, CuratedThread)
 
 
 async def test_a_program_that_raises_is_the_thread_s_reject(run, recipe):

@@ -11,8 +11,8 @@ from factory.decontaminate.embedder import Embedder
 from factory.decontaminate.index import BenchmarkIndex
 from factory.engines.scripted import ScriptedEngine, by_text
 from factory.recipe import Recipe
-from factory.records import Asked, Problem, Reject
-from factory.stages.decontaminate import Decontaminate
+from factory.records import ModelReply, Problem, Reject
+from factory.stages.decontaminate import DecontaminateWorker
 from factory.stages.ledger import Ledger
 from factory.store.run import Run
 from tests.programs.rollouts import TOKENIZER
@@ -50,7 +50,7 @@ async def passed(stage, *problems):
 async def test_a_copy_leaves_and_says_what_it_copies(tmp_path, index):
     settings = recipe()
     run = Run.open(str(tmp_path / "run"), settings)
-    (kept,) = await passed(Decontaminate(run, settings, lambda: index, no_services), FAR, COPY)
+    (kept,) = await passed(DecontaminateWorker(run, settings, lambda: index, no_services), FAR, COPY)
     assert kept.id == "far"
     assert {n.id for n in kept.neighbours} == {"b1", "b2"}
     assert all(n.benchmark == "grade" and "score" in n.signals for n in kept.neighbours)
@@ -69,9 +69,9 @@ async def test_the_judge_settles_close_calls(tmp_path, index, reply, leaves):
     engine = ScriptedEngine(by_text(TOKENIZER, [(".*", f"<|channel|>final<|message|>{reply}<|return|>")]))
 
     connect = connecting(Ledger(run.uri), judge=engine)
-    stage = Decontaminate(run, settings, lambda: index, connect)
+    stage = DecontaminateWorker(run, settings, lambda: index, connect)
     kept = await passed(stage, reworded)
     stage._host.journal.flush()  # what was asked follows by age; here at once
     assert [problem.id for problem in kept] == ([] if leaves else ["close"])
-    assert {row.owner for row in journaled(run, Asked)} == {"close"}
+    assert {row.owner for row in journaled(run, ModelReply)} == {"close"}
     assert len(journaled(run, Reject)) == leaves

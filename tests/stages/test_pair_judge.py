@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from factory.decontaminate import Checked
-from factory.recipe import Decontaminate
+from factory.decontaminate import CheckedProblem
+from factory.recipe import DecontaminateWorker
 from factory.records import Neighbour, Problem
 from factory.stages.pair_judge import settle_undecided
 from tests.programs.test_pair_check import OTHER, PROBLEM, Judge
@@ -17,10 +17,10 @@ async def test_undecided_pairs_are_asked_once_per_text_and_settle_the_problem():
         for name, verdict in (("a", "undecided"), ("b", "undecided"), ("c", "clean"))
     ]
     problem = Problem(id="p", text=PROBLEM.text, neighbours=neighbours)
-    checked = Checked(problem, False, 0.4, "variant", "", "a", "1")
+    checked = CheckedProblem(problem, False, 0.4, "variant", "", "a", "1")
     for reply, contaminated in (("Same problem: Yes", True), ("Same problem: No", False), ("?", False)):
         judge = Judge(reply)
-        settled = await settle_undecided(checked, lambda benchmark, id: OTHER, judge, Decontaminate())
+        settled = await settle_undecided(checked, lambda benchmark, id: OTHER, judge, DecontaminateWorker())
         assert len(judge.asked) == 1
         assert settled.contaminated is contaminated
     assert [n.verdict for n in settled.problem.neighbours] == ["undecided", "undecided", "clean"]

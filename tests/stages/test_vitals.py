@@ -12,9 +12,9 @@ from factory.engines.protocol import EngineLoad
 from factory.engines.scripted import ScriptedEngine
 from factory.programs.solve import SOLVE
 from factory.recipe import Recipe
-from factory.records import Asked, Problem, Trace
+from factory.records import ModelReply, Problem, Trace
 from factory.report.funnel_metrics import FunnelMetrics
-from factory.stages.counted import Counted
+from factory.stages.counting_sandbox import CountingSandbox
 from factory.stages.ledger import Ledger
 from factory.stages.vitals import Vitals
 from factory.stages.worker import Worker
@@ -84,7 +84,7 @@ async def parts(run, recipe):
             "stage": "solve",
             "role": "teacher",
             "admission": Admission(most=8),
-            "sandbox": Counted(Python()),
+            "sandbox": CountingSandbox(Python()),
             "journal": journal,
             "checker": checker,
         }
@@ -93,7 +93,7 @@ async def parts(run, recipe):
 
 async def test_vitals_tell_the_worker_s_state(parts, recorder):
     parts["admission"].observe(EngineLoad(running=3, waiting=1, capacity=32))
-    row = Asked(owner="p", key="k", text="x" * 1000)
+    row = ModelReply(owner="p", key="k", text="x" * 1000)
     parts["journal"].append(row)
     Vitals(recorder, **parts).record()
     states = ("running", "waiting", "capacity")

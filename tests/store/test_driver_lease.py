@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from factory.store import driver_lease
-from factory.store.driver_lease import EXIT_STATUS, Holder, RunHeld, held
+from factory.store.driver_lease import EXIT_STATUS, Holder, RunLocked, held
 from factory.store.fs import Store
 from tests.conftest import ROOT
 
@@ -73,7 +73,7 @@ def test_each_driver_gets_the_next_number_and_sweeps_up(store):
 
 
 def test_a_second_driver_refuses_with_a_clear_word(store):
-    with held(store, beat_s=0.05), pytest.raises(RunHeld) as refused, held(store):
+    with held(store, beat_s=0.05), pytest.raises(RunLocked) as refused, held(store):
         raise AssertionError("two drivers have the run")
     assert f"process {os.getpid()} on " in refused.value.why
     assert "is alive" in refused.value.why
@@ -117,7 +117,7 @@ def test_a_driver_of_another_machine_is_waited_for_as_long_as_the_lease(store, g
                 assert lease.number == 2
             assert time.monotonic() - began >= 0.5
         else:
-            with pytest.raises(RunHeld), held(store, lease_s=30):
+            with pytest.raises(RunLocked), held(store, lease_s=30):
                 pass
     finally:
         beats.set()

@@ -17,10 +17,10 @@ import pytest
 
 from factory.arrow import from_table
 from factory.errors import FactoryError
-from factory.records import Asked, Curated, FinishedTurn, Mode, Trace, Verdict
+from factory.records import CuratedThread, FinishedTurn, Mode, ModelReply, Trace, Verdict
 from factory.store.counts import CuratedCount
 from factory.store.fs import Store
-from factory.store.ids import contained, hashes_of, scoped
+from factory.store.ids import contained, hashes_of, owner_key
 from factory.store.index import FAR_EVERY_S, LISTING_SLACK_S, NEAR_SLACK_S, JournalIndex
 from factory.store.journal import JournalWriter, stamp
 from factory.store.kinds import DIRECTORIES
@@ -48,14 +48,14 @@ def test_rows_come_back_as_they_went_in(tmp_path):
     store = Store.open(tmp_path)
     written = [trace("p1", Mode.HIGH, True, s) for s in range(3)] + [trace("p2", n_tokens=500)]
     turn = FinishedTurn(problem_id="p2", mode=Mode.LOW, tool=True, sample=1, turn=0, token_ids=[1, 2], mask=[0, 1])
-    asked = Asked(owner="t1", key="extract", text="none")
+    asked = ModelReply(owner="t1", key="extract", text="none")
     journal = writer(store)
     for row in [*written, turn, asked, verdict(problem("p1"), written[:3])]:
         journal.append(row)
     journal.close()
     assert sorted(rows(store, Trace, "journal/traces/"), key=lambda r: r.uid) == sorted(written, key=lambda r: r.uid)
     assert rows(store, FinishedTurn, "journal/turns/") == [turn]
-    assert rows(store, Asked, "journal/asks/") == [asked]
+    assert rows(store, ModelReply, "journal/asks/") == [asked]
     assert rows(store, Verdict, "journal/verdicts/") == [verdict(problem("p1"), written[:3])]
 
 
@@ -174,7 +174,7 @@ def test_index_answers_for_unfinished_and_finished_problems(tmp_path):
     for row in [*done, *easy, *half, verdict(problem("done"), done), reject(problem("easy"))]:
         journal.append(row)
     journal.append(reject(problem("half"), kind="thread"))  # a thread of the same name is another row
-    journal.append(Asked(owner="half", key="judge/0", text="equal"))
+    journal.append(ModelReply(owner="half", key="judge/0", text="equal"))
     journal.close()
     index = JournalIndex(store)
     assert [index.finished(name) for name in ("done", "easy", "half", "new")] == [True, True, False, False]
@@ -269,8 +269,8 @@ def test_parts_that_storage_would_not_give_are_taken_in_later(tmp_path, clock, m
     """Also those of the very first look, and each once."""
     store, read = LocalStore(tmp_path), LocalStore.read
 
-    def curated(name: str) -> Curated:
-        return Curated(thread_id=name, problems=[problem(f"{name}/1")], n_found=1)
+    def curated(name: str) -> CuratedThread:
+        return CuratedThread(thread_id=name, problems=[problem(f"{name}/1")], n_found=1)
 
     clock.now = time.time() + 2 * LISTING_SLACK_S  # the parts are so old that only a look at everything finds them
     journal = writer(store)
@@ -279,7 +279,7 @@ def test_parts_that_storage_would_not_give_are_taken_in_later(tmp_path, clock, m
             journal.append(row)
         journal.flush()
     index = JournalIndex(store, max_age_s=0)
-    for kind in (Verdict, Curated, Trace):
+    for kind in (Verdict, CuratedThread, Trace):
 
         def failing(store, key, *place, kind=kind):
             if key in keys(store, DIRECTORIES[kind])[1:]:
@@ -348,18 +348,18 @@ def test_a_curated_thread_has_ended_and_its_problems_wait(tmp_path):
     index = JournalIndex(store, max_age_s=0)
     journal = writer(store)
     kept = [problem("t/1"), problem("t/3")]
-    journal.append(Asked(owner=scoped("t", "thread"), key="curator/x", text="yes"))
+    journal.append(ModelReply(owner=owner_key("t", "thread"), key="curator/x", text="yes"))
     journal.append(reject(problem("t/2"), "proof", "curate"))
-    journal.append(Curated(thread_id="t", problems=kept, n_found=3))
-    journal.append(Curated(thread_id="empty", problems=[], n_found=1))
+    journal.append(CuratedThread(thread_id="t", problems=kept, n_found=3))
+    journal.append(CuratedThread(thread_id="empty", problems=[], n_found=1))
     journal.append(reject(problem("none"), "no_problem", "curate", "thread"))
     journal.close()
     assert [index.finished(name, "thread") for name in ("t", "empty", "none", "t/1")] == [True, True, True, False]
     assert [index.finished(name) for name in ("t", "t/1", "t/2", "t/3")] == [False, False, True, False]
-    assert index.asked_of(scoped("t", "thread")) == {}  # an ended thread is forgotten
+    assert index.asked_of(owner_key("t", "thread")) == {}  # an ended thread is forgotten
     snapshot = index.snapshot()
     assert (snapshot.n_threads, snapshot.n_curated, snapshot.curated) == (3, 2, keys(store, "journal/curated/"))
-    assert contained(hashes_of(["t/2", scoped("t", "thread")]), snapshot.finished).all()
+    assert contained(hashes_of(["t/2", owner_key("t", "thread")]), snapshot.finished).all()
     assert index.counts().curated == CuratedCount(2, passed=2, found=4)
     assert (index.counts().finished, index.counts().finished_threads) == (4, 3)
     later = writer(store)

@@ -25,7 +25,7 @@ import pytest
 from factory.arrow import from_table
 from factory.errors import FactoryError
 from factory.recipe import Publish
-from factory.records import Attribution, Curated, Mode, Problem, Reject, Trace, Verdict
+from factory.records import Attribution, CuratedThread, Mode, Problem, Reject, Trace, Verdict
 from factory.store.local import LocalStore
 from factory.store.manifest import latest, load
 from factory.store.partition import PartitionTask, publish_partition
@@ -433,8 +433,13 @@ def test_problems_of_threads_add_up_although_two_workers_disagree(tmp_path):
     run = Run.open(str(tmp_path), recipe())
     one, two, three = (problem(f"t/{n}") for n in (1, 2, 3))
     mine = samples("t/3")
-    journal(run, [reject(two, "proof", "curate"), Curated(thread_id="t", source="forum", problems=[one], n_found=2)])
-    other = [reject(one, "invalid", "curate"), Curated(thread_id="t", source="forum", problems=[two, three], n_found=3)]
+    journal(
+        run, [reject(two, "proof", "curate"), CuratedThread(thread_id="t", source="forum", problems=[one], n_found=2)]
+    )
+    other = [
+        reject(one, "invalid", "curate"),
+        CuratedThread(thread_id="t", source="forum", problems=[two, three], n_found=3),
+    ]
     journal(run, [*other, reject(problem("t"), "no_problem", "curate", "thread")], "zombie")
     journal(run, [*mine, verdict(three, mine), reject(problem("u"), "no_problem", "curate", "thread")], "w3")
     for partition_bytes in (1 << 30, 2000):

@@ -11,7 +11,7 @@ import pytest
 
 from factory.arrow import from_table
 from factory.inspection import disagreement, hand_check
-from factory.records import Annotation, Asked, Curated, FinishedTurn, Mode, Reject, Trace, Verdict
+from factory.records import Annotation, CuratedThread, FinishedTurn, Mode, ModelReply, Reject, Trace, Verdict
 from factory.report import figures
 from factory.report.status import status
 from factory.store.counts import RejectReason
@@ -40,10 +40,10 @@ def run(tmp_path) -> Run:
     first = [row for of in (plain, twice, both, gone) for row in (*drawn(of.id), verdict(of, drawn(of.id)))]
     first += [reject(both), reject(problem("left")), reject(problem("left"), "unsolved")]
     first += [reject(problem("t/2"), "proof", "curate"), reject(problem("t"), "no_problem", "curate", "thread")]
-    first += [Curated(thread_id="t", source="forum", problems=[problem("t/1")], n_found=2)]
+    first += [CuratedThread(thread_id="t", source="forum", problems=[problem("t/1")], n_found=2)]
     journal(run, first, "one")
     second = [*other, verdict(twice, other), verdict(plain, drawn("plain")), reject(problem("left"), "too_easy")]
-    second += [Curated(thread_id="t", source="forum", problems=[problem("t/1"), problem("t/3")], n_found=3)]
+    second += [CuratedThread(thread_id="t", source="forum", problems=[problem("t/1"), problem("t/3")], n_found=3)]
     journal(run, second, "two")
     journal(run, [reject(gone, "contaminated", WITHDRAWN)], "withdraw")
     foreign = JournalWriter(run.store, "stranger", part_mb=1, part_age_s=1, fingerprint="of another recipe")
@@ -109,12 +109,12 @@ def test_a_damaged_row_group_is_left_out_and_counted(run, caplog):
 
 ROWS = {
     FinishedTurn: FinishedTurn(problem_id="p", mode=Mode.LOW, tool=False, sample=0, turn=0, token_ids=[1], mask=[0]),
-    Asked: Asked(owner="p", key="judge/1", text="yes"),
+    ModelReply: ModelReply(owner="p", key="judge/1", text="yes"),
     Trace: trace("p"),
     Annotation: Annotation(owner="p", uid="u", name="reward", value=0.5),
     Verdict: verdict(problem("p"), [trace("p")]),
     Reject: dataclasses.replace(reject(problem("p", "forum")), source="forum"),
-    Curated: Curated(thread_id="t", source="forum", problems=[problem("t/1")], n_found=1),
+    CuratedThread: CuratedThread(thread_id="t", source="forum", problems=[problem("t/1")], n_found=1),
 }
 
 

@@ -9,7 +9,7 @@ import pickle
 import pytest
 
 from factory.errors import FactoryError
-from factory.recipe import Journal, Recipe, Solve, Source, Teacher
+from factory.recipe import JournalSettings, Recipe, Solve, Source, Teacher
 from factory.store.counts import JournalCounts
 from factory.store.run import Run
 
@@ -21,7 +21,7 @@ def recipe(**changes) -> Recipe:
 
 def test_the_same_recipe_resumes(tmp_path):
     first = Run.open(str(tmp_path), recipe())
-    again = Run.open(f"file://{tmp_path}", recipe(journal=Journal(part_age_s=1)))  # an operational knob
+    again = Run.open(f"file://{tmp_path}", recipe(journal=JournalSettings(part_age_s=1)))  # an operational knob
     assert (first.created, again.created) == (True, False)
     assert again.manifest == first.manifest
     assert json.loads((tmp_path / "run.json").read_text())["versions"]["python"]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from factory.store.fs import Store
-from factory.store.usage import DIRECTORY, Held, Meter, usages
+from factory.store.usage import DIRECTORY, ClusterSnapshot, Meter, usages
 
-HELD = Held(cluster={"GPU": 8.0, "CPU": 4.0, "nodes": 2.0}, gpus={"teacher": 8.0}, replicas={"teacher": 1.0})
+HELD = ClusterSnapshot(cluster={"GPU": 8.0, "CPU": 4.0, "nodes": 2.0}, gpus={"teacher": 8.0}, replicas={"teacher": 1.0})
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_what_is_held_is_multiplied_by_its_time(tmp_path, clock):
     with Meter(store, lambda: HELD, prices={"gpu_hour": 2.0}, every_s=60).running() as meter:
         clock[0] += 100
         meter.measure()
-        meter.held = lambda: Held(cluster={"CPU": 4.0, "nodes": 1.0})
+        meter.cluster_snapshot = lambda: ClusterSnapshot(cluster={"CPU": 4.0, "nodes": 1.0})
         meter.engine_time = lambda: {"busy": 3.0}
         clock[0] += 50
     (usage,) = usages(store)
@@ -44,7 +44,7 @@ def test_what_is_held_is_multiplied_by_its_time(tmp_path, clock):
 
 
 def test_a_cluster_in_trouble_costs_a_measurement_and_no_run(tmp_path, clock, caplog):
-    def lost() -> Held:
+    def lost() -> ClusterSnapshot:
         raise ConnectionError("the head is gone")
 
     store = Store.open(tmp_path)

@@ -30,7 +30,7 @@ from factory.metrics import SILENT
 from factory.programs.solve import SOLVE
 from factory.recipe import Recipe
 from factory.records import (
-    Curated,
+    CuratedThread,
     FinishedTurn,
     Judgement,
     Origin,
@@ -123,7 +123,7 @@ def test_why_tells_the_life_of_every_row(stored):
     assert published == manifest.report.published
     for reject in journaled(run, Reject):
         assert f"rejected   at {reject.stage}, {reject.reason}" in command("why", str(stored), reject.id)
-    for thread in journaled(run, Curated):
+    for thread in journaled(run, CuratedThread):
         assert "go on: " in command("why", str(stored), thread.thread_id)
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from factory import recipe as recipes
 from factory.errors import FactoryError
-from factory.tuning.candidates import Axis
+from factory.tuning.candidates import SettingAxis
 from factory.tuning.tune import Times, tune
 from tests.conftest import ROOT
 
@@ -28,8 +28,8 @@ def recipe():
 @pytest.mark.timeout(900)
 def test_the_faster_setting_is_found_kept_and_not_measured_again(ray_local, recipe, tmp_path):
     said: list[str] = []
-    axes = [Axis("max_num_seqs", (1, 24))]
-    found = tune(recipe, str(tmp_path), axes, times=TIMES, say=said.append)
+    axes = [SettingAxis("max_num_seqs", (1, 24))]
+    found = tune(recipe, str(tmp_path), axes, times=TIMES, emit=said.append)
     rates = {one.changes.get("max_num_seqs", "recipe"): one.rate for one in found}
     assert rates.keys() == {1, 24, "recipe"}
     assert rates[24] > 2 * rates[1] > 0
@@ -45,13 +45,13 @@ def test_the_faster_setting_is_found_kept_and_not_measured_again(ray_local, reci
         if json.loads(file.read_text())["changes"] == {"max_num_seqs": 1}:
             file.unlink()
     said.clear()
-    again = tune(recipe, str(tmp_path), axes, times=TIMES, say=said.append)
+    again = tune(recipe, str(tmp_path), axes, times=TIMES, emit=said.append)
     assert [text for text in said if text.startswith("measuring")] == ['measuring {"max_num_seqs": 1}']
     assert {one.rate for one in found} - {one.rate for one in again} == {rates[1]}
 
 
 def test_an_endpoint_is_not_ours_to_tune(recipe, tmp_path):
-    endpoint = recipes.EndpointEngine(url="http://127.0.0.1:1")
+    endpoint = recipes.EndpointSettings(url="http://127.0.0.1:1")
     behind = recipe.model_copy(update={"teacher": recipe.teacher.model_copy(update={"engine": endpoint})})
     with pytest.raises(FactoryError, match="nothing to tune"):
         tune(behind, str(tmp_path))

@@ -1,4 +1,4 @@
-"""Pass rates, the too-easy rule, regimes, and decisions that are sealed early."""
+"""Pass rates, the too-easy rule, regimes, and problems that are dropped early."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from factory.records import Judgement, Mode
-from factory.verify import needed, pass_rate, regimes, sealed, too_easy
+from factory.verify import already_too_easy, needed, pass_rate, regimes, too_easy
 
 
 def test_what_could_not_be_judged_is_no_wrong_answer():
@@ -29,7 +29,7 @@ def test_the_least_number_is_exact_where_the_product_is_an_integer(total, thresh
 
 def test_without_samples_nothing_is_too_easy():
     assert not too_easy(0, 0)
-    assert sealed(None, 0, 0, 0) != "too_easy"
+    assert not already_too_easy(None, 0, 0)
 
 
 def judgement(mode: Mode, tool: bool, equal: bool | None) -> Judgement:
@@ -54,34 +54,26 @@ def test_all_six_regimes_appear_with_count_and_accuracy():
 
 
 @pytest.mark.parametrize(
-    ("agreeing", "largest", "drawn", "undecided", "fate"),
+    ("agreeing", "largest", "certain"),
     [
-        (13, 13, 13, 0, "too_easy"),
-        (None, 13, 13, 0, "too_easy"),
-        (12, 12, 16, 0, "keep"),
-        (12, 12, 15, 0, "open"),
-        (0, 13, 16, 0, "open"),  # the forum may be wrong: the high samples can still settle on the class of 13
-        (0, 4, 8, 0, "keep"),  # at most 12 of 16 can still agree
-        (0, 5, 8, 0, "open"),
-        (0, 4, 8, 1, "open"),
-        (None, 0, 0, 0, "open"),
-        (None, 0, 4, 0, "keep"),
-        (None, 0, 3, 0, "open"),
+        (13, 13, True),
+        (None, 13, True),
+        (12, 12, False),
+        (0, 13, False),  # the forum may be wrong: the high samples can still settle on the class of 13
+        (None, 12, False),
+        (None, 0, False),
     ],
 )
-def test_sealed(agreeing, largest, drawn, undecided, fate):
-    assert sealed(agreeing, largest, drawn, 16, undecided=undecided) == fate
+def test_a_problem_is_dropped_early_only_if_enough_samples_agree(agreeing, largest, certain):
+    assert already_too_easy(agreeing, largest, 16) is certain
 
 
-def test_sealed_never_contradicts_any_way_the_samples_can_go_on():
+def test_dropping_early_never_contradicts_any_way_the_samples_can_go_on():
     """Small enough to try everything: 5 samples, answers F (the forum's), A and B, threshold 0.8."""
     total = 5
     for answers in product("FAB", repeat=total):
         for drawn in range(total + 1):
             seen = answers[:drawn]
             largest = max((seen.count(a) for a in "FAB"), default=0)
-            fate = sealed(seen.count("F"), largest, drawn, total)
-            if fate == "too_easy":
+            if already_too_easy(seen.count("F"), largest, total):
                 assert too_easy(answers.count("F"), total)
-            if fate == "keep":
-                assert not any(too_easy(answers.count(reference), total) for reference in "FAB")

@@ -39,7 +39,7 @@ _TIMERS = (ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF)
 _LIMITS = (RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_STACK)
 
 
-class Guard:
+class InterpreterGuard:
     """Keeps a session's limits, descriptors and signal handlers. `fds`: what descriptors 0, 1 and 2 must lead to."""
 
     def __init__(self, fds: tuple[int, int, int]) -> None:

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from factory.sandbox.inside import tracebacks
 from factory.sandbox.inside.echo import echo
-from factory.sandbox.inside.guard import Guard
+from factory.sandbox.inside.guard import InterpreterGuard
 from factory.sandbox.inside.hints import hint
 from factory.sandbox.inside.streams import Streams
 
@@ -43,7 +43,7 @@ class CellTimeout(BaseException):
     """The cell's time is over. Not an `Exception`, so that `except Exception` does not swallow it."""
 
 
-class _CutShort(BaseException):
+class _CellAborted(BaseException):
     """How a cell ended of whose end nothing is known."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Repl:
     """One session's interpreter state; `fds` are its standard streams: null device, stdout's and stderr's pipe."""
 
     def __init__(self, fds: tuple[int, int, int] = (0, 1, 2)) -> None:
-        self.guard = Guard(fds)
+        self.guard = InterpreterGuard(fds)
         self._streams = Streams()
         self._running = self._finished = self._interrupted = False
         self._number = -1
@@ -72,7 +72,7 @@ class Repl:
         if number != self._number:
             self._prepare()
             self._finished = self._interrupted = False
-            self._failure, self._number = _CutShort(), number
+            self._failure, self._number = _CellAborted(), number
             try:
                 try:
                     self._running = True

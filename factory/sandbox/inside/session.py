@@ -33,7 +33,7 @@ class Order(TypedDict):
     scratch: str
 
 
-class Blank:
+class BlankSession:
     """A session before it is anybody's. The zygote makes one; each fork of it becomes a session of its own."""
 
     def __init__(self, options: privileges.Options) -> None:

@@ -45,7 +45,7 @@ def main() -> None:
     shutil.rmtree(options["root"], ignore_errors=True)
 
 
-def _settle(options: Options) -> session.Blank:
+def _settle(options: Options) -> session.BlankSession:
     """Do all that is the same for every session once, before the forks: each touched page would be copied each time."""
     hooks.allow()
     processes.install()
@@ -54,7 +54,7 @@ def _settle(options: Options) -> session.Blank:
     sys.argv = sys.orig_argv = [""]
     sys.dont_write_bytecode = True
     privileges.settle(options["limits"], options["layers"])
-    blank = session.Blank(options)
+    blank = session.BlankSession(options)
     tracebacks.hide_the_runner(_SOURCE)
     gc.collect()
     gc.freeze()
@@ -73,7 +73,7 @@ def _options(given: dict[str, Any]) -> Options:
     )
 
 
-def _serve(control: socket.socket, wake: int, blank: session.Blank) -> None:
+def _serve(control: socket.socket, wake: int, blank: session.BlankSession) -> None:
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(wake, select.POLLIN)
@@ -92,7 +92,7 @@ def _serve(control: socket.socket, wake: int, blank: session.Blank) -> None:
 
 
 def _fork(
-    control: socket.socket, wake: int, order: session.Order, blank: session.Blank, fds: tuple[int, int, int]
+    control: socket.socket, wake: int, order: session.Order, blank: session.BlankSession, fds: tuple[int, int, int]
 ) -> None:
     zygote = os.getpid()
     try:

@@ -3,7 +3,7 @@
 Knows notation, not mathematics. What it cannot read raises `Unreadable`, and another rule decides; it never guesses.
 """
 
-from factory.verify.grammar.lexer import Comma, Unreadable
+from factory.verify.grammar.lexer import Comma, ParseError
 from factory.verify.grammar.parser import parse
 
-__all__ = ["Comma", "Unreadable", "parse"]
+__all__ = ["Comma", "ParseError", "parse"]

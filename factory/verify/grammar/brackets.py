@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from factory.verify.grammar.cursor import Cursor
-from factory.verify.grammar.lexer import Token, Unreadable
+from factory.verify.grammar.lexer import ParseError, Token
 from factory.verify.nodes import Apply, Bracket, Conditional, Constant, Listing, Matrix, Node, Number, Relation, Symbol
 
 CLOSING = {"(": (")", "]"), "[": ("]", ")", "["), "]": ("[", "]"), "\\{": ("\\}",), "\\langle": ("\\rangle",),
@@ -23,7 +23,7 @@ class Brackets(Cursor):
         if self.sign == "{":
             self.next()
             if self.accept("}"):
-                raise Unreadable("an empty group")
+                raise ParseError("an empty group")
             node = self.listing(stop=("}",))
             self.expect("}")
             return node
@@ -42,7 +42,7 @@ class Brackets(Cursor):
         while depth:
             token = self.next()
             if token.kind == "end":
-                raise Unreadable("an open brace")
+                raise ParseError("an open brace")
             depth += (token.text == "{") - (token.text == "}")
             if depth:
                 parts.append(token.text)
@@ -61,17 +61,17 @@ class Brackets(Cursor):
         if self.accept(*closers):
             if left == "\\{":
                 return Constant("emptyset")
-            raise Unreadable("empty brackets")
+            raise ParseError("empty brackets")
         self.open.append(left)
         inner = self.listing(stop=closers)
         self.open.pop()
         right = self.sign
         if not self.accept(*closers):
-            raise Unreadable(f"{left} is not closed")
+            raise ParseError(f"{left} is not closed")
         items = inner.items if isinstance(inner, Listing) else (inner,)
         if len(items) == 1 and left in ("(", "["):
             if right != {"(": ")", "[": "]"}[left]:
-                raise Unreadable("brackets that do not match")
+                raise ParseError("brackets that do not match")
             return items[0]
         return Bracket(left.strip("\\").replace("langle", "<"), items, right.strip("\\").replace("rangle", ">"))
 
@@ -119,13 +119,13 @@ class Brackets(Cursor):
         inner = self.sum()
         self.bars -= 1
         if not self.accept(closer):
-            raise Unreadable("| is not closed")
+            raise ParseError("| is not closed")
         return Apply("abs", (inner,))
 
     def environment(self) -> Node:
         name = self.raw_group()
         if name not in _MATRICES and name not in ("cases", "dcases"):
-            raise Unreadable(f"environment {name}")
+            raise ParseError(f"environment {name}")
         if name == "array" and self.sign == "{":
             self.raw_group()
         rows: list[tuple[Node, ...]] = []
@@ -144,7 +144,7 @@ class Brackets(Cursor):
             if self.accept("\\end"):
                 break
         if self.raw_group() != name or len({len(r) for r in rows}) != 1:
-            raise Unreadable("a matrix with rows of different lengths")
+            raise ParseError("a matrix with rows of different lengths")
         if "cases" in name:
             return Listing(tuple(_case(row) for row in rows))
         matrix = Matrix(tuple(rows))
@@ -161,13 +161,13 @@ def built_set(member: Node, conditions: list[Node]) -> Node:
     if not isinstance(member, Symbol):
         if len(conditions) == 1 and _declares(conditions[0]):
             return Listing((member, conditions[0]))
-        raise Unreadable("a set builder")
+        raise ParseError("a set builder")
     within = domains[0].members[1] if len(domains) == 1 and isinstance(domains[0], Relation) else None
     if not others or len(domains) > 1 or (within is not None and not isinstance(within, Constant)):
-        raise Unreadable("a set builder")
+        raise ParseError("a set builder")
     if within is None or within == Constant("R"):
         return others[0] if len(others) == 1 else Listing(tuple(others), "and")
-    raise Unreadable("a set of whole numbers")
+    raise ParseError("a set of whole numbers")
 
 
 def _declares(node: Node) -> bool:
@@ -187,4 +187,4 @@ def _case(row: tuple[Node, ...]) -> Node:
         case (value, condition):
             return Conditional(value, condition)
         case _:
-            raise Unreadable("a case of several conditions")
+            raise ParseError("a case of several conditions")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from factory.verify.grammar.brackets import Brackets
-from factory.verify.grammar.lexer import FUNCTION_NAMES, Unreadable
+from factory.verify.grammar.lexer import FUNCTION_NAMES, ParseError
 from factory.verify.nodes import Apply, Bracket, Constant, Node, Number, Quantity, Relation, Symbol, Words
 from factory.verify.words import SCALES
 
@@ -70,7 +70,7 @@ class Commands(Brackets):
         if name == "log" and base is not None:
             arguments = (*arguments, base)
         elif base is not None:
-            raise Unreadable(f"a subscript on {name}")
+            raise ParseError(f"a subscript on {name}")
         if name == "lg":
             name, arguments = "log", (*arguments, Number(Fraction(10)))
         if exponent == Apply("neg", (Number(Fraction(1)),)) and name in _INVERTIBLE:
@@ -125,11 +125,11 @@ class Commands(Brackets):
             bounds[side] = self.group() if self.sign == "{" else self.atom()
         match bounds.get("_"), bounds.get("^"):
             case _, Constant("oo"):
-                raise Unreadable("an infinite series")
+                raise ParseError("an infinite series")
             case Relation((Symbol(index) | Constant(index), low), ("=",)), high if high is not None:
                 return Apply(name, (Symbol(index), low, high, self.product()))
             case _:
-                raise Unreadable(f"the bounds of a {name}")
+                raise ParseError(f"the bounds of a {name}")
 
     def _enclosed(self, closer: str, name: str) -> Node:
         inner = self.sum()
@@ -151,7 +151,7 @@ class Commands(Brackets):
     def _blackboard(self) -> Node:
         name = self.raw_name()
         if name not in ("R", "Z", "N", "Q", "C"):
-            raise Unreadable(f"\\mathbb{{{name}}}")
+            raise ParseError(f"\\mathbb{{{name}}}")
         restriction = ""
         while self.sign in ("^", "_"):
             restriction += self.next_sign() + self.raw_name()
@@ -215,7 +215,7 @@ class Commands(Brackets):
             return self._function(_ALIASES.get(name, name))
         handler = COMMANDS.get(name)
         if handler is None:
-            raise Unreadable(f"\\{name}")
+            raise ParseError(f"\\{name}")
         return handler(self)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from factory.verify.grammar.lexer import Token, Unreadable
+from factory.verify.grammar.lexer import ParseError, Token
 from factory.verify.nodes import Node
 
 
@@ -88,7 +88,7 @@ class Cursor(ABC):
 
     def expect(self, sign: str) -> None:
         if not self.accept(sign):
-            raise Unreadable(f"{sign} expected, not {self.peek.text!r}")
+            raise ParseError(f"{sign} expected, not {self.peek.text!r}")
 
     def word(self, token: Token) -> str:
         """A text token as a key of the tables of words."""

@@ -18,7 +18,7 @@ Comma = Literal["thousands", "list", "decimal"]
 """How a comma between digits is read where it could be more than one thing."""
 
 
-class Unreadable(Exception):
+class ParseError(Exception):
     """The text is not mathematics that this parser knows."""
 
 
@@ -110,7 +110,7 @@ def tokens(text: str, comma: Comma = "thousands") -> list[Token]:
             depth += _depth(match.group())
             position = match.end()
         else:
-            raise Unreadable(f"character {text[position]!r}")
+            raise ParseError(f"character {text[position]!r}")
     return [*found, Token("end", "")]
 
 
@@ -134,7 +134,7 @@ def _number(text: str, position: int, comma: Comma) -> tuple[tuple[str, Number],
         return None
     whole, fraction, block, single, exponent = match.groups()
     if len(match.group()) > MAX_DIGITS:
-        raise Unreadable(f"a number of {len(match.group())} digits")
+        raise ParseError(f"a number of {len(match.group())} digits")
     whole = re.sub(r"\D", "", whole or "") or "0"
     places = re.sub(r"\D", "", fraction or "")
     value = Fraction(int(whole + places), 10 ** len(places))
@@ -146,7 +146,7 @@ def _number(text: str, position: int, comma: Comma) -> tuple[tuple[str, Number],
     if exponent:
         power = int(exponent[1:])
         if abs(power) > MAX_DIGITS:
-            raise Unreadable("an exponent too large")
+            raise ParseError("an exponent too large")
         value *= Fraction(10) ** power
     if not fraction or repeating:
         return (match.group(), Number(value)), end

@@ -7,16 +7,16 @@ from fractions import Fraction
 from functools import lru_cache
 
 from factory.verify.grammar.commands import COMMANDS, FUNCTIONS, GREEK, Commands
-from factory.verify.grammar.lexer import Comma, Token, Unreadable, tokens
+from factory.verify.grammar.lexer import Comma, ParseError, Token, tokens
 from factory.verify.nodes import (
     Apply,
-    Based,
     Conditional,
     Constant,
     Listing,
     Node,
     Number,
     Quantity,
+    RadixNumber,
     Relation,
     Symbol,
     Words,
@@ -46,11 +46,11 @@ def parse(text: str, comma: Comma = "thousands") -> Node:
     """The tree of a cleaned answer. Raises Unreadable for what is no mathematics that this parser knows."""
     found = tokens(text, comma)
     if len(found) > MAX_TOKENS:
-        raise Unreadable("too many tokens")
+        raise ParseError("too many tokens")
     parser = _Parser(found)
     node = parser.listing(stop=())
     if parser.peek.kind != "end":
-        raise Unreadable(f"a stray {parser.peek.text!r}")
+        raise ParseError(f"a stray {parser.peek.text!r}")
     return node
 
 
@@ -84,7 +84,7 @@ class _Parser(Commands):
             elif not self.accept(",", "\\quad", "&"):
                 if seen:
                     break
-                raise Unreadable(f"a stray {self.peek.text!r}")
+                raise ParseError(f"a stray {self.peek.text!r}")
             seen = True
         return seen and self.peek.kind != "end" and self.sign not in stop
 
@@ -135,7 +135,7 @@ class _Parser(Commands):
     def sum(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Unreadable("nested too deeply")
+            raise ParseError("nested too deeply")
         terms: list[Node] = []
         if self.sign in ("\\pm", "\\mp"):
             terms.append(Number(Fraction(0)))
@@ -288,9 +288,9 @@ class _Parser(Commands):
         if _DEGREE_OF.fullmatch(label):
             return Apply("degree", (node,))
         if isinstance(node, Symbol) and node.name.isupper() and unit_of(label) is None:
-            raise Unreadable("words behind a capital letter")  # "A sphere" is no option
+            raise ParseError("words behind a capital letter")  # "A sphere" is no option
         if _NO_LABEL.search(label) and unit_of(label) is None:
-            raise Unreadable("words that make another value")
+            raise ParseError("words that make another value")
         return self._compound(Quantity(node, label))
 
     def _unit_exponent(self) -> Fraction:
@@ -300,7 +300,7 @@ class _Parser(Commands):
             case Apply("neg", (Number(value),)):
                 return -value
             case _:
-                raise Unreadable("a unit's exponent")
+                raise ParseError("a unit's exponent")
 
     def _compound(self, first: Quantity) -> Quantity:
         """`7 hours 30 minutes` in the first of its units."""
@@ -310,7 +310,7 @@ class _Parser(Commands):
         second = self.unit(self.atom())
         larger, smaller = unit_of(first.unit), unit_of(second.unit) if isinstance(second, Quantity) else None
         if larger is None or smaller is None or larger[1] != smaller[1] or not isinstance(second, Quantity):
-            raise Unreadable("two values of different kinds")
+            raise ParseError("two values of different kinds")
         scaled = Apply("*", (second.value, Number(smaller[0] / larger[0])))
         return Quantity(Apply("+", (first.value, scaled)), first.unit)
 
@@ -350,7 +350,7 @@ class _Parser(Commands):
             return self.absolute()
         if token.text == "<":
             return self.bracket("<")
-        raise Unreadable(f"{token.text!r} where a value was expected")
+        raise ParseError(f"{token.text!r} where a value was expected")
 
     def _based(self, token: Token) -> Node:
         """A number, or digits with the base as subscript."""
@@ -359,8 +359,8 @@ class _Parser(Commands):
             return token.number
         base = self.group() if self.sign == "{" else self.atom()
         if not isinstance(base, Number) or base.value.denominator != 1:
-            raise Unreadable("a base that is no number")
-        return Based(token.text.replace("{,}", "").replace(",", ""), int(base.value))
+            raise ParseError("a base that is no number")
+        return RadixNumber(token.text.replace("{,}", "").replace(",", ""), int(base.value))
 
 
 def _one_or_list(items: list[Node], separators: set[str]) -> Node:

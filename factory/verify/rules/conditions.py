@@ -6,9 +6,9 @@ import re
 
 from factory.verify.identity import sameness
 from factory.verify.nodes import Apply, Conditional, Listing, Node, Quantity, Relation, Symbol, Words, symbols
+from factory.verify.result import Equivalence, undecided
 from factory.verify.rules.lists import Compare
 from factory.verify.units import unit_of
-from factory.verify.verdict import Equivalence, undecided
 
 _OPPOSITE = (
     ("odd", "even"), ("positive", "negative"), ("positive", "non-positive"), ("negative", "non-negative"),

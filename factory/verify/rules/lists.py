@@ -21,8 +21,8 @@ from factory.verify.nodes import (
     Symbol,
     symbols,
 )
-from factory.verify.rules.names import Named, named, names_differ
-from factory.verify.verdict import Equivalence, undecided
+from factory.verify.result import Equivalence, undecided
+from factory.verify.rules.names import NamedValue, named, names_differ
 
 Compare = Callable[[Node, Node], Equivalence]
 MAX_ITEMS = 200
@@ -124,7 +124,7 @@ def compare_several(gold: Node, prediction: Node, policy: EquivalencePolicy, com
             return undecided("cases that may be written in another way")
         return Equivalence(False, "number_of_values")
     if _one_name_indexed(one, other) or _one_name_indexed(other, one):
-        one, other = ([Named(None, n.value) for n in side] for side in (one, other))
+        one, other = ([NamedValue(None, n.value) for n in side] for side in (one, other))
     by_name = _by_name(one, other)
     if by_name is not None:
         return _ordered(*by_name, compare)
@@ -148,7 +148,7 @@ def _are_alternatives(node: Node) -> bool:
     return isinstance(node, Listing) and node.separator == "or"
 
 
-def _items(node: Node, policy: EquivalencePolicy) -> list[Named]:
+def _items(node: Node, policy: EquivalencePolicy) -> list[NamedValue]:
     match node:
         case Listing(items, _) | Bracket("{", items, _):
             found = [
@@ -161,10 +161,10 @@ def _items(node: Node, policy: EquivalencePolicy) -> list[Named]:
         case Bracket(_, items, _) if _signs_are_free(node) or not has_choice_of_sign(node):
             return [named(item, policy) for item in items]
         case _:
-            return [Named(None, value) for value in both_signs(node)]
+            return [NamedValue(None, value) for value in both_signs(node)]
 
 
-def _grouped(found: list[Named]) -> list[Named]:
+def _grouped(found: list[NamedValue]) -> list[NamedValue]:
     """`p = 5, q = 2, p = 7, q = 2` are the two pairs (5, 2) and (7, 2)."""
     names = [n.name for n in found]
     cycle = next((i for i in range(1, len(names)) if names[i] == names[0]), len(names))
@@ -173,7 +173,7 @@ def _grouped(found: list[Named]) -> list[Named]:
     if any(names[i] != names[i % cycle] for i in range(len(names))):
         return found
     starts = range(0, len(found), cycle)
-    return [Named(None, Bracket("(", tuple(n.value for n in found[i : i + cycle]), ")")) for i in starts]
+    return [NamedValue(None, Bracket("(", tuple(n.value for n in found[i : i + cycle]), ")")) for i in starts]
 
 
 def _kind(node: Node) -> str:
@@ -199,15 +199,15 @@ def _same_brackets(gold: Node, prediction: Node) -> bool:
     return pairs.get(one, one) == pairs.get(other, other)
 
 
-def _distinct(items: list[Named], compare: Compare) -> list[Named]:
-    kept: list[Named] = []
+def _distinct(items: list[NamedValue], compare: Compare) -> list[NamedValue]:
+    kept: list[NamedValue] = []
     for item in items:
         if not any(compare(item.value, other.value).equal for other in kept):
             kept.append(item)
     return kept
 
 
-def compare_named(one: Named, other: Named, compare: Compare) -> Equivalence:
+def compare_named(one: NamedValue, other: NamedValue, compare: Compare) -> Equivalence:
     """Two values with their names: equal where the values are and no name speaks against it."""
     differ = names_differ(one, other)
     if differ:
@@ -218,13 +218,13 @@ def compare_named(one: Named, other: Named, compare: Compare) -> Equivalence:
     return verdict
 
 
-def _one_name_indexed(one: list[Named], other: list[Named]) -> bool:
+def _one_name_indexed(one: list[NamedValue], other: list[NamedValue]) -> bool:
     """`x_1 = 1, x_2 = 2` and `x = 1, x = 2` list the values of one unknown."""
     bases = {(n.name or "").partition("_")[0] for n in one}
     return len(bases) == 1 and bases == {n.name for n in other} and bases != {""}
 
 
-def _by_name(one: list[Named], other: list[Named]) -> tuple[list[Named], list[Named]] | None:
+def _by_name(one: list[NamedValue], other: list[NamedValue]) -> tuple[list[NamedValue], list[NamedValue]] | None:
     """Both sides in one order of names, where both name each of theirs once and by the same names."""
     left, right = ({n.name: n for n in side} for side in (one, other))
     if (
@@ -238,17 +238,17 @@ def _by_name(one: list[Named], other: list[Named]) -> tuple[list[Named], list[Na
     return list(left.values()), [right[name] for name in left]
 
 
-def _distinctly_named(one: list[Named], other: list[Named]) -> bool:
+def _distinctly_named(one: list[NamedValue], other: list[NamedValue]) -> bool:
     """Whether a side gives different things different names, so that their order carries meaning."""
     return any(len({n.name for n in side if n.name}) > 1 for side in (one, other))
 
 
-def _ordered(one: Sequence[Named], other: Sequence[Named], compare: Compare) -> Equivalence:
+def _ordered(one: Sequence[NamedValue], other: Sequence[NamedValue], compare: Compare) -> Equivalence:
     verdicts = [compare_named(a, b, compare) for a, b in zip(one, other, strict=True)]
     return all_equal(verdicts, "ordered")
 
 
-def _unordered(one: Sequence[Named], other: Sequence[Named], compare: Compare) -> Equivalence:
+def _unordered(one: Sequence[NamedValue], other: Sequence[NamedValue], compare: Compare) -> Equivalence:
     """Each value needs a partner of its own."""
     left = list(other)
     doubtful = False

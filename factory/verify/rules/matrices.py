@@ -6,8 +6,8 @@ from fractions import Fraction
 from functools import reduce
 
 from factory.verify.nodes import Apply, Bracket, Constant, Matrix, Node, Number, Symbol
+from factory.verify.result import Equivalence
 from factory.verify.rules.lists import Compare, all_equal
-from factory.verify.verdict import Equivalence
 
 
 def compare_matrices(gold: Matrix, prediction: Matrix, compare: Compare) -> Equivalence:

@@ -27,7 +27,7 @@ Kind = Literal["symbol", "function", "words"]
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedValue:
     """A value and the name that stands before it, None where there is none.
 
     A "function" (`\\sin C`, `\\max f`, `|z|`) is no name but says what the value is of; "words" describe it.
@@ -52,41 +52,41 @@ _LABELS = frozenset(
 )
 
 
-def named(node: Node, policy: EquivalencePolicy) -> Named:
+def named(node: Node, policy: EquivalencePolicy) -> NamedValue:
     """Take a name, a chain of equations and an approximate tail off a value; a true equation stays what it is."""
     match node:
         case Apply("max" | "min" as name, (value,)) if isinstance(value, Number):
-            return Named(name, value, "words")
+            return NamedValue(name, value, "words")
         case Apply("*", (Words(text), value)) if set(text.split()) <= _LABELS | {"value", "the"}:
-            return Named(_label(text), value, "words")
+            return NamedValue(_label(text), value, "words")
         case Relation():
             return _named_by_relation(node, policy)
         case _:
-            return Named(None, node)
+            return NamedValue(None, node)
 
 
-def _named_by_relation(node: Relation, policy: EquivalencePolicy) -> Named:
+def _named_by_relation(node: Relation, policy: EquivalencePolicy) -> NamedValue:
     exact_part = _without_approximation(node, policy)
     if not isinstance(exact_part, Relation):
-        return Named(None, exact_part)
+        return NamedValue(None, exact_part)
     node = exact_part
     head, last = node.members[0], node.members[-1]
     if node.signs == ("in",) and policy.membership_prefix and is_name(head):
         return _with_name(head, last)
     if set(node.signs) not in ({"="}, {"~"}, {"=", "~"}):
-        return Named(None, node)
+        return NamedValue(None, node)
     if len(node.members) > 2 and not policy.equation_chain:
-        return Named(None, node)
+        return NamedValue(None, node)
     if policy.assignment_prefix and is_name(head) and not (len(node.members) == 2 and head == last):
         return _with_name(head, last)
     if not any(symbols(member) for member in node.members):
-        return Named(None, last)  # 1 + 1 = 2: a computation
+        return NamedValue(None, last)  # 1 + 1 = 2: a computation
     if policy.equation_value and not symbols(last):
-        return Named(None, last)
-    return Named(None, node)
+        return NamedValue(None, last)
+    return NamedValue(None, node)
 
 
-def names_differ(one: Named, other: Named) -> bool | None:
+def names_differ(one: NamedValue, other: NamedValue) -> bool | None:
     """Whether two names cannot be of one thing; None where only a reader can tell, such as `y` and `f(x)`."""
     if one.name == other.name:
         return False
@@ -151,7 +151,7 @@ def spelling(node: Node) -> str:
             return repr(node)
 
 
-def _with_name(head: Node, value: Node) -> Named:
+def _with_name(head: Node, value: Node) -> NamedValue:
     kind: Kind = "symbol"
     if isinstance(head, Words | Quantity):
         kind = "words"
@@ -161,7 +161,7 @@ def _with_name(head: Node, value: Node) -> Named:
         kind = "function"
     bound = kind != "function" or _measures_a_figure(head) or head.name.endswith("()")  # type: ignore[union-attr]
     key, value = _in_own_variable(head, value)
-    return Named(key, value, kind, symbols(head), bound)
+    return NamedValue(key, value, kind, symbols(head), bound)
 
 
 def _measures_a_figure(head: Node) -> bool:

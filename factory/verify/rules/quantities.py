@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from factory.recipe import EquivalencePolicy
 from factory.verify.nodes import Apply, Node, Number, Quantity, Symbol
+from factory.verify.result import Equivalence, undecided
 from factory.verify.units import same_words_of_unit, unit_of
-from factory.verify.verdict import Equivalence, undecided
 
 Compare = Callable[[Node, Node], Equivalence]
 _CURRENCIES = ("money", "euro", "pounds", "yuan", "rupee", "yen")

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from factory.verify.identity import constant_ratio, same_value
 from factory.verify.nodes import Apply, Node, Number, Relation, Symbol, symbols
+from factory.verify.result import Equivalence, undecided
 from factory.verify.rules.solutions import same_signs, same_zeros
-from factory.verify.verdict import Equivalence, undecided
 
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 

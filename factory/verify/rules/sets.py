@@ -25,7 +25,7 @@ class NotASet(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RealInterval:
     """An interval with numeric ends (mpmath, possibly infinite); a point where both ends are one closed value."""
 
     low: Any
@@ -51,7 +51,7 @@ def is_inequality(node: Node) -> bool:
     return isinstance(node, Relation) and set(node.signs) <= {"<", ">", "<=", ">=", "!="}
 
 
-def pieces(node: Node) -> list[Piece]:
+def pieces(node: Node) -> list[RealInterval]:
     """The set as sorted, disjoint, merged intervals. Raises NotASet."""
     try:
         return _merged(_pieces(node))
@@ -92,7 +92,7 @@ def _constrains(node: Node) -> bool:
     )
 
 
-def same_pieces(one: list[Piece], other: list[Piece]) -> bool:
+def same_pieces(one: list[RealInterval], other: list[RealInterval]) -> bool:
     return len(one) == len(other) and all(
         _close(a.low, b.low)
         and _close(a.high, b.high)
@@ -101,7 +101,7 @@ def same_pieces(one: list[Piece], other: list[Piece]) -> bool:
     )
 
 
-def _pieces(node: Node) -> list[Piece]:
+def _pieces(node: Node) -> list[RealInterval]:
     match node:
         case Bracket("(" | "[" | "]" as left, (low, high), (")" | "]" | "[") as right):
             return [_interval(low, high, left == "[", right == "]")]
@@ -126,7 +126,7 @@ def _pieces(node: Node) -> list[Piece]:
     raise NotASet(type(node).__name__)
 
 
-def _of_inequality(node: Relation) -> list[Piece]:
+def _of_inequality(node: Relation) -> list[RealInterval]:
     """`a < x <= b`, `x > a`, `x != a`, `|x| < a`: the values that the name in it takes."""
     if not is_inequality(node):
         raise NotASet("no inequality")
@@ -149,35 +149,35 @@ def _of_inequality(node: Relation) -> list[Piece]:
     return result
 
 
-def _unfold(values: list[Piece]) -> list[Piece]:
+def _unfold(values: list[RealInterval]) -> list[RealInterval]:
     """The x with |x| in `values`."""
     positive = _intersection(values, _ray(">=", value_of(Number(_ZERO))))
-    mirrored = [Piece(-p.high, -p.low, p.closed_high, p.closed_low) for p in positive]
+    mirrored = [RealInterval(-p.high, -p.low, p.closed_high, p.closed_low) for p in positive]
     return _merged(positive + mirrored)
 
 
-def _ray(sign: str, bound: Any) -> list[Piece]:
+def _ray(sign: str, bound: Any) -> list[RealInterval]:
     infinity = _infinity()
     match sign:
         case "<" | "<=":
-            return [Piece(-infinity, bound, False, sign == "<=")]
+            return [RealInterval(-infinity, bound, False, sign == "<=")]
         case ">" | ">=":
-            return [Piece(bound, infinity, sign == ">=", False)]
+            return [RealInterval(bound, infinity, sign == ">=", False)]
         case _:
-            return _complement([Piece(bound, bound, True, True)])
+            return _complement([RealInterval(bound, bound, True, True)])
 
 
-def _interval(low: Node, high: Node, closed_low: bool, closed_high: bool) -> Piece:
+def _interval(low: Node, high: Node, closed_low: bool, closed_high: bool) -> RealInterval:
     ends = _end(low), _end(high)
     if ends[0] > ends[1] + _TOLERANCE:
         raise NotASet("ends in the wrong order")
     infinity = _infinity()
-    return Piece(*ends, closed_low and ends[0] != -infinity, closed_high and ends[1] != infinity)
+    return RealInterval(*ends, closed_low and ends[0] != -infinity, closed_high and ends[1] != infinity)
 
 
-def _point(node: Node) -> Piece:
+def _point(node: Node) -> RealInterval:
     value = _end(node)
-    return Piece(value, value, True, True)
+    return RealInterval(value, value, True, True)
 
 
 def _end(node: Node) -> Any:
@@ -192,9 +192,9 @@ def _end(node: Node) -> Any:
             return value_of(node, real=True)
 
 
-def _everything() -> Piece:
+def _everything() -> RealInterval:
     infinity = _infinity()
-    return Piece(-infinity, infinity, False, False)
+    return RealInterval(-infinity, infinity, False, False)
 
 
 def _infinity() -> Any:
@@ -206,9 +206,9 @@ def _reaches_infinity(node: Bracket) -> bool:
     return any(item in ends for item in node.items)
 
 
-def _merged(found: list[Piece]) -> list[Piece]:
+def _merged(found: list[RealInterval]) -> list[RealInterval]:
     """Sorted by their lower end; pieces that touch or overlap become one."""
-    result: list[Piece] = []
+    result: list[RealInterval] = []
     for piece in sorted(found, key=lambda p: (p.low, not p.closed_low)):
         if _close(piece.low, piece.high) and not (piece.closed_low and piece.closed_high):
             continue  # empty
@@ -222,36 +222,36 @@ def _merged(found: list[Piece]) -> list[Piece]:
         elif piece.high > high:
             high, closed = piece.high, piece.closed_high
         closed_low = last.closed_low or (_close(piece.low, last.low) and piece.closed_low)
-        result[-1] = Piece(last.low, high, closed_low, closed)
+        result[-1] = RealInterval(last.low, high, closed_low, closed)
     return result
 
 
-def _touch(left: Piece, right: Piece) -> bool:
+def _touch(left: RealInterval, right: RealInterval) -> bool:
     if _close(left.high, right.low):
         return left.closed_high or right.closed_low
     return bool(right.low < left.high)
 
 
-def _complement(found: list[Piece]) -> list[Piece]:
+def _complement(found: list[RealInterval]) -> list[RealInterval]:
     infinity = _infinity()
-    gaps: list[Piece] = []
+    gaps: list[RealInterval] = []
     low, closed = -infinity, False
     for piece in found:
-        gaps.append(Piece(low, piece.low, closed, not piece.closed_low and piece.low != -infinity))
+        gaps.append(RealInterval(low, piece.low, closed, not piece.closed_low and piece.low != -infinity))
         low, closed = piece.high, not piece.closed_high
     if low != infinity:
-        gaps.append(Piece(low, infinity, closed, False))
+        gaps.append(RealInterval(low, infinity, closed, False))
     return [g for g in gaps if g.low < g.high or (g.closed_low and g.closed_high and _close(g.low, g.high))]
 
 
-def _intersection(one: list[Piece], other: list[Piece]) -> list[Piece]:
+def _intersection(one: list[RealInterval], other: list[RealInterval]) -> list[RealInterval]:
     result = []
     for a in one:
         for b in other:
             low, closed_low = _inner_end(a.low, a.closed_low, b.low, b.closed_low, upper=False)
             high, closed_high = _inner_end(a.high, a.closed_high, b.high, b.closed_high, upper=True)
             if (low < high and not _close(low, high)) or (_close(low, high) and closed_low and closed_high):
-                result.append(Piece(low, high, closed_low, closed_high))
+                result.append(RealInterval(low, high, closed_low, closed_high))
     return _merged(result)
 
 

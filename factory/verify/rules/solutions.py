@@ -11,7 +11,7 @@ from typing import Any
 from factory.verify.evaluate import coordinate, value_of
 from factory.verify.exact import Undefined, Unsupported
 from factory.verify.nodes import Apply, Node, Number, Relation, Symbol, symbols
-from factory.verify.rules.sets import Piece
+from factory.verify.rules.sets import RealInterval
 
 _GRID = [Fraction(k, 4) + Fraction(1, 97) for k in range(-26, 27)]
 _SCALES = (Fraction(1), Fraction(1, 8), Fraction(6), Fraction(40))
@@ -112,7 +112,7 @@ def _degree(node: Node, name: str) -> int | None:
             return None
 
 
-def holds_on(relation: Relation, name: str, found: list[Piece]) -> bool | None:
+def holds_on(relation: Relation, name: str, found: list[RealInterval]) -> bool | None:
     """Whether a relation in one unknown holds on a set of reals and nowhere else, by points close to the set's ends.
 
     Each end is approached to 1e-12 from both sides, and many points lie between and beyond the ends. None where the
@@ -140,7 +140,7 @@ def _holds(relation: Relation, at: dict[str, Any]) -> bool | None:
     return outcome
 
 
-def _contains(found: list[Piece], point: Any) -> bool:
+def _contains(found: list[RealInterval], point: Any) -> bool:
     return any(
         (p.low < point < p.high) or (point == p.low and p.closed_low) or (point == p.high and p.closed_high)
         for p in found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from factory.verify.nodes import Apply, Node, Number, Quantity, Words
-from factory.verify.verdict import Equivalence, undecided
+from factory.verify.result import Equivalence, undecided
 
 _NOON = 12 * 3600
 _DAY = 24 * 3600

@@ -10,21 +10,21 @@ from factory.recipe import EquivalencePolicy
 from factory.verify.identity import same_value, sameness
 from factory.verify.nodes import (
     Apply,
-    Based,
     Bracket,
     Constant,
     Listing,
     Node,
     Number,
+    RadixNumber,
     Relation,
     Symbol,
     Words,
     symbols,
 )
+from factory.verify.result import Equivalence, undecided
 from factory.verify.rules.quantities import compare_quantities
 from factory.verify.rules.rounding import is_rounded
 from factory.verify.rules.times import compare_times
-from factory.verify.verdict import Equivalence, undecided
 from factory.verify.words import says_another_kind
 
 _NUMERIC_CONSTANTS = ("pi", "e", "i", "oo", "...")
@@ -149,15 +149,15 @@ def _infinity(node: Node) -> int:
 
 def _based(gold: Node, prediction: Node) -> Equivalence | None:
     """`204_5`: equal digits in one base, or equal values in two written bases. A missing base cannot be guessed."""
-    if not (isinstance(gold, Based) or isinstance(prediction, Based)):
+    if not (isinstance(gold, RadixNumber) or isinstance(prediction, RadixNumber)):
         return None
-    values = [_in_base(side) for side in (gold, prediction) if isinstance(side, Based)]
+    values = [_in_base(side) for side in (gold, prediction) if isinstance(side, RadixNumber)]
     if None in values:
         return undecided("digits that the base does not have")
     if len(values) == 2:
         return Equivalence(values[0] == values[1], "base")
-    based, bare = (gold, prediction) if isinstance(gold, Based) else (prediction, gold)
-    assert isinstance(based, Based)
+    based, bare = (gold, prediction) if isinstance(gold, RadixNumber) else (prediction, gold)
+    assert isinstance(based, RadixNumber)
     if based.base == 10 and isinstance(bare, Number):
         return Equivalence(bare.value == values[0], "base")
     as_decimal = Fraction(based.digits) if re.fullmatch(r"\d+(?:\.\d+)?", based.digits) else None
@@ -166,7 +166,7 @@ def _based(gold: Node, prediction: Node) -> Equivalence | None:
     return Equivalence(False, "base")
 
 
-def _in_base(number: Based) -> Fraction | None:
+def _in_base(number: RadixNumber) -> Fraction | None:
     """The value, with places after a point and digits above nine in either case; None for a digit out of range."""
     whole, _, places = number.digits.partition(".")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Unfit(Exception):
+class RowError(Exception):
     """A row that cannot become a problem or a thread: the reason's name and the detail."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -16,5 +16,5 @@ def encodable(text: str, reason: str, what: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise Unfit(reason, f"{what} holds a lone surrogate at character {error.start}") from None
+        raise RowError(reason, f"{what} holds a lone surrogate at character {error.start}") from None
     return text

@@ -29,7 +29,7 @@ class Pool:
     gpus: float = 0.0
 
     @property
-    def least(self) -> int:
+    def min_actors(self) -> int:
         """Actors that the pool always has."""
         return self.actors[0]
 
@@ -49,14 +49,14 @@ class Stage:
     in_flight: int | None = None
 
 
-def of_program(program: Program[Any], recipe: RunRecipe) -> Stage:
+def program_stage(program: Program[Any], recipe: RunRecipe) -> Stage:
     """A stage of program workers, sized by the recipe's section `programs`."""
     settings = recipe.programs
     pool = Pool(f"{program.name} programs", ("programs.workers",), settings.workers, settings.num_cpus)
     return Stage(program.name, pool, program=program, in_flight=settings.problems_in_flight)
 
 
-def embedding(settings: Embedding) -> Pool:
+def embedding_pool(settings: Embedding) -> Pool:
     """The actors that embed texts."""
     key = "decontaminate.actors"
     return Pool("decontamination", (key,), settings.actors, settings.reserved_cpus, settings.num_gpus)

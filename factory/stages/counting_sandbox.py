@@ -12,7 +12,7 @@ from factory.records import ToolCall
 from factory.sandbox.protocol import Sandbox, Session
 
 
-class Counted:
+class CountingSandbox:
     """Another sandbox, and the number of its cells that run or wait to run."""
 
     def __init__(self, sandbox: Sandbox, sink: Sink = SILENT) -> None:
@@ -21,15 +21,15 @@ class Counted:
         self._sandbox = sandbox
 
     async def open(self, *, seed: int = 0, trace: str = "") -> Session:
-        return _CountedSession(self, await self._sandbox.open(seed=seed, trace=trace))
+        return _CountingSession(self, await self._sandbox.open(seed=seed, trace=trace))
 
     async def close(self) -> None:
         await self._sandbox.close()
 
 
 @dataclass(frozen=True, slots=True)
-class _CountedSession:
-    counted: Counted
+class _CountingSession:
+    counted: CountingSandbox
     session: Session
 
     async def run(self, code: str, timeout_s: float | None = None) -> ToolCall:
