@@ -207,7 +207,7 @@ def dies_once(stage: type, folder: Path) -> type:
 
 def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, workers, monkeypatch):
     """Whoever dies: the driver, the worker that curates, the one that embeds, and the one that lets copies go."""
-    for stage in (near_duplicates.Embed, near_duplicates.NearDuplicates):
+    for stage in (near_duplicates.Embed, near_duplicates.NearDuplicatesWorker):
         monkeypatch.setattr(near_duplicates, stage.__name__, dies_once(stage, tmp_path))
     out, table = tmp_path / "run", tmp_path / "copies.jsonl"
     unanswered = made.problems["forum.example:50/1"]

@@ -13,6 +13,6 @@ from tests.elastic.light import LightReplica
 if __name__ == "__main__":
     serve.Replica = LightReplica
     fit.PATIENCE_S = 6.0
-    lease.LEAST_S = 10.0
+    lease.MIN_LEASE_S = 10.0
     sys.argv[0] = str(ROOT / "jobs" / "build_dataset.py")
     runpy.run_path(sys.argv[0], run_name="__main__")

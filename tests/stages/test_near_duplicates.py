@@ -7,7 +7,7 @@ import pytest
 from factory.arrow import from_table, to_table
 from factory.recipe import Recipe
 from factory.records import Problem, Reject
-from factory.stages.near_duplicates import FOUND, Embed, NearDuplicates, find
+from factory.stages.near_duplicates import FOUND, Embed, NearDuplicatesWorker, find
 from factory.store.run import Run
 from factory.store.tables import read_table
 from tests.stages.support import SETTINGS, journaled
@@ -43,7 +43,7 @@ async def test_the_one_with_an_answer_stays_whatever_the_blocks(run, recipe, tmp
     find(again.store, [embed(to_table(Problem, rows)) for rows in (ALL[3:], ALL[1:3], ALL[:1])], recipe)
     assert found(again) == found(run)
 
-    stage = NearDuplicates(run, recipe)
+    stage = NearDuplicatesWorker(run, recipe)
     tables = [table async for table in stage(to_table(Problem, ALL))]
     assert [row for table in tables for row in from_table(Problem, table)] == [OTHER, ANSWERED]
     rejects = {row.id: row for row in journaled(run, Reject)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from factory.decontaminate import CheckedProblem
-from factory.recipe import DecontaminateWorker
+from factory.recipe import Decontaminate
 from factory.records import Neighbour, Problem
 from factory.stages.pair_judge import settle_undecided
 from tests.programs.test_pair_check import OTHER, PROBLEM, Judge
@@ -20,7 +20,7 @@ async def test_undecided_pairs_are_asked_once_per_text_and_settle_the_problem():
     checked = CheckedProblem(problem, False, 0.4, "variant", "", "a", "1")
     for reply, contaminated in (("Same problem: Yes", True), ("Same problem: No", False), ("?", False)):
         judge = Judge(reply)
-        settled = await settle_undecided(checked, lambda benchmark, id: OTHER, judge, DecontaminateWorker())
+        settled = await settle_undecided(checked, lambda benchmark, id: OTHER, judge, Decontaminate())
         assert len(judge.asked) == 1
         assert settled.contaminated is contaminated
     assert [n.verdict for n in settled.problem.neighbours] == ["undecided", "undecided", "clean"]

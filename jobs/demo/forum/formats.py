@@ -10,12 +10,12 @@ from factory.recipe import Source
 from factory.records import Thread
 from factory.sources import posts, thread_lines
 from factory.sources.markdown import to_markdown
-from factory.sources.rows import Place
+from factory.sources.rows import RowPlace
 from jobs.demo.forum.threads import ForumThread, Site
 
 Row = dict[str, str]
 _DATE = "2023-{:02}-{:02}T09:{:02}:00.000"
-_ORIGIN = posts.Origin(prefix="forum", source="forum")
+_ORIGIN = posts.SiteOrigin(prefix="forum", source="forum")
 
 
 @dataclass(slots=True)
@@ -71,7 +71,9 @@ def record(thread: ForumThread, site: Site, number: int = 1) -> Thread:
     """The thread as the source of its site reads it."""
     if site == "aops":
         source = Source(kind="aops", path="threads.jsonl")
-        return thread_lines.aops(aops_row(thread, number), source, "forum", Place("threads.jsonl:1", "threads.jsonl:1"))
+        return thread_lines.aops(
+            aops_row(thread, number), source, "forum", RowPlace("threads.jsonl:1", "threads.jsonl:1")
+        )
     rows = dump_rows(thread, number)
     comments: dict[int, list[str]] = {}
     for row in rows.comments:
