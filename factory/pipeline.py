@@ -70,7 +70,7 @@ def prepare(recipe: RunRecipe, uri: str) -> Run:
 def complete(run: Run, recipe: RunRecipe, *, emit: Emit) -> RunResult:
     """Bring a run to its published dataset, from wherever it stands. Ray must be initialised.
 
-    Raises `driver_lease.RunHeld` where another driver is at it, and ends the process where another one takes over.
+    Raises `driver_lease.RunLocked` where another driver is at it, and ends the process where another one takes over.
     """
     kind = runs.of_recipe(recipe)
     recipe = kind.resolve(recipe, run.store)

@@ -69,7 +69,7 @@ def _reader(file: File, lines: _Lines, delimiter: str | None) -> Iterator[list[s
 
 
 class _Lines:
-    """Lines as the csv module takes them; raises `Unfit` once where the row under way grows too long.
+    """Lines as the csv module takes them; raises `RowError` once where the row under way grows too long.
 
     A class, not a generator: it goes on after it has raised, and the csv module then begins a new row.
     """

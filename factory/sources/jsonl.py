@@ -35,7 +35,7 @@ def read_jsonl(
 
 
 def parse(data: bytes) -> Row:
-    """One row as an object or a list of objects; raises `Unfit` for anything else."""
+    """One row as an object or a list of objects; raises `RowError` for anything else."""
     try:
         row = json.loads(data.decode("utf-8"), parse_constant=_constant)
     except UnicodeDecodeError as error:

@@ -28,7 +28,7 @@ _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 def to_markdown(text: str) -> str:
     """HTML as Markdown: blocks apart by blank lines, no escapes, formulas and code untouched, line ends as `\\n`.
 
-    Takes linear time, whatever the text. Raises `Unfit` for a rendered formula that cannot be read back, and for
+    Takes linear time, whatever the text. Raises `RowError` for a rendered formula that cannot be read back, and for
     nothing else.
     """
     if not text.strip():

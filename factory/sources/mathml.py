@@ -1,7 +1,7 @@
 """Presentation MathML as LaTeX, for formulas that carry no TeX of their own.
 
 Converts the elements that browsers render (MathML Core); for any other, and for one with too few children, it raises
-`Unfit`: a formula is read whole or not at all.
+`RowError`: a formula is read whole or not at all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Formulas that a page shows rendered (MathML, KaTeX, MathJax, pictures) become TeX again.
 
 The text of a rendered formula is its characters in a row: a fraction of 3 and 4 would be read as 34. Such an element
-becomes the TeX that it carries, or what its MathML says; where it has neither, `Unfit` rejects the post.
+becomes the TeX that it carries, or what its MathML says; where it has neither, `RowError` rejects the post.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def occurs(text: str) -> bool:
 
 
 def replace(root: Element, formulas: Formulas) -> None:
-    """Put a token of `formulas` in the place of every rendered formula of a tree. Raises `Unfit`."""
+    """Put a token of `formulas` in the place of every rendered formula of a tree. Raises `RowError`."""
     scripts = [script for script in root.iter("script") if "math/tex" in script.get("type", "")]
     for element in list(root.iter("span", "div", "mjx-container")):
         _unrender(element, bool(scripts))

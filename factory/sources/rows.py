@@ -49,7 +49,7 @@ def problem(row: Row, source: Source, default_source: str, place: RowPlace) -> P
 
 
 def name_of(row: Row, source: Source, place: RowPlace) -> str:
-    """The id of a row: its own, if it has one. Raises `Unfit` for what cannot name a row."""
+    """The id of a row: its own, if it has one. Raises `RowError` for what cannot name a row."""
     own = identity(at(row, source.columns.id))
     return f"{source.name}/{own}" if own and source.ids == "named" else own or place.id
 
@@ -101,7 +101,7 @@ def printable(text: str) -> str:
 
 
 def identity(value: Any) -> str:
-    """An id as text, empty where there is none. Raises `Unfit` for what cannot name a row."""
+    """An id as text, empty where there is none. Raises `RowError` for what cannot name a row."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -94,7 +94,7 @@ def held(
     beat_s: float | None = None,
     lease_s: float | None = None,
 ) -> Iterator[DriverLease]:
-    """The run's lease for the length of a block. Raises `RunHeld` where another driver has it and is alive.
+    """The run's lease for the length of a block. Raises `RunLocked` where another driver has it and is alive.
 
     To find that out takes up to one heartbeat, and `lease_s` where the holder is silent. `on_lost` is called, on the
     thread of the heartbeat, when another driver has taken the run: by default it ends the process (`EXIT_STATUS`).
@@ -127,7 +127,7 @@ def _take(store: Store, lease_s: float) -> int:
 
 
 def _wait_until_free(store: Store, number: int, lease_s: float) -> None:
-    """Return when the holder of `number` has ended or is taken for dead. Raises `RunHeld` once it shows life."""
+    """Return when the holder of `number` has ended or is taken for dead. Raises `RunLocked` once it shows life."""
     try:
         holder = Holder(**json.loads(store.read(_key(number, "json"))))
     except (FileNotFoundError, ValueError, TypeError):  # the next one has swept it away; or it was cut short

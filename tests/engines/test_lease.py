@@ -55,7 +55,7 @@ def test_without_a_word_of_the_driver_the_pools_end_and_the_keeper_with_them(app
 
 def test_a_held_lease_outlasts_its_time_and_its_end_ends_the_pools(application, ray_local, monkeypatch):
     monkeypatch.setattr(lease, "RENEW_S", 0.5)
-    monkeypatch.setattr(lease, "LEAST_S", 0.0)
+    monkeypatch.setattr(lease, "MIN_LEASE_S", 0.0)
     with lease.held("r", linger_s=3.0):
         time.sleep(6)
         assert is_up(application)
