@@ -159,7 +159,7 @@ class Replica:
             if keeper is None:
                 continue
             try:
-                wrong = await asyncio.wait_for(keeper.verdict.remote(self._home.pool, self._name), _ANSWER_S)
+                wrong = await asyncio.wait_for(keeper.outlier_reason.remote(self._home.pool, self._name), _ANSWER_S)
             except Exception as error:
                 log.info("the keeper does not answer: %s", error)
                 continue

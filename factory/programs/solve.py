@@ -81,7 +81,7 @@ def without_reference(votes: Votes, samples: int) -> tuple[str, str]:
     return "no_reference", f"no answer given, none of {samples} samples has one"
 
 
-async def draw_until_decided(problem: Problem, ctx: Context, settings: Solve) -> tuple[list[Trace], Fate]:
+async def draw_until_certain(problem: Problem, ctx: Context, settings: Solve) -> tuple[list[Trace], bool]:
     """Low-mode samples, until so many agree that the problem is too easy whatever the rest would say.
 
     Only rules compare here: the judge model could only add agreement, and each question to it costs time.

@@ -22,7 +22,7 @@ def answer(value: Any, *, within: Literal["boxed", "hash"] | None = None, none: 
 
     Numbers are written out (`27.0` as `27`). A list of one is that answer, of several their list (`3, 4`); so is a list
     of texts that was stored as text (`["3", "4"]`), but not `[0, 1]`, which may be an interval. `within` says that the
-    value is a solution, and where its answer stands. A mapping or truth value could not be compared and raises `RowError`.
+    value is a solution, and where its answer stands. A mapping or truth value cannot be compared: `RowError`.
     """
     items = value if isinstance(value, list) else _listed(value) if isinstance(value, str) else None
     texts = [_text(item) for item in ([value] if items is None else items)]

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from factory.records import Mode, Verdict
-from factory.sources.stored_run import Origin
+from factory.sources.stored_run import RunOrigin
 
 _VOTE = pa.struct([("answer", pa.string()), ("count", pa.int32())])
 _REGIME = pa.struct(
@@ -35,7 +35,7 @@ REPETITIVE = ["reference_change", "source_run"]
 
 def evidence(verdict: Verdict) -> dict[str, Any]:
     """The values of `EVIDENCE` for the rows of one problem."""
-    origin = Origin.of(verdict.problem.position)
+    origin = RunOrigin.of(verdict.problem.position)
     return {
         "reference_change": verdict.reference_change,
         "reference_votes": verdict.reference_votes,

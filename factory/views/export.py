@@ -95,7 +95,7 @@ def export(
     options: Options,
     *,
     mapper: Mapper = in_process,
-    say: Say = lambda line: None,
+    emit: Say = lambda line: None,
     partition_bytes: int = PARTITION_BYTES,
 ) -> ExportManifest:
     """Write `view` of the run at `uri` to `out`, unless it is there already; returns its manifest.
@@ -128,10 +128,10 @@ def export(
     fingerprint = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     _claim(store, plan | {"uri": uri, "fingerprint": fingerprint})
     if (finished := finished_at(store)) is not None:
-        say(f"{out} holds this export already")
+        emit(f"{out} holds this export already")
         return finished
     partitions = cut(infos, partition_bytes)
-    say(f"{view.name} of {uri}, version {manifest.version}: {len(partitions):,} partitions")
+    emit(f"{view.name} of {uri}, version {manifest.version}: {len(partitions):,} partitions")
     tasks = [ExportTask(run.store, store, view, options, inputs, fingerprint, partition) for partition in partitions]
     records = list(mapper(write_partition, tasks))
     funnel = Funnel.total(view.unit, (Funnel.of(record["funnel"]) for record in records))

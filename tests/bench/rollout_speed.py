@@ -243,7 +243,7 @@ async def _stream(options: argparse.Namespace) -> dict[str, float]:
         config = _config(options).model_copy(update={"chunk_tokens": chunk_tokens})
         pool = serve.deploy("bench", recipe.Teacher(model=options.model, engine=config))
         await pool.identity()
-        where = await pool._handle.options(method_name="whereabouts").remote()
+        where = await pool._handle.options(method_name="location").remote()
         processes = {"program": psutil.Process(), "replica": psutil.Process(where["pid"])}
         before = {name: sum(process.cpu_times()[:2]) for name, process in processes.items()}
         started = time.perf_counter()

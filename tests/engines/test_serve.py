@@ -85,8 +85,8 @@ async def test_the_pool_grows_under_load(pool, undisturbed):
 
 
 async def test_a_trace_stays_with_its_replica_and_traces_spread(pool):
-    homes = [await _whereabouts(pool, f"trace-{i}") for i in range(12)]
-    again = [await _whereabouts(pool, f"trace-{i}") for i in range(12)]
+    homes = [await _location(pool, f"trace-{i}") for i in range(12)]
+    again = [await _location(pool, f"trace-{i}") for i in range(12)]
     assert homes == again
     assert len({home["replica"] for home in homes}) == 2
 
@@ -99,18 +99,18 @@ async def test_a_shrinking_pool_drains(pool, undisturbed):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 async def test_a_dead_engine_core_costs_no_trace_and_its_replica_is_replaced(pool, undisturbed, how):
     """Also the only replica may die: its requests wait for the next one. A core that only stopped is as dead."""
-    before = await _whereabouts(pool, "")
+    before = await _location(pool, "")
     core = _engine_processes(before["pid"])[0]
     guarded = Failover(pool)
     async with _Traffic(guarded, n=6, expected=undisturbed):
         core.send_signal(how)
         await _gone([psutil.Process(before["pid"]), core])
     assert guarded.failovers >= 1
-    assert (await _whereabouts(pool, ""))["replica"] != before["replica"]
+    assert (await _location(pool, ""))["replica"] != before["replica"]
 
 
 async def test_a_killed_replica_leaves_no_process_and_costs_no_trace(pool, undisturbed):
-    before = await _whereabouts(pool, "")
+    before = await _location(pool, "")
     family = [psutil.Process(before["pid"]), *_engine_processes(before["pid"])]
     assert len(family) >= 2
     guarded = Failover(pool)
@@ -172,8 +172,8 @@ class _Traffic:
         return n_done
 
 
-async def _whereabouts(pool, affinity):
-    return await pool._handle.options(method_name="whereabouts", session_id=affinity).remote()
+async def _location(pool, affinity):
+    return await pool._handle.options(method_name="location", session_id=affinity).remote()
 
 
 def _engine_processes(pid):

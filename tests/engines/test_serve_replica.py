@@ -82,7 +82,7 @@ async def test_a_start_that_fails_for_its_machine_is_tried_again(deploy, model, 
 async def test_a_replica_that_the_keeper_calls_an_outlier_leaves(deploy, ray_local, store, tmp_path):
     pool = deploy()
     await pool.identity()
-    where = await pool._handle.options(method_name="whereabouts").remote()
+    where = await pool._handle.options(method_name="location").remote()
     with lease.held(tmp_path.name, linger_s=600):  # or the keeper ends the pool itself, after a minute
         keeper = keeper_of(tmp_path.name)
         ray_local.get(keeper.note.remote(pool.name, {where["replica"]: (100, 80), "another": (500, 5)}))

@@ -68,7 +68,8 @@ def test_a_killed_start_leaves_what_it_measured(tmp_path):
         "import sys, time\n"
         "from factory.store.fs import Store\n"
         "from factory.store.usage import ClusterSnapshot, Meter\n"
-        "meter = Meter(Store.open(sys.argv[1]), lambda: ClusterSnapshot(cluster={'CPU': 1.0}), every_s=0.05, write_s=0.1)\n"
+        "snapshot = lambda: ClusterSnapshot(cluster={'CPU': 1.0})\n"
+        "meter = Meter(Store.open(sys.argv[1]), snapshot, every_s=0.05, write_s=0.1)\n"
         "with meter.running():\n"
         "    time.sleep(600)\n"
     )
