@@ -102,7 +102,22 @@ def find(path: str, wanted: Callable[[str], bool], *, what: str, name: str | Non
     names = [PurePosixPath(info.path).relative_to(base) for info in found]
     stems = Counter(map(_stem, names))
     labels = [_stem(name) if stems[_stem(name)] == 1 else str(name) for name in names]  # a.csv beside a.jsonl
-    return [File(_uri(path, info.path), prefix + label, info.size) for info, label in zip(found, labels, strict=True)]
+    files = [File(_uri(path, info.path), prefix + label, info.size) for info, label in zip(found, labels, strict=True)]
+    _refuse_unreadable(files[0])
+    return files
+
+
+def _refuse_unreadable(file: File) -> None:
+    """Raise `FactoryError` where a file may be listed but not read: it is known now, not when machines have started."""
+    try:
+        with open_raw(file) as raw:
+            raw.read(1)
+    except (StorageError, OSError) as error:
+        raise FactoryError(
+            f"{file.uri} may not be read",
+            why=" ".join(str(error).split()),
+            remedy="check its permissions, or what the credentials may read",
+        ) from None
 
 
 def exists(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import boto3
 import pyarrow as pa
@@ -67,3 +68,58 @@ def test_a_lost_server_raises_so_that_the_split_is_read_again(inputs, monkeypatc
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(OSError):
         list(read(split))
+
+
+@pytest.fixture(scope="module")
+def guest(s3_server):
+    """A second user of the server, who may do nothing until a bucket says so: name, key, secret."""
+    if s3_server.ceph is None:
+        pytest.skip("needs a second user on the server")
+    found = ("guest", "GUEST", "guests-secret")
+    s3_server.ceph.add_user(*found)
+    return found
+
+
+@pytest.fixture
+def as_guest(s3_server, guest, inputs, monkeypatch):
+    """Give the second user these rights in the bucket of `inputs`, and act as that user from then on."""
+    _, uri = inputs
+    name, key, secret = guest
+
+    def act(*actions: str) -> str:
+        bucket = uri.removeprefix("s3://")
+        rights = {
+            "Effect": "Allow",
+            "Principal": {"AWS": [f"arn:aws:iam:::user/{name}"]},
+            "Action": [f"s3:{action}" for action in actions],
+            "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+        }
+        if actions:
+            policy = {"Version": "2012-10-17", "Statement": [rights]}
+            s3_server.client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+        return uri
+
+    return act
+
+
+def test_a_bucket_that_is_not_there_is_named(s3_bucket):
+    with pytest.raises(FactoryError, match="no-such-bucket-here"):
+        rows("s3://no-such-bucket-here/a")
+
+
+@pytest.mark.parametrize("path", ["a", "a/t.jsonl", "a/*.jsonl"])
+def test_a_bucket_that_denies_us_is_an_error_in_words(as_guest, path):
+    bucket = as_guest()
+    with pytest.raises(FactoryError, match=r"cannot list|nothing to read") as caught:
+        rows(f"{bucket}/{path}")
+    assert "credentials" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["a", "b.org"])
+def test_files_that_may_be_listed_but_not_read_are_an_error_before_the_run(as_guest, path):
+    bucket = as_guest("ListBucket")
+    with pytest.raises(FactoryError, match="may not be read") as caught:
+        splits(Source(path=f"{bucket}/{path}", kind="stackexchange" if path == "b.org" else "table"))
+    assert "credentials" in str(caught.value)
