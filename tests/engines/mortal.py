@@ -15,19 +15,31 @@ class MortalReplica(Replica):
     def _start(self, model, config, revision):
         if (Path(model) / "broken").exists():
             raise RuntimeError("Engine core initialization failed") from OSError("CUDA error: uncorrectable ECC error")
-        return FrailEngine(Path(model), config.chunk_tokens)
+        return FrailEngine(Path(model), chunk_tokens=config.chunk_tokens)
+
+
+class SlowReplica(Replica):
+    """A request is under way for seconds, and costs nothing."""
+
+    def _start(self, model, config, revision):
+        return FrailEngine(Path(model), chunk_tokens=config.chunk_tokens, delay_s=0.1, capacity=config.max_num_seqs)
+
+
+def answer(prompt, sampling):
+    """What a healthy one says."""
+    return [(sum(prompt) + 3 * k) % 250 for k in range(sampling.max_tokens)]
 
 
 class FrailEngine(ScriptedEngine):
     """`poisoned`: from now on other tokens; `silent`: it owes tokens for ever; `dead`: its core has died."""
 
-    def __init__(self, directory, chunk_tokens):
+    def __init__(self, directory, **options):
         self._directory = directory
-        super().__init__(self._say, chunk_tokens=chunk_tokens)
+        super().__init__(self._say, **options)
 
     def _say(self, prompt, sampling):
-        shift = 100 if (self._directory / "poisoned").exists() else 0
-        return [(sum(prompt) + 3 * k + shift) % 250 for k in range(sampling.max_tokens)]
+        poison = [100] if (self._directory / "poisoned").exists() else []
+        return answer([*prompt, *poison], sampling)
 
     @property
     def dead(self):

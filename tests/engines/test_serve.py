@@ -1,4 +1,4 @@
-"""A pool of real vLLM replicas on a real Ray: growth, stickiness, kills and drain, in the order of a pool's life.
+"""A pool of real vLLM replicas on a real Ray: what it says, and what its deaths cost. Growth: `test_serve_scaling`.
 
 The tests of this file share one pool and build on each other: an engine takes long to start on a small machine.
 """
@@ -9,7 +9,6 @@ import asyncio
 import os
 import pickle
 import signal
-import time
 
 import psutil
 import pytest
@@ -21,19 +20,17 @@ from factory.engines.failover import Failover
 from factory.engines.protocol import EngineError, EngineUnavailable, SamplingParams
 from factory.errors import FactoryError
 from tests.engines.helpers import collect
+from tests.engines.traffic import GREEDY, PROMPTS, Traffic, location, until
 
 pytestmark = [pytest.mark.ray, pytest.mark.engine, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1800)]
 
-GREEDY = SamplingParams(max_tokens=600, temperature=0.0)
-PROMPTS = [[i, 100 + i, 7] for i in range(20)]
-CAPACITY = 16  # of one replica
+N_CLIENTS = 6
 SILENCE_S = 20.0
 
 
 @pytest.fixture(scope="session")
 def teacher(tiny_model_dir, tiny_config):
-    values = tiny_config.model_dump() | {"replicas": (1, 2), "upscale_delay_s": 1.0, "downscale_delay_s": 5.0}
-    values |= {"silence_s": SILENCE_S}
+    values = tiny_config.model_dump() | {"replicas": (1, 1), "silence_s": SILENCE_S}
     return recipe.Teacher(model=str(tiny_model_dir), engine=recipe.VllmSettings.model_validate(values))
 
 
@@ -47,7 +44,7 @@ async def pool(ray_local, teacher):
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def undisturbed(engine):
     """What the same model says in this process, where nobody kills it."""
-    return [await collect(engine, prompt, GREEDY) for prompt in PROMPTS]
+    return [await collect(engine, prompt, GREEDY) for prompt in PROMPTS[:N_CLIENTS]]
 
 
 async def test_roles_with_the_same_model_and_engine_share_a_pool(pool, teacher):
@@ -73,56 +70,20 @@ async def test_closing_early_frees_the_replica(pool):
     stream = pool.generate([3, 1], SamplingParams(max_tokens=1000, temperature=0.0))
     await anext(stream)
     await stream.aclose()
-    await _until(lambda: _load_after_a_request(pool), lambda load: load.running <= 1)
-
-
-async def test_the_pool_grows_under_load(pool, undisturbed):
-    assert await pool.replicas() == 1
-    async with _Traffic(pool, n=20, expected=undisturbed):
-        await _until(pool.replicas, lambda n: n == 2)
-        full = await _until(pool.load, lambda load: load.capacity == 2 * CAPACITY)
-        assert 0 < full.running <= 20
-
-
-async def test_a_trace_stays_with_its_replica_and_traces_spread(pool):
-    homes = [await _location(pool, f"trace-{i}") for i in range(12)]
-    again = [await _location(pool, f"trace-{i}") for i in range(12)]
-    assert homes == again
-    assert len({home["replica"] for home in homes}) == 2
-
-
-async def test_a_shrinking_pool_drains(pool, undisturbed):
-    async with _Traffic(pool, n=3, expected=undisturbed):  # no failover: a broken stream would fail the test
-        await _until(pool.replicas, lambda n: n == 1)
+    await until(lambda: _load_after_a_request(pool), lambda load: load.running <= 1)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 async def test_a_dead_engine_core_costs_no_trace_and_its_replica_is_replaced(pool, undisturbed, how):
     """Also the only replica may die: its requests wait for the next one. A core that only stopped is as dead."""
-    before = await _location(pool, "")
+    before = await location(pool, "")
     core = _engine_processes(before["pid"])[0]
     guarded = Failover(pool)
-    async with _Traffic(guarded, n=6, expected=undisturbed):
+    async with Traffic(guarded, n=N_CLIENTS, expected=undisturbed):
         core.send_signal(how)
         await _gone([psutil.Process(before["pid"]), core])
     assert guarded.failovers >= 1
-    assert (await _location(pool, ""))["replica"] != before["replica"]
-
-
-async def test_a_killed_replica_leaves_no_process_and_costs_no_trace(pool, undisturbed):
-    before = await _location(pool, "")
-    family = [psutil.Process(before["pid"]), *_engine_processes(before["pid"])]
-    assert len(family) >= 2
-    guarded = Failover(pool)
-    stream = pool.generate([3, 1], SamplingParams(max_tokens=1000, temperature=0.0))
-    await anext(stream)
-    async with _Traffic(guarded, n=6, expected=undisturbed):
-        os.kill(before["pid"], signal.SIGKILL)
-        await _gone(family)
-    assert guarded.failovers >= 1
-    with pytest.raises(EngineUnavailable, match="gone") as broken:
-        _ = [chunk async for chunk in stream]
-    assert broken.value.lost_tokens == 16
+    assert (await location(pool, ""))["replica"] != before["replica"]
 
 
 async def test_a_model_that_is_incomplete_is_refused_before_anything_starts(ray_local, teacher, tmp_path):
@@ -143,37 +104,24 @@ async def test_waiting_for_a_gpu_is_said_and_is_no_error(ray_local, teacher, cap
     waiting = teacher.model_copy(update={"engine": recipe.VllmSettings(tensor_parallel_size=2)})
     pool = serve.deploy("gpu", waiting)
     identity = asyncio.create_task(pool.identity())
-    await _until(lambda: asyncio.sleep(0, caplog.text), lambda text: "needs 2 GPUs, the cluster has 0" in text)
+    await until(lambda: asyncio.sleep(0, caplog.text), lambda text: "needs 2 GPUs, the cluster has 0" in text)
     assert not identity.done()
     identity.cancel()
     serve.shutdown("gpu")
 
 
-class _Traffic:
-    """Greedy requests, n at a time without a pause, each held against what an undisturbed engine says."""
-
-    def __init__(self, engine, n, expected):
-        self._engine, self._n, self._expected = engine, n, expected
-
-    async def __aenter__(self):
-        self._open = True
-        self._clients = [asyncio.create_task(self._client(i)) for i in range(self._n)]
-        await asyncio.sleep(0.3)  # so that requests are under way
-
-    async def __aexit__(self, *error):
-        self._open = False
-        assert sum(await asyncio.gather(*self._clients)) >= self._n
-
-    async def _client(self, i):
-        n_done = 0
-        while self._open:
-            assert await collect(self._engine, PROMPTS[i], GREEDY, affinity=f"t{i}") == self._expected[i]
-            n_done += 1
-        return n_done
-
-
-async def _location(pool, affinity):
-    return await pool._handle.options(method_name="location", session_id=affinity).remote()
+async def test_a_killed_replica_leaves_no_process_and_its_streams_break(pool):
+    """The last test of this pool: nobody waits for another replica."""
+    before = await location(pool, "")
+    family = [psutil.Process(before["pid"]), *_engine_processes(before["pid"])]
+    assert len(family) >= 2
+    stream = pool.generate([3, 1], SamplingParams(max_tokens=1000, temperature=0.0))
+    await anext(stream)
+    os.kill(before["pid"], signal.SIGKILL)
+    await _gone(family)
+    with pytest.raises(EngineUnavailable, match="gone") as broken:
+        _ = [chunk async for chunk in stream]
+    assert broken.value.lost_tokens == 16
 
 
 def _engine_processes(pid):
@@ -189,15 +137,5 @@ async def _load_after_a_request(pool):
     return await pool.load()
 
 
-async def _until(measure, wanted, limit_s=900.0):
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        value = await measure()
-        if wanted(value):
-            return value
-        await asyncio.sleep(0.5)
-    raise AssertionError(f"waited {limit_s} s, the last value is {value}")
-
-
 async def _gone(processes):
-    await _until(lambda: asyncio.to_thread(psutil.wait_procs, processes, 1), lambda result: not result[1], 120.0)
+    await until(lambda: asyncio.to_thread(psutil.wait_procs, processes, 1), lambda result: not result[1], 120.0)
