@@ -18,7 +18,8 @@ SHARED = Path(os.environ.get("FACTORY_SHARED_DATA", ROOT.parent / "shared" / "da
 os.environ.setdefault("RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S", "2")
 os.environ.setdefault("RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S", "2")
 
-hypothesis.settings.register_profile("factory", deadline=None)  # how long a test takes says nothing of the code
+# How long a test takes says nothing of the code, and what fails must fail for the next one too.
+hypothesis.settings.register_profile("factory", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("factory")
 
 

@@ -73,7 +73,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_agrees_with_ipython_on_any_nesting(value: object) -> None:
     assert echo(value) == ipython(value)
 
