@@ -57,6 +57,7 @@ def wait_for(condition, process, log):
         time.sleep(0.5)
 
 
+@pytest.mark.long
 @pytest.mark.engine
 @pytest.mark.ray
 @pytest.mark.timeout(900)
