@@ -16,7 +16,7 @@ import ray
 from factory import recipe as r
 from factory.cluster.fence import end_with_driver
 from factory.cluster.metrics_sink import RaySink
-from factory.dialects import dialect, named
+from factory.dialects import dialect, named, told_apart
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import departures, lease, model_files, serve
 from factory.engines.connect import open_model
@@ -66,12 +66,15 @@ class Connector:
 
 
 def check(recipe: r.RunRecipe) -> None:
-    """Raise `FactoryError` for an unknown dialect, and a model directory here that lacks files or control tokens."""
-    for teacher in recipe.roles.values():
+    """Raise `FactoryError` for an unknown dialect, and a model directory here that lacks files or control tokens, or
+    cannot be told the modes of the recipe.
+    """
+    for role, teacher in recipe.roles.items():
         named(teacher.dialect)
         if isinstance(teacher.engine, r.VllmSettings) and Path(teacher.model).is_dir():
             model_files.resolve(teacher.model, teacher.revision)
-            dialect(teacher.dialect, HfTokenizer(model_files.tokenizer_file(teacher.model)))
+            tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model))
+            told_apart(dialect(teacher.dialect, tokenizer, chat=teacher.chat), recipe.modes(role))
 
 
 @contextmanager

@@ -1,17 +1,25 @@
-"""Dialects: token-level chat formats. Knows records; no engine, no network, no model file but its tokenizer."""
+"""Dialects: token-level chat formats. Knows records and the recipe; no engine, no network. Of a model's files the tokenizer,
+and for `chat` what lies beside it.
+"""
 
 from __future__ import annotations
 
 import difflib
+import itertools
+from collections.abc import Sequence
 
+from factory.dialects.chat import Chat
 from factory.dialects.fenced import Fenced
 from factory.dialects.harmony import Harmony
 from factory.dialects.protocol import Dialect, DialectClass, Tokenizer
 from factory.errors import FactoryError
+from factory.recipe import ChatFormat
+from factory.records import Mode
 
 DIALECTS: dict[str, DialectClass] = {
     "harmony": Harmony,
     "fenced": Fenced,
+    "chat": Chat,
 }
 
 
@@ -24,10 +32,25 @@ def named(name: str) -> DialectClass:
     raise FactoryError(f"there is no dialect named {name!r}", remedy=hint)
 
 
-def dialect(name: str, tokenizer: Tokenizer, python: str = "") -> Dialect:
+def dialect(name: str, tokenizer: Tokenizer, python: str = "", chat: ChatFormat | None = None) -> Dialect:
     """The dialect of this name over `tokenizer`. Raises `FactoryError` where there is none of that name.
 
-    `python` says what the Python tool does and lacks, after the dialect's own words on how it is called.
+    `python` says what the Python tool does and lacks, after the dialect's own words on how it is called; `chat` are
+    settings of the dialect of that name.
     """
     chosen = named(name)
-    return chosen(tokenizer, python_description=chosen.describe(python)) if python else chosen(tokenizer)
+    words = {"python_description": chosen.describe(python)} if python else {}
+    return chosen(tokenizer, **words) if chat is None else Chat(tokenizer, settings=chat, **words)
+
+
+def told_apart(dialect: Dialect, modes: Sequence[Mode]) -> None:
+    """Raise `FactoryError` where a model would be asked in the same words for two modes."""
+    asked = [(mode, dialect.prompt("2 + 2?", mode=mode, tool=False)) for mode in modes]
+    for (mode, one), (other, same) in itertools.combinations(asked, 2):
+        if one == same:
+            raise FactoryError(
+                f"the model cannot tell the modes {mode.value} and {other.value} apart",
+                why="its chat format has the same prompt for both",
+                remedy="sample one mode (`solve: {modes: [high]}`), or tell it the effort in words: "
+                f"chat: {{effort: {{{mode.value}: {{sentence: ...}}, {other.value}: {{sentence: ...}}}}}}",
+            )

@@ -75,7 +75,7 @@ class Fenced:
             return [*opening, *self._message("user", user), *self._open("assistant")]
         return [*self._begin, *self.tokenizer.encode(_plain(instructions, user))]
 
-    def turn(self, generated: list[int]) -> Turn:
+    def turn(self, generated: list[int], *, opening: list[int] | None = None, mode: Mode | None = None) -> Turn:
         """The call that closes the turn. A model that ends its message after a block of code only shows the code."""
         ended = bool(generated) and generated[-1] in self.stop_token_ids
         text = self.tokenizer.decode(generated[:-1] if ended else generated)
@@ -86,9 +86,9 @@ class Fenced:
         """Watches for the closing fence, which no stop token follows."""
         return _TurnEnd(self._piece)
 
-    def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
+    def tool_output(self, *calls: ToolCall, turn: Turn | None = None, calls_left: int | None = None) -> list[int]:
         """The result as an ```output block, and a note of the calls that are left where that is known."""
-        text = "\n" + fenced("output", shown_output(call))
+        text = "\n" + "".join(fenced("output", shown_output(call)) for call in calls)
         if calls_left is not None and calls_left > 0:
             text += fenced("system", f"Python runs left: {calls_left}. You may also go on without code.")
         elif calls_left is not None:
@@ -102,7 +102,7 @@ class Fenced:
     def _parse_chat(self, token_ids: list[int], mask: list[int] | None) -> ParsedTrace:
         reader = Reader(self.tool_name)
         for span, opened, closed in self._chat_messages(token_ids, mask):
-            stretches = self._stretches(token_ids[span], None if mask is None else mask[span])
+            stretches = self.stretches(token_ids[span], None if mask is None else mask[span])
             role = "assistant"
             if opened and stretches:
                 role, _, rest = stretches[0].text.partition("\n")
@@ -134,7 +134,7 @@ class Fenced:
         reader = Reader(self.tool_name)
         begin = len(self._begin) if token_ids[:1] == self._begin else 0
         end = next((n for n, i in enumerate(token_ids) if i in self.stop_token_ids), len(token_ids))
-        stretches = self._stretches(token_ids[begin:end], None if mask is None else mask[begin:end])
+        stretches = self.stretches(token_ids[begin:end], None if mask is None else mask[begin:end])
         parts = _plain_parts(stretches[0].text if stretches else "")
         for role, part in (("system", "Instructions"), ("user", "Problem")):
             if part in parts:
@@ -143,7 +143,7 @@ class Fenced:
         reader.read(written(solution), ended=end < len(token_ids))
         return reader.parsed()
 
-    def _stretches(self, token_ids: list[int], mask: list[int] | None) -> list[Stretch]:
+    def stretches(self, token_ids: list[int], mask: list[int] | None) -> list[Stretch]:
         """The text of all tokens, cut where its author changes."""
         if mask is None:
             return [Stretch(self.tokenizer.decode(token_ids))] if token_ids else []

@@ -82,16 +82,16 @@ class Harmony:
             *self.tokens.open(ASSISTANT),
         ]
 
-    def turn(self, generated: list[int]) -> Turn:
+    def turn(self, generated: list[int], *, opening: list[int] | None = None, mode: Mode | None = None) -> Turn:
         """Read the last message of a turn. It is a call when `<|call|>` closed it, whoever wrote its opening header."""
         return read_turn(self.tokens, generated)
 
     def turn_end(self) -> None:
         """None: control tokens end every turn of harmony."""
 
-    def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
+    def tool_output(self, *calls: ToolCall, turn: Turn | None = None, calls_left: int | None = None) -> list[int]:
         """The result as a message from `python` to the assistant, and the header of the assistant's next message."""
-        text = shown_output(call)
+        text = "\n".join(map(shown_output, calls))  # a turn of this format makes one call
         if calls_left is not None and calls_left <= 0:
             text = f"{text.rstrip()}\n\nNo Python calls are left. Finish without running more code."
         output = self.tokens.write(PYTHON, text, recipient=ASSISTANT, channel="analysis")

@@ -32,6 +32,8 @@ class Turn:
 
     code: str | None = None
     malformed: str | None = None
+    more: tuple[Turn, ...] = ()
+    """Further calls of the same turn, in formats that let a model make several at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +77,16 @@ class Dialect(Protocol):
         """Token ids of the conversation up to where the model begins to write."""
         ...
 
-    def turn(self, generated: list[int]) -> Turn:
-        """Read the tokens generated since the prompt or the last tool output."""
+    def turn(self, generated: list[int], *, opening: list[int] | None = None, mode: Mode | None = None) -> Turn:
+        """Read the tokens generated since the prompt or the last tool output, which are the `opening` of the turn."""
         ...
 
     def turn_end(self) -> TurnEnd | None:
         """Something that watches one turn for its end; None where a stop token ends every turn."""
         ...
 
-    def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
-        """Tokens that show a result to the model and open its next turn; says so when no call is left."""
+    def tool_output(self, *calls: ToolCall, turn: Turn | None = None, calls_left: int | None = None) -> list[int]:
+        """Tokens that show the results of a turn's calls and open the next turn; says so when no call is left."""
         ...
 
     def parse(self, token_ids: list[int], mask: list[int] | None = None) -> ParsedTrace:

@@ -30,10 +30,12 @@ class HfTokenizer:
     def __init__(self, path: str | Path, *, required: Iterable[str] = ()) -> None:
         file = Path(path)
         file = file / "tokenizer.json" if file.is_dir() else file
+        self.directory = file.parent
         self._tokenizer = _load(file)
-        self.control: dict[str, int] = {
-            token.content: token_id for token_id, token in self._tokenizer.get_added_tokens_decoder().items()
-        }
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.control: dict[str, int] = {token.content: token_id for token_id, token in added.items()}
+        self.strips_left = frozenset(token.content for token in added.values() if token.lstrip)
+        self.strips_right = frozenset(token.content for token in added.values() if token.rstrip)
         self._control_ids = frozenset(self.control.values())
         require_control(self, required, str(file))
         if self.decode(self.encode(_PROBE)) != _PROBE:
@@ -91,7 +93,7 @@ def encode_markup(tokenizer: Tokenizer, text: str) -> list[int]:
     stays text.
     """
     ids: list[int] = []
-    for piece in _pattern(tuple(tokenizer.control)).split(text):
+    for piece in pattern(tuple(tokenizer.control)).split(text):
         token_id = tokenizer.control.get(piece)
         ids += tokenizer.encode(piece) if token_id is None else [token_id]
     return ids
@@ -109,7 +111,8 @@ def require_control(tokenizer: Tokenizer, required: Iterable[str], what: str = "
 
 
 @lru_cache(maxsize=8)
-def _pattern(spellings: tuple[str, ...]) -> re.Pattern[str]:
+def pattern(spellings: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches, and captures, the longest of `spellings` at a place."""
     longest_first = sorted(spellings, key=len, reverse=True)
     return re.compile(f"({'|'.join(map(re.escape, longest_first))})" if spellings else r"(?!)")
 

@@ -34,12 +34,14 @@ def open_model(section: Teacher, *, pool: Engine | None = None, python: str = ""
     """
     named(section.dialect)  # a misspelt one is told before anything is downloaded
     tokenizer = HfTokenizer(
-        model_files.tokenizer_file(section.model, section.revision, patience_s=model_files.HUB_PATIENCE_S)
+        model_files.tokenizer_file(
+            section.model, section.revision, patience_s=model_files.HUB_PATIENCE_S, whole_chat=section.dialect == "chat"
+        )
     )
     engine = pool or open_engine(section, tokenizer)
     return Model(
         engine,
-        dialect(section.dialect, tokenizer, python),
+        dialect(section.dialect, tokenizer, python, section.chat),
         section.ask_tokens,
         section.ask_mode,
         section.engine.silence_s,

@@ -21,6 +21,10 @@ from factory.store.retry import persist
 
 HUB_PATIENCE_S = 600.0
 """A hub that is asked by many machines at once refuses some of them (429) for minutes."""
+CHAT_FILES = (
+    "tokenizer_config.json", "chat_template.jinja", "generation_config.json", "additional_chat_templates/*.jinja"
+)  # fmt: skip
+"""What tells a model's chat format, where a model has it; the first is always there."""
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.jinja", "*.safetensors", "*.model", "*.txt", "*.tiktoken"]
 _HUB_IGNORED = ["original/*", "metal/*", "onnx/*"]
@@ -63,16 +67,22 @@ def resolve(model: str, revision: str | None = None) -> ModelFiles:
     return ModelFiles(model, directory, directory.name)  # a snapshot's directory is named by its commit
 
 
-def tokenizer_file(model: str, revision: str | None = None, *, patience_s: float = 0.0) -> Path:
-    """The `tokenizer.json` of a model by directory, bucket URI or hub name; no weights are fetched for it."""
+def tokenizer_file(
+    model: str, revision: str | None = None, *, patience_s: float = 0.0, whole_chat: bool = False
+) -> Path:
+    """The `tokenizer.json` of a model by directory, bucket URI or hub name; no weights are fetched for it.
+
+    `whole_chat` has the files beside it that tell the model's chat format.
+    """
+    wanted = ["tokenizer.json", *(CHAT_FILES if whole_chat else ())]
     if model_bucket.is_uri(model):
-        return model_bucket.fetch(model, ["tokenizer.json"]) / "tokenizer.json"
+        return model_bucket.fetch(model, wanted) / "tokenizer.json"
     path = Path(model).expanduser()
     if path.is_dir():
         return path / "tokenizer.json"
-    if (known := _cached(model, revision, ["tokenizer.json"])) is not None:
+    if (known := _cached(model, revision, wanted[:2])) is not None:
         return known / "tokenizer.json"
-    return _download(model, revision, ["tokenizer.json"], patience_s) / "tokenizer.json"
+    return _download(model, revision, wanted, patience_s) / "tokenizer.json"
 
 
 def revision_of(model: str, revision: str | None = None) -> str | None:

@@ -27,10 +27,12 @@ def reread(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[s
     if not rows:
         return []
     teacher = recipe.Teacher.model_validate(settings["teacher"])
-    tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision))
+    whole = teacher.dialect == "chat"
+    tokenizer = HfTokenizer(model_files.tokenizer_file(teacher.model, teacher.revision, whole_chat=whole))
     promise = python_tool(recipe.SandboxSettings.model_validate(settings["sandbox"]))
-    chat = dialect(teacher.dialect, tokenizer, promise)
-    older = dialect(teacher.dialect, tokenizer)  # runs before the tool's description followed the recipe
+    chat = dialect(teacher.dialect, tokenizer, promise, teacher.chat)
+    # runs before the tool's description followed the recipe
+    older = dialect(teacher.dialect, tokenizer, chat=teacher.chat)
     name = str(settings["solve"]["sampling"]["prompt"])
     return [(name_of(row), difference(row, chat, name) and difference(row, older, name)) for row in rows]
 

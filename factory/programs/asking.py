@@ -11,6 +11,7 @@ from factory.engines.metered import MeteredEngine
 from factory.engines.protocol import SamplingParams
 from factory.metrics import SILENT, Sink
 from factory.recipe import Role
+from factory.records import Origin
 
 
 class Asker(Protocol):
@@ -32,4 +33,5 @@ async def answer(model: Model, text: str, *, role: Role, affinity: str, sink: Si
     engine = MeteredEngine(model.engine, sink, role=role, mode=model.ask_mode.value, tool="none")
     stream = Failover(engine, silence_s=model.silence_s).generate(tokens, sampling, affinity=affinity)
     generated = [token async for chunk in stream for token in chunk.token_ids]
-    return model.dialect.parse(tokens + generated).final_text
+    mask = [Origin.PROMPT] * len(tokens) + [Origin.GENERATED] * len(generated)
+    return model.dialect.parse(tokens + generated, mask).final_text

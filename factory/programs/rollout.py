@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from factory.dialects.protocol import Dialect
+from factory.dialects.protocol import Dialect, Turn
 from factory.engines.failover import Failover
 from factory.engines.protocol import Engine, EngineError, EngineUnavailable, ModelIdentity, SamplingParams
 from factory.programs.budget import Allowance, Budget
@@ -125,14 +125,13 @@ class _Sample:
             reason = await self._speak(start)
             if reason != "stop":
                 return reason
-            turn = self.dialect.turn(progress.token_ids[start:])
+            turn = self.dialect.turn(progress.token_ids[start:], opening=self._opening(start), mode=self.draw.key.mode)
             if turn.code is None and turn.malformed is None:
                 return "stop"
             if told_none_left or len(progress.tool_calls) >= self.budget.max_calls:
                 return "calls"
-            progress.tool_calls.append(await self.interpreter.run(turn))
-            self.budget.spend(progress.tool_calls[-1].seconds)
-            output, told_none_left = self._show(progress.tool_calls[-1])
+            made = [await self._run(asked) for asked in (turn, *turn.more)]
+            output, told_none_left = self._show(made, turn)
             room = self.budget.allowance(len(progress.token_ids))
             if len(output) >= room.tokens:
                 return room.reason
@@ -191,13 +190,29 @@ class _Sample:
             stop_token_ids=self.dialect.stop_token_ids,
         )
 
-    def _show(self, call: ToolCall) -> tuple[list[int], bool]:
-        """The tokens that show a result, and whether they tell the model that no call is left."""
+    def _opening(self, start: int) -> list[int]:
+        """The tokens before a turn that the model has not written itself: the prompt, or the last output."""
+        begin = start
+        while begin and self.progress.mask[begin - 1] != Origin.GENERATED:
+            begin -= 1
+        return self.progress.token_ids[begin:start]
+
+    async def _run(self, asked: Turn) -> ToolCall:
+        """One call of a turn. Of several at once, those beyond the budget are answered, and not run."""
+        if len(self.progress.tool_calls) >= self.budget.max_calls:
+            asked = Turn(malformed="no Python calls are left")
+        call = await self.interpreter.run(asked)
+        self.progress.tool_calls.append(call)
+        self.budget.spend(call.seconds)
+        return call
+
+    def _show(self, calls: list[ToolCall], turn: Turn) -> tuple[list[int], bool]:
+        """The tokens that show the results of a turn, and whether they tell the model that no call is left."""
         calls_left = self._calls_left()
-        output = self.dialect.tool_output(call, calls_left=calls_left)
+        output = self.dialect.tool_output(*calls, turn=turn, calls_left=calls_left)
         if calls_left and not self._calls_left(len(output)):  # it is this very output that uses the tokens up
             calls_left = 0
-            output = self.dialect.tool_output(call, calls_left=calls_left)
+            output = self.dialect.tool_output(*calls, turn=turn, calls_left=calls_left)
         return output, calls_left == 0
 
     def _calls_left(self, n_more: int = 0) -> int:

@@ -9,6 +9,7 @@ from factory.recipe.answers import Verify
 from factory.recipe.machines import Prices, Programs, SandboxSettings
 from factory.recipe.models import Role, Teacher
 from factory.recipe.storage import JournalSettings, Publish
+from factory.records import Mode
 from factory.settings import Strict, operational
 
 
@@ -30,6 +31,10 @@ class RunRecipe(Strict):
     def roles(self) -> Mapping[Role, Teacher]:
         """The roles that the run needs, each with its model."""
         return {}
+
+    def modes(self, role: Role) -> tuple[Mode, ...]:
+        """The modes in which the model of a role is asked."""
+        return (self.roles[role].ask_mode,)
 
     @property
     def python(self) -> SandboxSettings | None:

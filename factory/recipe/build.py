@@ -92,6 +92,9 @@ class Recipe(RunRecipe):
             needed["judge"] = self.judge or self.teacher
         return needed
 
+    def modes(self, role: Role) -> tuple[Mode, ...]:
+        return self.solve.modes if role == "teacher" else super().modes(role)
+
     @property
     def python(self) -> SandboxSettings:
         return self.sandbox

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from factory.recipe.fields import Fraction, Positive
 from factory.records import Mode
@@ -99,6 +99,16 @@ AnyEngine = Annotated[
 ]
 
 
+class ChatFormat(Strict):
+    """How the dialect `chat` speaks to a model: in the format of its own chat template."""
+
+    family: str | None = None
+    """A family of `docs/teachers.md`, or `template` for the model's own template. None finds it by the template."""
+    effort: dict[Mode, dict[str, bool | int | float | str]] = Field(default_factory=dict)
+    """What tells the model to think more or less in each mode: settings of its template (`reasoning_effort: low`,
+    `enable_thinking: false`), or words under `sentence`. Empty takes what the family has."""
+
+
 class Teacher(Strict):
     """A model in a role: which weights, in which chat dialect, served by which engine."""
 
@@ -106,12 +116,21 @@ class Teacher(Strict):
     """Hub name, directory, or a bucket's `s3://bucket/prefix`, from which each machine fetches it once."""
     revision: str | None = None
     dialect: str = "harmony"
-    """The chat format that the weights were trained on: `harmony`, `fenced`, or another of `factory/dialects/`."""
+    """The chat format that the weights were trained on: `harmony`, `fenced`, `chat` (the model's own template), or
+    another of `factory/dialects/`."""
+    chat: ChatFormat | None = added(None)
+    """Settings of the dialect `chat`."""
     ask_tokens: Positive = 4096
     """Budget of one answer in the role of curator or judge."""
     ask_mode: Mode = Mode.LOW
     """Reasoning effort of one answer in the role of curator or judge."""
     engine: AnyEngine = VllmSettings()
+
+    @model_validator(mode="after")
+    def _spoken(self) -> Self:
+        if self.chat is not None and self.dialect != "chat":
+            raise ValueError(f"`chat` holds settings of the dialect chat, and the dialect is {self.dialect}")
+        return self
 
     @property
     def served(self) -> str:
