@@ -1,5 +1,5 @@
-"""Dialects: token-level chat formats. Knows records and the recipe; no engine, no network. Of a model's files the tokenizer,
-and for `chat` what lies beside it.
+"""Dialects: token-level chat formats. Knows records and the recipe; no engine, no network. Of a model's files it reads
+the tokenizer, and for `chat` what lies beside it.
 """
 
 from __future__ import annotations
