@@ -13,7 +13,7 @@ from factory.dialects.fenced import Fenced
 from factory.dialects.harmony import Harmony
 from factory.dialects.protocol import Dialect, DialectClass, Tokenizer
 from factory.errors import FactoryError
-from factory.recipe import ChatFormat
+from factory.recipe import ChatSettings
 from factory.records import Mode
 
 DIALECTS: dict[str, DialectClass] = {
@@ -32,7 +32,7 @@ def named(name: str) -> DialectClass:
     raise FactoryError(f"there is no dialect named {name!r}", remedy=hint)
 
 
-def dialect(name: str, tokenizer: Tokenizer, python: str = "", chat: ChatFormat | None = None) -> Dialect:
+def dialect(name: str, tokenizer: Tokenizer, python: str = "", chat: ChatSettings | None = None) -> Dialect:
     """The dialect of this name over `tokenizer`. Raises `FactoryError` where there is none of that name.
 
     `python` says what the Python tool does and lacks, after the dialect's own words on how it is called; `chat` are

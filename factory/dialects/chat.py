@@ -20,10 +20,10 @@ from factory.dialects.chat_probe import CALL, USER, python, result
 from factory.dialects.chat_reply import Reply, read_reply
 from factory.dialects.chat_tokenizer import ChatTokenizer
 from factory.dialects.fenced import Fenced
-from factory.dialects.protocol import Parsed, Tokenizer, Turn
+from factory.dialects.protocol import ParsedTrace, Tokenizer, Turn
 from factory.dialects.shown import shown_output
 from factory.errors import FactoryError
-from factory.recipe import ChatFormat
+from factory.recipe import ChatSettings
 from factory.records import PYTHON_TOOL, Mode, ToolCall
 
 _PYTHON = "Runs Python code and returns what it prints. Variables stay from one call to the next."
@@ -52,7 +52,7 @@ class Chat:
         tokenizer: Tokenizer,
         *,
         python_description: str = "",
-        settings: ChatFormat | None = None,
+        settings: ChatSettings | None = None,
         tool_name: str = PYTHON_TOOL,
     ) -> None:
         directory = getattr(tokenizer, "directory", None)
@@ -62,7 +62,7 @@ class Chat:
                 why="the chat template lies beside the tokenizer",
                 remedy="give the directory of a model",
             )
-        settings = settings or ChatFormat()
+        settings = settings or ChatSettings()
         self.tokenizer, self.tool_name = tokenizer, tool_name
         self.chat_tokenizer = ChatTokenizer(tokenizer, ChatFiles.read(directory))
         self.format: Format = find(self.chat_tokenizer, settings.family)
@@ -84,7 +84,7 @@ class Chat:
         return f"{_PYTHON} {python}"
 
     @staticmethod
-    def read_text(text: str) -> tuple[Parsed, bool]:
+    def read_text(text: str) -> tuple[ParsedTrace, bool]:
         """Refused: which format a transcript is in, only the files of its model tell."""
         raise FactoryError(
             "a transcript in a model's own chat format cannot be read without the model",
@@ -119,7 +119,7 @@ class Chat:
             contents[-1] = f"{contents[-1].rstrip()}\n\n{_NONE_LEFT}"
         return self.bridge(contents, turn if isinstance(turn, ChatTurn) else ChatTurn())
 
-    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> Parsed:
+    def parse(self, token_ids: list[int], mask: list[int] | None = None) -> ParsedTrace:
         """Messages of a whole trace in OpenAI form."""
         from factory.dialects.chat_parse import parse
 

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from factory.dialects.chat import Chat, ChatTurn
 from factory.dialects.chat_reply import Reply
 from factory.dialects.fenced_parse import Reader, written
-from factory.dialects.protocol import Parsed
+from factory.dialects.protocol import ParsedTrace
 from factory.records import Message, MessageToolCall, Mode, Origin
 
 _SYSTEM, _USER = "\ufdd1", "\ufdd2"
 
 
-def parse(chat: Chat, token_ids: list[int], mask: list[int] | None) -> Parsed:
+def parse(chat: Chat, token_ids: list[int], mask: list[int] | None) -> ParsedTrace:
     """Messages of a trace. Without a mask the prompt is found, and all the rest is taken for one turn."""
     n_prompt = _prompt_length(chat, token_ids) if mask is None else _leading(mask)
     messages, mode = prompt_messages(chat, token_ids[:n_prompt])
@@ -53,7 +53,9 @@ def _taken_apart(chat: Chat, prompt: list[int]) -> tuple[list[Message], Mode | N
     return None
 
 
-def _native(chat: Chat, messages: list[Message], mode: Mode | None, stretches: list[tuple[int, list[int]]]) -> Parsed:
+def _native(
+    chat: Chat, messages: list[Message], mode: Mode | None, stretches: list[tuple[int, list[int]]]
+) -> ParsedTrace:
     problems, final, is_open = list[str](), None, True
     n_calls = n_python = n_outputs = 0
     opening, turn, unanswered = list[int](), ChatTurn(), list[str]()
@@ -79,7 +81,7 @@ def _native(chat: Chat, messages: list[Message], mode: Mode | None, stretches: l
             call_id = unanswered.pop(0) if unanswered else None
             messages.append(Message(role="tool", content=content, tool_call_id=call_id))
         final, is_open = None, True
-    return Parsed(
+    return ParsedTrace(
         messages=messages,
         n_python_calls=n_python,
         n_tool_outputs=n_outputs,
@@ -109,7 +111,7 @@ def _contents(chat: Chat, tokens: list[int], turn: ChatTurn) -> list[str]:
     return unescaped if chat.bridge(unescaped, turn) == tokens != chat.bridge(contents, turn) else contents
 
 
-def _fenced(chat: Chat, messages: list[Message], rest: list[int], mask: list[int]) -> Parsed:
+def _fenced(chat: Chat, messages: list[Message], rest: list[int], mask: list[int]) -> ParsedTrace:
     """A trace whose calls stand between fences, inside one message of the assistant's."""
     reader = Reader(chat.tool_name)
     for message in messages:

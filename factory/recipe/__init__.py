@@ -11,7 +11,7 @@ from factory.recipe.build import Curate, Recipe, Solve, load
 from factory.recipe.comparison import Decontaminate, Embedding, NearDuplicates
 from factory.recipe.fields import Fraction, Positive
 from factory.recipe.machines import Prices, Programs, SandboxSettings
-from factory.recipe.models import AnyEngine, ChatFormat, EndpointSettings, Role, Teacher, VllmSettings
+from factory.recipe.models import AnyEngine, ChatSettings, EndpointSettings, Role, Teacher, VllmSettings
 from factory.recipe.rejudge import Rejudge
 from factory.recipe.sampling import Sampling
 from factory.recipe.sources import Columns, Source
@@ -19,7 +19,7 @@ from factory.recipe.storage import JournalSettings, Publish
 
 __all__ = [
     "AnyEngine",
-    "ChatFormat",
+    "ChatSettings",
     "Columns",
     "Curate",
     "Decontaminate",

@@ -99,7 +99,7 @@ AnyEngine = Annotated[
 ]
 
 
-class ChatFormat(Strict):
+class ChatSettings(Strict):
     """How the dialect `chat` speaks to a model: in the format of its own chat template."""
 
     family: str | None = None
@@ -118,7 +118,7 @@ class Teacher(Strict):
     dialect: str = "harmony"
     """The chat format that the weights were trained on: `harmony`, `fenced`, `chat` (the model's own template), or
     another of `factory/dialects/`."""
-    chat: ChatFormat | None = added(None)
+    chat: ChatSettings | None = added(None)
     """Settings of the dialect `chat`."""
     ask_tokens: Positive = 4096
     """Budget of one answer in the role of curator or judge."""

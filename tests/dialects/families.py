@@ -9,7 +9,7 @@ from typing import Any
 from factory.dialects.chat import Chat
 from factory.dialects.chat_families import FAMILIES
 from factory.dialects.tokenizer import ByteTokenizer
-from factory.recipe import ChatFormat
+from factory.recipe import ChatSettings
 
 
 class ModelTokenizer(ByteTokenizer):
@@ -60,4 +60,4 @@ def control_of(family: str) -> tuple[str, ...]:
 def chat_of(family: str, directory: Path, **settings: Any) -> Chat:
     """The dialect for a model of a family that ships no template."""
     tokenizer = ModelTokenizer(directory, list(control_of(family)))
-    return Chat(tokenizer, settings=ChatFormat(family=family, **settings))
+    return Chat(tokenizer, settings=ChatSettings(family=family, **settings))

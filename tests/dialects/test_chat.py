@@ -13,7 +13,7 @@ from factory.dialects.chat import Chat
 from factory.dialects.chat_families import FAMILIES
 from factory.dialects.chat_probe import CALL, CODE, USER
 from factory.errors import FactoryError
-from factory.recipe import ChatFormat
+from factory.recipe import ChatSettings
 from factory.records import PYTHON_TOOL, Mode, Origin, ToolCall
 from tests.dialects.families import ModelTokenizer, chat_of, control_of
 
@@ -208,7 +208,7 @@ def test_the_recipe_maps_modes_to_settings_and_sentences(tmp_path):
 
 def test_a_family_is_refused_where_tokens_or_the_name_are_wrong(tmp_path):
     with pytest.raises(FactoryError, match="did you mean 'qwen3'"):
-        Chat(ModelTokenizer(tmp_path, list(control_of("qwen3"))), settings=ChatFormat(family="qwen33"))
+        Chat(ModelTokenizer(tmp_path, list(control_of("qwen3"))), settings=ChatSettings(family="qwen33"))
 
 
 def test_the_vocabulary_of_gpt_oss_is_never_asked_for(chats):

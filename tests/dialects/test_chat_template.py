@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from factory.dialects.chat import Chat
 from factory.dialects.tokenizer import HfTokenizer
 from factory.errors import FactoryError
-from factory.recipe import ChatFormat
+from factory.recipe import ChatSettings
 from factory.records import Mode, Origin, ToolCall
 from tests import smollm2
 from tests.dialects.families import ModelTokenizer, control_of
@@ -94,7 +94,7 @@ def test_a_template_that_no_family_writes_is_used_itself_and_that_is_said(tmp_pa
 
 def test_a_family_that_is_named_and_writes_something_else_is_refused(tmp_path):
     with pytest.raises(FactoryError, match=r"does not write its prompts as the family qwen3(.|\n)*a tool"):
-        Chat(model(tmp_path, CHATML), settings=ChatFormat(family="qwen3"))
+        Chat(model(tmp_path, CHATML), settings=ChatSettings(family="qwen3"))
 
 
 @pytest.mark.parametrize(
