@@ -53,7 +53,9 @@ def read_reply(
     if not thought:
         content = _NO_THOUGHT.sub("", content)
     raw = [tokenizer.bare(found.raw) for found in parsed.tool_calls]
-    names = [found.name for found in parsed.tool_calls if found.name and found.name not in found.raw]
+    names = [
+        PYTHON for found in parsed.tool_calls if found.name == PYTHON
+    ]  # which some forms write outside of the call
     if _lost(words, [thought, content, *raw, *names], tokenizer):
         left = _left_out(words, [thought, content, *raw])
         rest = "\n\n".join(filter(None, [content, left]))
