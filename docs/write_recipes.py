@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from factory.planning.figures import PlanFigures
-from factory.recipe import Recipe, Rejudge
+from factory.recipe import Import, Recipe, Rejudge
 
 TARGET = Path(__file__).parent / "recipes.md"
 
@@ -41,6 +41,13 @@ REJUDGE_HEAD = """
 `python jobs/run.py --recipe RECIPE --out URI`. Sections that are not listed here are those of a build, above.
 """
 
+IMPORT_HEAD = """
+# Importing a released dataset
+
+`kind: import` reads Nemotron-Math-v2 or OpenMathReasoning back as a run ([import.md](import.md)). Sections that are not
+listed here are those of a build, above.
+"""
+
 FIGURES_HEAD = """
 # Figures of `factory plan`
 
@@ -55,6 +62,7 @@ def document() -> str:
     """The whole file."""
     parts = [HEAD, *_sections(Recipe, "top level"), REJUDGE_HEAD]
     parts += _sections(Rejudge, "top level of a rejudge", shared=set(_places(Recipe)))
+    parts += [IMPORT_HEAD, *_sections(Import, "top level of an import", shared=set(_places(Recipe)))]
     return "\n".join([*parts, FIGURES_HEAD, *_sections(PlanFigures, "figures", shallow=True)])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from factory.commands import answers, cells, decontamination, export, runs, transcripts
+from factory.commands import answers, cells, decontamination, export, imports, runs, transcripts
 from factory.errors import FactoryError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     decontamination.decontaminate,
     decontamination.benchmarks,
     decontamination.add_benchmarks,
+    imports.import_,
     runs.plan,
     runs.tune,
     runs.status,
@@ -46,7 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 """In the order of `factory --help`. A command is called as its function, with dashes for underscores."""
 for command in COMMANDS:
-    app.command()(command)
+    app.command(command.__name__.strip("_").replace("_", "-"))(command)
 trace.command()(transcripts.parse)
 trace.command()(transcripts.replay)
 

@@ -10,6 +10,7 @@ from factory.recipe.base import RunRecipe
 from factory.recipe.build import Curate, Recipe, Solve, load
 from factory.recipe.comparison import Decontaminate, Embedding, NearDuplicates
 from factory.recipe.fields import Fraction, Positive
+from factory.recipe.imported import Import
 from factory.recipe.machines import Prices, Programs, SandboxSettings
 from factory.recipe.models import AnyEngine, ChatSettings, EndpointSettings, Role, Teacher, VllmSettings
 from factory.recipe.rejudge import Rejudge
@@ -27,6 +28,7 @@ __all__ = [
     "EndpointSettings",
     "EquivalencePolicy",
     "Fraction",
+    "Import",
     "JournalSettings",
     "NearDuplicates",
     "Positive",

@@ -17,7 +17,7 @@ from factory.sources.delimited import header, read_delimited
 from factory.sources.files import BadData, File, exists, find
 from factory.sources.json_list import read_json_list
 from factory.sources.jsonl import Item, read_jsonl
-from factory.sources.rows import problem
+from factory.sources.rows import RowPlace, problem, unreadable
 from factory.sources.split import Split
 
 Ranges = list[tuple[int, int | None]]
@@ -66,6 +66,17 @@ def read_json(split: Split, kind: str) -> Iterator[Item | Reject]:
     if not split.start and split.stop is None and is_list(file, beginning(file)):
         return read_json_list(file, max_bytes=max_bytes, kind=kind)
     return read_jsonl(file, max_bytes=max_bytes, kind=kind, start=split.start, stop=split.stop)
+
+
+def raw_rows(split: Split, columns: list[str], kind: str) -> Iterator[Item | Reject]:
+    """The rows of a split as they are; of Parquet the named columns, where the file has them."""
+    (file,) = split.files
+    if file.format in JSON_LINES:
+        return read_json(split, kind)
+    if file.format != ".parquet":
+        place = RowPlace(file.label, file.uri)
+        return iter([unreadable(b"", place, "unreadable_file", "neither Parquet nor JSON lines", kind)])
+    return read_parquet(file, columns=columns, kind=kind, start=split.start, stop=split.stop)
 
 
 def _files(source: Source) -> list[File]:
