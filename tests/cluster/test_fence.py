@@ -43,5 +43,5 @@ def test_a_worker_ends_for_good_when_its_driver_is_not_the_last(ray_local, tmp_p
 def _until_it_ends(worker) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        ray.get(worker.here.remote(), timeout=30)
+        ray.get(worker.here.remote(), timeout=120)
         time.sleep(0.1)

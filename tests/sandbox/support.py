@@ -55,7 +55,7 @@ def state_of(pid: int) -> str:
         return ""
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     """Wait for something that happens soon."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -55,7 +55,7 @@ def lines(tmp_path, name):
     return path.read_text().split() if path.exists() else []
 
 
-def until(condition, limit_s=60.0):
+def until(condition, limit_s=240.0):
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline

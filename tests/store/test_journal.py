@@ -162,7 +162,7 @@ async def test_rows_that_come_while_a_flush_fails_are_not_waited_for_in_vain(tmp
     store.open_gate.set()
     for waiting in (first, journal.durable(second)):
         with pytest.raises(FactoryError, match="disk full"):
-            await asyncio.wait_for(waiting, 30)
+            await asyncio.wait_for(waiting, 120)
     with pytest.raises(FactoryError, match="disk full"):
         journal.close()
 
@@ -336,7 +336,7 @@ def test_one_slow_look_serves_all_who_came_to_wait_for_it(tmp_path, clock, monke
     with ThreadPoolExecutor(8) as callers:
         calls = [callers.submit(index.counts) for _ in range(8)]
         for _ in range(9):  # all of them, and the one look
-            assert arrived.acquire(timeout=30)
+            assert arrived.acquire(timeout=120)
         clock.now += 3  # the look is now older than answers may be
         gate.set()
     assert all(call.result().finished == 0 for call in calls)
