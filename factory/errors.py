@@ -8,7 +8,7 @@ class Unavailable(Exception):
 
 
 class FactoryError(Exception):
-    """A failure that its reader can mend.
+    """A failure that its reader can fix.
 
     `what` names the thing that failed, `why` the cause, `remedy` the next step. The command line prints the
     three parts and exits with status 2; nothing else of the stack is shown.

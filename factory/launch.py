@@ -1,6 +1,6 @@
 """Start a run from a job script: load its recipe, join a cluster or start Ray here, and say what came of it.
 
-What `jobs/*.py` share. The driver holds no truth: the same command goes on where an earlier start stopped.
+What `jobs/*.py` share. The driver holds no truth: the same command continues where an earlier start stopped.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A run of any kind from its recipe to its published dataset: inputs, services, the graph, publish.
 
-The driver holds no truth: it may die at any moment, and the next one goes on from what lies in storage.
+The driver holds no truth: it may die at any moment, and the next one continues from what is in storage.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def prepare(recipe: RunRecipe, uri: str) -> Run:
 def complete(run: Run, recipe: RunRecipe, *, emit: Emit) -> RunResult:
     """Bring a run to its published dataset, from wherever it stands. Ray must be initialised.
 
-    Raises `driver_lease.RunLocked` where another driver is at it, and ends the process where another one takes over.
+    Raises `driver_lease.RunLocked` if another driver is at it, and ends the process where another one takes over.
     """
     kind = runs.of_recipe(recipe)
     recipe = kind.resolve(recipe, run.store)

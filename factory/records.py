@@ -135,7 +135,7 @@ class Neighbour(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem(Record):
-    """A self-contained problem; `answer` is the reference the source gives, None where it gives none."""
+    """A self-contained problem; `answer` is the reference the source gives, None if it gives none."""
 
     id: str
     text: str
@@ -150,7 +150,7 @@ class Problem(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CuratedThread(JournalRow):
-    """The ending of a thread that states problems: those that go on. What else was found is a reject of its own."""
+    """The ending of a thread that states problems: those that continue. What else was found is a reject of its own."""
 
     thread_id: str
     source: str = ""
@@ -358,7 +358,7 @@ class Verdict(JournalRow):
 
     @property
     def reference_change(self) -> ReferenceChange:
-        """What the vote did to the source's answer: left it, gave one where there was none, or put another there."""
+        """What the vote did to the source's answer: left it, gave one if there was none, or put another there."""
         if not self.changed_to_majority:
             return "kept"
         return "filled" if self.original_reference is None else "replaced"
@@ -370,7 +370,7 @@ class Verdict(JournalRow):
 
     @property
     def vote_share(self) -> float | None:
-        """The winning answer's votes over all votes; None where no sample gave an answer."""
+        """The winning answer's votes over all votes; None if no sample gave an answer."""
         return max(self.votes.values()) / sum(self.votes.values()) if self.votes else None
 
 
@@ -403,7 +403,7 @@ class Reject(JournalRow):
 
     @property
     def whole(self) -> Thread | Problem | None:
-        """The rejected thread or problem itself, where it was kept; what was refused unread is not one."""
+        """The rejected thread or problem itself, if it was kept; what was refused unread is not one."""
         kinds: dict[str, type[Thread] | type[Problem]] = {"thread": Thread, "problem": Problem}
         try:
             return from_dict(kinds[self.kind], json.loads(self.row))
@@ -442,7 +442,7 @@ class Annotation(JournalRow):
 
     `uid` is the trace's, `owner` its problem's id. `name` says what was looked at (`reward`, `topic`) and becomes a
     column of the published row; `value`, `text` or both are the finding. `model`, `revision` and `license` are those of
-    the model that found it, empty where none did.
+    the model that found it, empty if none did.
     """
 
     owner: str

@@ -1,7 +1,7 @@
 """Build a dataset from a recipe: `python jobs/build_dataset.py --recipe jobs/recipes/demo.yaml --out out/demo`.
 
 Runs on the Ray cluster that RAY_ADDRESS names (`ray job submit` sets it), else on this machine alone. Started again
-with the same recipe and output it goes on where it stopped. `jobs/run.py` starts runs of every kind.
+with the same recipe and output it continues where it stopped. `jobs/run.py` starts runs of every kind.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Start a run of any kind, as its recipe's `kind` says: `python jobs/run.py --recipe my.yaml --out s3://bucket/run`.
 
 Runs on the Ray cluster that RAY_ADDRESS names (`ray job submit` sets it), else on this machine alone. Started again
-with the same recipe and output it goes on where it stopped.
+with the same recipe and output it continues where it stopped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key: a.b=c; may be repeated.")] = None,
     verbose: Annotated[bool, typer.Option(help="Show the logs of Ray and of all workers.")] = False,
 ) -> None:
-    """Start a run, or go on with one."""
+    """Start a run, or continue with one."""
     from factory import runs
 
     launch.launch(runs.load(recipe, set_, override), out, verbose=verbose)

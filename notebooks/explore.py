@@ -130,7 +130,7 @@ for row in errors.iter_rows(named=True):
 # %% [markdown]
 # ## One problem, side by side
 #
-# A trace of each mode and tool from the journal: a right one where there is one.
+# A trace of each mode and tool from the journal: a right one if there is one.
 
 # %%
 shown = example(run.reader())

@@ -25,7 +25,7 @@ hypothesis.settings.load_profile("factory")
 
 @pytest.fixture
 def shared_data():
-    """Look up a file of real data that is not part of the repository; the test skips where it is absent."""
+    """Look up a file of real data that is not part of the repository; the test skips if it is absent."""
 
     def find(name: str) -> Path:
         path = SHARED / name
@@ -57,5 +57,5 @@ def ray_local():
     yield ray
     from ray import serve
 
-    serve.shutdown()  # its clients would go on talking to a cluster that is gone
+    serve.shutdown()  # its clients would continue talking to a cluster that is gone
     ray.shutdown()

@@ -1,14 +1,14 @@
-"""Fitting a run to its cluster: before the graph starts, the least actors of all pools find room, or are made fewer.
+"""Fitting a run to its cluster: before the graph starts, every pool's minimum fits, or minimums are lowered.
 
-Every pool holds the CPUs of its least actors for the whole run. If those of some pools filled the cluster, another pool
-would never get its first actor, and all would wait for each other for ever. Three rules rule that out:
+Every pool holds the CPUs of its minimum of actors all run long. If some pools filled the cluster, another one
+would never get its first actor, and all would wait for each other forever. Three rules rule that out:
 
 * engines on GPUs ask for GPUs alone, all else for CPUs alone (`VllmSettings.reserved_cpus`);
 * tasks of the graph, which come and go beside the actors, ask for no CPU (`factory.graph`);
-* what all pools hold at least is tried out here at once, as one placement group, which an autoscaler also sees as one
-  demand. Where no more machines are coming, the least numbers are lowered, one of each at the lowest.
+* the minimums of all pools are tried here at once, as one placement group, which an autoscaler also sees as one
+  demand. Where no more machines are coming, minimums are lowered, to one actor of each pool at the lowest.
 
-Beyond its least a pool grows only with work, and work there is only where every pool has an actor.
+Beyond its minimum a pool grows only with work, and work there is only where every pool has an actor.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ PATIENCE_S = 60.0
 
 
 def fit(recipe: Recipe, stages: Callable[[Recipe], Iterable[Stage]], emit: Callable[[str], None]) -> Recipe:
-    """The recipe with least numbers of actors that the cluster holds side by side; waits while it grows.
+    """The recipe with minimums that fit the cluster all at once; waits while the cluster grows.
 
-    Raises `FactoryError` where Ray runs on this machine alone, which no other will ever join, and is too small for one
+    Raises `FactoryError` if Ray runs on this machine alone, which no other will ever join, and is too small for one
     of each.
     """
     wanted = pools(recipe, stages(recipe))
@@ -73,7 +73,7 @@ def one_of_each(pools: Sequence[Pool]) -> float:
 
 
 def with_minimum(recipe: Recipe, min_actors: Mapping[str, int]) -> Recipe:
-    """The recipe with other least numbers of actors; most numbers, and so the recipe's fingerprint, stay."""
+    """The recipe with other minimums of actors; the maximums, and so the fingerprint, stay."""
     values = recipe.model_dump()
     for key, n in min_actors.items():
         *path, name = key.split(".")
@@ -85,7 +85,7 @@ def with_minimum(recipe: Recipe, min_actors: Mapping[str, int]) -> Recipe:
 
 
 def _try_out(wanted: Sequence[Pool], *, fixed: bool) -> float | None:
-    """None where the least actors of all pools fit at once; else the CPUs of a cluster that has stopped growing."""
+    """None if the minimum actors of all pools fit at once; else the CPUs of a cluster that has stopped growing."""
     bundles = [{"CPU": pool.cpus} for pool in wanted for _ in range(pool.min_actors)]
     if not bundles:
         return None

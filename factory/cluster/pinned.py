@@ -44,5 +44,5 @@ def _revision(teacher: r.Teacher, store: Store) -> str | None:
             store.create(key, json.dumps(asked | {"revision": found}).encode())
         return found or teacher.revision
     if not model_files.on_hub(teacher.model):
-        model_files.revision_of(teacher.model, known)  # raises where it is no longer the same
+        model_files.revision_of(teacher.model, known)  # raises if it is no longer the same
     return known

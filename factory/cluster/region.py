@@ -15,7 +15,7 @@ PATIENCE_S = 1.0
 
 
 def warning(uri: str) -> str | None:
-    """What to say of a run's bucket, None where it is near or nothing is known. Asks, never fails, and waits seconds.
+    """What to say of a run's bucket, None if it is near or nothing is known. Asks, never fails, and waits seconds.
 
     Only AWS is asked, and only for a bucket of its own: another server (`AWS_ENDPOINT_URL`) has no region to compare.
     """
@@ -45,7 +45,7 @@ def machine_region() -> str | None:
 
 
 def bucket_region(bucket: str) -> str | None:
-    """The region of a bucket; None where it cannot be asked."""
+    """The region of a bucket; None if it cannot be asked."""
     config = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
     try:
         answer = boto3.session.Session().client("s3", config=config).head_bucket(Bucket=bucket)

@@ -30,7 +30,7 @@ from factory.store.fs import Store
 from factory.store.run import Run
 
 DRAIN_S = 120.0
-"""How long what else runs on a machine may go on, once its workers cannot write."""
+"""How long what else runs on a machine may continue, once its workers cannot write."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from factory.recipe import Decontaminate
 from factory.records import Problem
 
 PairJudge = Callable[[Sequence[tuple[str, str]]], Sequence[bool | None]]
-"""Says of (training problem, benchmark problem) pairs whether they are the same; None where it cannot tell."""
+"""Says of (training problem, benchmark problem) pairs whether they are the same; None if it cannot tell."""
 
 _ROWS_PER_BATCH = 2048
 

@@ -19,7 +19,7 @@ def export(
     ray: Annotated[bool, typer.Option("--ray", help="As tasks of the cluster that RAY_ADDRESS names.")] = False,
     show: Annotated[bool, typer.Option("--list", help="What each view is, or the options of the one named.")] = False,
 ) -> None:
-    """Turn a finished run into the rows that a consumer reads, without a model; killed, the same command goes on.
+    """Turn a finished run into the rows that a consumer reads, without a model; killed, the same command continues.
 
     Reads the whole journal: losing traces are there too. `factory export sft RUN --out OUT --set fraction=0.1`.
     """

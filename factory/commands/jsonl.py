@@ -20,7 +20,7 @@ class JsonRow:
     where: str
     """FILE:LINE, counted from 1."""
     values: dict[str, Any]
-    """Empty where the line holds no object."""
+    """Empty if the line holds no object."""
     problem: str = ""
 
     @property
@@ -73,7 +73,7 @@ def _unreadable(path: str, error: OSError, remedy: str) -> FactoryError:
 
 
 def lacks(values: dict[str, Any], keys: tuple[str, ...]) -> str:
-    """Which of `keys` are not there, as a row's problem; empty where none is missing."""
+    """Which of `keys` are not there, as a row's problem; empty if none is missing."""
     missing = [key for key in keys if key not in values]
     return f"no {' and no '.join(missing)}" if missing else ""
 
@@ -81,7 +81,7 @@ def lacks(values: dict[str, Any], keys: tuple[str, ...]) -> str:
 def write(rows: Iterator[dict[str, Any]], out: str) -> None:
     """One JSON line each to the file `out`, or to standard output where that is `-`.
 
-    What is wrong with the inputs shows before the output is touched. Raises `FactoryError` where it cannot be written.
+    What is wrong with the inputs shows before the output is touched. Raises `FactoryError` if it cannot be written.
     """
     row = next(rows, None)
     with _opened(out) as file:

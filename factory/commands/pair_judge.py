@@ -36,9 +36,9 @@ class PairJudge:
         self._runner.close()
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
-        """For each pair whether it is the same problem; None where the model gave no answer that can be read.
+        """For each pair whether it is the same problem; None if the model gave no answer that can be read.
 
-        Raises `FactoryError` where the model cannot be reached.
+        Raises `FactoryError` if the model cannot be reached.
         """
         try:
             return self._runner.run(self._all(pairs))
@@ -50,7 +50,7 @@ class PairJudge:
             ) from None
 
     async def ask(self, role: r.Role, prompt: str, variables: Mapping[str, Any]) -> str:
-        """One greedy answer; empty where the pair does not fit into the model's context."""
+        """One greedy answer; empty if the pair does not fit into the model's context."""
         try:
             return await answer(self._model, prompt_file(prompt).render(variables), role=role, affinity=prompt)
         except EngineError:
@@ -65,7 +65,7 @@ class PairJudge:
 def judging(
     recipe: str | None, url: str | None, model: str | None, overrides: Sequence[str] | None = None
 ) -> Iterator[PairJudge | None]:
-    """The judge that a command's options name, for the length of a block; None where they name none."""
+    """The judge that a command's options name, for the length of a block; None if they name none."""
     teacher = judge_of(recipe, url, model)
     if teacher is None:
         yield None

@@ -60,7 +60,7 @@ def tune(
     """Measure engine settings with the recipe's own programs, on this machine or the cluster of RAY_ADDRESS.
 
     Prints generated tokens per second and GPU of each, with a 95 % interval; keeps them at --out, where the same
-    command goes on; writes tuning/best.yaml for --override, and tuning/figures.yaml for `factory plan --figures`.
+    command continues; writes tuning/best.yaml for --override, and tuning/figures.yaml for `factory plan --figures`.
     """
     from factory.launch import start_ray
     from factory.recipe import load
@@ -131,7 +131,7 @@ def push_to_hub(
     repo: Annotated[str, typer.Argument(help="Dataset repository: owner/name.")],
     private: Annotated[bool, typer.Option(help="Make a new repository private.")] = True,
 ) -> None:
-    """Upload the published dataset to the Hugging Face Hub; run again, it goes on where it stopped."""
+    """Upload the published dataset to the Hugging Face Hub; run again, it continues where it stopped."""
     from factory.store.hub import push
 
     print(push(uri, repo, private=private, emit=lambda line: print(line, file=sys.stderr, flush=True)))

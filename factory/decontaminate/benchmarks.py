@@ -71,9 +71,9 @@ def missing(paths: Iterable[str | Path]) -> list[Benchmark]:
 
 
 def chosen(config: Decontaminate) -> list[str]:
-    """The benchmark files of a recipe: those it lists, and one per evaluated benchmark where it names their folder.
+    """The benchmark files of a recipe: those it lists, and one per evaluated benchmark if it names their folder.
 
-    Raises `FactoryError` where a file of that folder is missing, unless the recipe leaves its benchmark out by name.
+    Raises `FactoryError` if a file of that folder is missing, unless the recipe leaves its benchmark out by name.
     """
     if config.evaluated is None:
         return list(config.benchmarks)

@@ -1,4 +1,4 @@
-"""Hold training problems against the benchmarks: nearest neighbours, every signal, one decision with its reason."""
+"""Compare training problems with the benchmarks: nearest neighbours, every signal, one decision with its reason."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def settle(
 
 
 def decide(problem: Problem, config: Decontaminate) -> CheckedProblem:
-    """The decision from the neighbours on a row, as stored: any contaminated pair decides; where there is none, the
+    """The decision from the neighbours on a row, as stored: any contaminated pair decides; if there is none, the
     highest score in the band against the threshold."""
     if not problem.neighbours:
         return CheckedProblem(problem, False, 0.0, "different", "no benchmark problem to compare with", "", "")

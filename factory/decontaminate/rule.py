@@ -1,7 +1,7 @@
 """The verdict on a pair without a language model: three rules for copies, then a calibrated score for rewordings.
 
 The score is a logistic regression over a few signals with no negative weight, so that more overlap never lowers it.
-Its weights lie in rule.yaml, which names the data and the script they come from.
+Its weights are in rule.yaml, which names the data and the script they come from.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ def _names(plain: str) -> frozenset[str]:
 
 def _language(plain: str, words: list[str]) -> str:
     """`cjk`, `latin` (English, or unknown), `fr`, `de`..., or another script's first word in its Unicode names; `math`
-    where there are no words at all."""
+    if there are no words at all."""
     counts: dict[str, int] = {}
     for char in re.sub(r"\\[a-zA-Z]+", "", plain):
         if char.isalpha():

@@ -1,5 +1,5 @@
 """Dialects: token-level chat formats. Knows records and the recipe; no engine, no network. Of a model's files it reads
-the tokenizer, and for `chat` what lies beside it.
+the tokenizer, and for `chat` what is beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DIALECTS: dict[str, DialectClass] = {
 
 
 def named(name: str) -> DialectClass:
-    """A dialect by the name that a recipe gives it. Raises `FactoryError` where there is none of that name."""
+    """A dialect by the name that a recipe gives it. Raises `FactoryError` if there is none of that name."""
     if name in DIALECTS:
         return DIALECTS[name]
     near = difflib.get_close_matches(name, DIALECTS, n=1)
@@ -33,7 +33,7 @@ def named(name: str) -> DialectClass:
 
 
 def dialect(name: str, tokenizer: Tokenizer, python: str = "", chat: ChatSettings | None = None) -> Dialect:
-    """The dialect of this name over `tokenizer`. Raises `FactoryError` where there is none of that name.
+    """The dialect of this name over `tokenizer`. Raises `FactoryError` if there is none of that name.
 
     `python` says what the Python tool does and lacks, after the dialect's own words on how it is called; `chat` are
     settings of the dialect of that name.

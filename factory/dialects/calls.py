@@ -102,7 +102,7 @@ def _holds_code(text: str) -> bool:
 
 
 def _object(text: str) -> Any:
-    """What `text` is as JSON; None where it is none. Newlines inside strings are let pass, as models write them."""
+    """What `text` is as JSON; None if it is none. Newlines inside strings are let pass, as models write them."""
     if not text.lstrip().startswith("{"):
         return None
     try:

@@ -107,7 +107,7 @@ class Chat:
         return self.fenced.turn(generated) if self.tools is None else self.read(generated, opening or [], mode)
 
     def turn_end(self) -> Any:
-        """None where control tokens end a turn; a watch for the closing fence where calls stand between fences."""
+        """None if control tokens end a turn; a watch for the closing fence where calls stand between fences."""
         return self.fenced.turn_end() if self.tools is None else None
 
     def tool_output(self, *calls: ToolCall, turn: Turn | None = None, calls_left: int | None = None) -> list[int]:
@@ -126,7 +126,7 @@ class Chat:
         return parse(self, token_ids, mask)
 
     def effort(self, mode: Mode | None) -> Mapping[str, Any]:
-        """What the recipe, or the family, sets for a mode; nothing where the model knows no efforts."""
+        """What the recipe, or the family, sets for a mode; nothing if the model knows no efforts."""
         if mode is None or not self.efforts:
             return {}
         if mode not in self.efforts:
@@ -154,7 +154,7 @@ class Chat:
         return self._renderers[key]
 
     def render(self, system: str, user: str, *, mode: Mode | None, tool: bool) -> list[int]:
-        """The prompt of a system message, where there is one, and a user's."""
+        """The prompt of a system message, if there is one, and a user's."""
         guarded = self.chat_tokenizer.guarded
         if system and not self._takes_system:
             system, user = "", f"{system}\n\n{user}"

@@ -25,7 +25,7 @@ class Family:
     stem: str
     """Its class is `<stem>Renderer`, its settings are `<stem>RendererConfig`."""
     efforts: tuple[Settings, ...] = ()
-    """Settings of the template from the least thought to the most; none where the family has no switch."""
+    """Settings of the template from the least thought to the most; none if the family has no switch."""
 
     def renderer(self, tokenizer: Any, settings: Settings) -> Any:
         """A renderer with these settings. Raises where the tokenizer lacks a control token or a setting is unknown.

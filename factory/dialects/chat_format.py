@@ -37,7 +37,7 @@ class Format:
     family: str
     make: Callable[[Settings], Any]
     efforts: tuple[Settings, ...]
-    """What tells the model to think, from the least to the most; none where the template has no such switch."""
+    """What tells the model to think, from the least to the most; none if the template has no such switch."""
     has_tools: bool
     """Whether calls are written in a form of the model's own that can be read."""
 

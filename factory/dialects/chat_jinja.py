@@ -13,7 +13,7 @@ from factory.dialects.chat_tokenizer import ChatTokenizer, rendered
 
 
 class JinjaRenderer:
-    """Renderer over a template. `tool_parser` names the library's parser for its calls; None where it has no tools."""
+    """Renderer over a template. `tool_parser` names the library's parser for its calls; None if it has no tools."""
 
     def __init__(self, tokenizer: ChatTokenizer, settings: dict[str, Any], tool_parser: str | None = None) -> None:
         from renderers import DefaultRenderer, DefaultRendererConfig  # seconds that only this dialect pays
@@ -49,7 +49,7 @@ class JinjaRenderer:
 
 
 def tool_parser_of(tokenizer: ChatTokenizer, settings: dict[str, Any]) -> str | None:
-    """The library's parser that reads the calls as the template writes them; None where none does."""
+    """The library's parser that reads the calls as the template writes them; None if none does."""
     from renderers.parsers import TOOL_PARSERS, get_tool_parser
 
     renderer = JinjaRenderer(tokenizer, settings)

@@ -98,7 +98,7 @@ def _said(reply: Reply, asked: list[MessageToolCall]) -> Message:
 
 
 def _contents(chat: Chat, tokens: list[int], turn: ChatTurn) -> list[str]:
-    """The results that stand in a stretch of tool output; the whole stretch where it is none of ours."""
+    """The results that stand in a stretch of tool output; the whole stretch if it is none of ours."""
     marks = [chr(0xFDD1 + at) for at in range(min(len(turn.reply.calls), 16) or 1)]
     frame, text = _marked(chat, chat.bridge(marks, turn)), _marked(chat, tokens)
     for mark in marks:  # templates that write results as JSON escape them
@@ -165,7 +165,7 @@ def _marked(chat: Chat, token_ids: list[int]) -> str:
 
 
 def _between(frame: str, text: str, marks: tuple[str, ...] | list[str]) -> dict[str, str] | None:
-    """What stands in `text` where `frame` has its marks; None where the rest is not the same."""
+    """What stands in `text` where `frame` has its marks; None if the rest is not the same."""
     present = sorted((mark for mark in marks if mark in frame), key=frame.index)
     words: dict[str, str] = {}
     for at, mark in enumerate(present):

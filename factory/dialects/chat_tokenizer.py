@@ -63,7 +63,7 @@ class ChatTokenizer:
         return self.plain.decode([token_ids] if isinstance(token_ids, int) else list(token_ids))
 
     def convert_tokens_to_ids(self, token: str) -> int | None:
-        """The id of a control token, or of another text that is one token; None where there is no such token."""
+        """The id of a control token, or of another text that is one token; None if there is no such token."""
         if token in self.plain.control:
             return self.plain.control[token]
         ids = self.plain.encode(token)

@@ -23,7 +23,7 @@ class Block:
         self.parts: list[str] = []
 
     def end(self, text: str, start: int) -> int | None:
-        """The position in `text` behind the block; None if it goes on. The next text begins where this one ended."""
+        """The position in `text` behind the block; None if it continues. The next text begins where this one ended."""
         raise NotImplementedError
 
     @property
@@ -61,7 +61,7 @@ class CodeBlock(Block):
     def __init__(self, kind: Kind, opening: str, fence: int) -> None:
         super().__init__(kind, opening, fence)
         self._at_start = True  # of a line, blanks aside
-        self._open = ""  # the quotes of the string, or the "#" of the comment, that goes on
+        self._open = ""  # the quotes of the string, or the "#" of the comment, that continues
         self._escaped = False
         self._run = self._same = 0  # backticks, and equal quotes, right before
         self._mark = ""  # those quotes

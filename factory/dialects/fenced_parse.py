@@ -21,7 +21,7 @@ _THINK = re.compile(r"</?think>")
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Text of one author: an `Origin`, or None where that is not known."""
+    """Text of one author: an `Origin`, or None if that is not known."""
 
     text: str
     origin: int | None = None
@@ -38,7 +38,7 @@ def call_of(segment: Segment) -> Call:
 
 
 def answers(text: str) -> list[str]:
-    """The outputs in a message that consists of `<tool_response>` blocks; none where it holds anything else."""
+    """The outputs in a message that consists of `<tool_response>` blocks; none if it holds anything else."""
     found = [s for s in segments(text) if s.raw.strip()]
     return [s.content for s in found] if all(s.kind == "output" and s.closed for s in found) else []
 
@@ -75,7 +75,7 @@ class Reader:
         self._n_calls = self._n_python_calls = self._n_outputs = 0
         self._unanswered: list[str] = []  # ids of calls that were made in one go
         self._held: list[Segment] = []  # words and code, as long as an output may make the code a call
-        self._ended = False  # a stop token stands behind what is held
+        self._ended = False  # a stop token comes after what is held
         self._thinking = False
         self._thought: list[str] = []
         self._said: list[str] = []

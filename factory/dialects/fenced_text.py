@@ -65,11 +65,11 @@ class Scanner:
         self._line: list[str] = []  # what has come of a line that is read when it is complete
         self._block: Block | None = None
         self._tail = ""  # what may be the beginning of a line's end
-        self._behind: int | None = None  # length of the fence that the line goes on behind; None at its start
+        self._behind: int | None = None  # length of the fence that the line continues behind; None at its start
 
     def feed(self, text: str) -> None:
         seam = self._tail + text
-        start, line = len(self._tail), 0  # of what is new, and of the line that it goes on
+        start, line = len(self._tail), 0  # of what is new, and of the line that it continues
         for end in _LINE_END.finditer(seam):
             self._take(seam[start : end.end()], is_line=True)
             start = line = end.end()

@@ -25,7 +25,7 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(slots=True)
 class Header:
-    """What a header says. `role` is empty where the header does not name its author (the prompt did).
+    """What a header says. `role` is empty if the header does not name its author (the prompt did).
 
     `surplus` is text that no rule of the format explains, such as the body of a message without `<|message|>`.
     """

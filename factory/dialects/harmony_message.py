@@ -80,7 +80,7 @@ class HarmonyTokens:
         return self.join([HarmonyMessage(header, encode(text), end=self.end)])
 
     def open(self, role: str) -> list[int]:
-        """The ids with which a message of `role` begins, for the model to go on."""
+        """The ids with which a message of `role` begins, for the model to continue."""
         return [self.start, *self.tokenizer.encode(role)]
 
     def _take(self, ids: list[int], position: int, messages: list[HarmonyMessage]) -> int:

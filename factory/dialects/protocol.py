@@ -46,7 +46,7 @@ class ParsedTrace:
     truncated: bool
     problems: list[str] = field(default_factory=list)
     final: str | None = None
-    """What the model said last to whom it answers; None where it did not get so far."""
+    """What the model said last to whom it answers; None if it did not get so far."""
 
     @property
     def final_text(self) -> str:
@@ -82,7 +82,7 @@ class Dialect(Protocol):
         ...
 
     def turn_end(self) -> TurnEnd | None:
-        """Something that watches one turn for its end; None where a stop token ends every turn."""
+        """Something that watches one turn for its end; None if a stop token ends every turn."""
         ...
 
     def tool_output(self, *calls: ToolCall, turn: Turn | None = None, calls_left: int | None = None) -> list[int]:
@@ -101,7 +101,7 @@ class DialectClass(Protocol):
     """The class of a dialect, as it is registered: what can be asked of it before there is a tokenizer."""
 
     def __call__(self, tokenizer: Tokenizer, *, python_description: str = ...) -> Dialect:
-        """The dialect over one tokenizer. Raises `FactoryError` where it lacks control tokens of the dialect."""
+        """The dialect over one tokenizer. Raises `FactoryError` if it lacks control tokens of the dialect."""
         ...
 
     def describe(self, python: str) -> str:

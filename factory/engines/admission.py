@@ -91,7 +91,7 @@ class Admission:
         self._open_gate()
 
     async def watch(self, engine: Engine, *, in_tools: Callable[[], int] = lambda: 0, every_s: float = 2.0) -> None:
-        """Observe an engine for ever; run it as a task beside the programs."""
+        """Observe an engine forever; run it as a task beside the programs."""
         while True:
             try:
                 self.observe(await engine.load(), in_tools=in_tools())

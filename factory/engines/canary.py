@@ -47,7 +47,7 @@ class Canary:
         self._place = f"{DIRECTORY}{hashlib.sha256(weights.encode()).hexdigest()[:16]}/"
 
     async def look(self, engine: Engine, *, first: bool = False) -> str | None:
-        """In words, what is wrong with the engine's answers; None where nothing is. The `first` look is recorded.
+        """In words, what is wrong with the engine's answers; None if nothing is. The `first` look is recorded.
 
         Takes seconds. Raises what the engine raises; a store that does not answer says nothing of the engine.
         """

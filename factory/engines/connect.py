@@ -23,7 +23,7 @@ class Model:
     ask_tokens: int = 4096
     ask_mode: Mode = Mode.LOW
     silence_s: float = SILENCE_S
-    """A stream that says nothing for so long is broken."""
+    """A stream that says nothing for that long is broken."""
 
 
 def open_model(section: Teacher, *, pool: Engine | None = None, python: str = "") -> Model:

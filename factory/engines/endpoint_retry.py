@@ -31,7 +31,7 @@ class Retry:
 
 
 def refusal(status: int, text: str, *, url: str, model: str, config: recipe.EndpointSettings) -> Exception:
-    """The error that a refused request raises: the user's to mend, this row's end, or worth another try."""
+    """The error that a refused request raises: the user's to fix, this row's end, or worth another try."""
     message = _message(text)
     if status in {401, 403}:
         where = f"the key in {config.api_key_env}" if config.api_key_env else "a request without a key"

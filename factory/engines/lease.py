@@ -27,7 +27,7 @@ RENEW_S = 5.0
 MIN_LEASE_S = 60.0
 """A busy driver may be this late with its word, whatever the recipe says."""
 FADE_S = 1800.0
-"""After so long what was counted weighs half."""
+"""After this time what was counted weighs half."""
 _HEAD = {"node:__internal_head__": 0.001}  # never on a machine that may go, nor one that it would keep up
 
 
@@ -74,7 +74,7 @@ class Keeper:
         threading.Thread(target=self._watch, name="lease", daemon=True).start()
 
     def renew(self, for_s: float, driver: int = 0) -> bool:
-        """A driver's word that it needs the pools; False where they are another's by now."""
+        """A driver's word that it needs the pools; False if they are another's by now."""
         if driver < self._driver:
             return False
         self._driver, self._until = driver, time.monotonic() + for_s

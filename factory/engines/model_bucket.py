@@ -32,7 +32,7 @@ def is_uri(model: str) -> bool:
 def fetch(uri: str, patterns: list[str]) -> Path:
     """The directory on this machine that holds the files of `uri` that match `patterns`; fetches what is not there.
 
-    Of several processes one fetches and the others wait. Raises `FactoryError` where nothing matches, where there is
+    Of several processes one fetches and the others wait. Raises `FactoryError` if nothing matches, where there is
     no room, and for a file that is not what `SHA256SUMS` says.
     """
     store = Store.open(uri)

@@ -45,7 +45,7 @@ def resolve(model: str, revision: str | None = None) -> ModelFiles:
     """Find (or download) a model by directory, bucket URI or hub name, and check that it is complete.
 
     The revision is the hub's commit for a hub name, and else a hash of content (`content_hash`); where one is given, a
-    model with another content is refused. Raises `FactoryError` where files are missing or cannot be fetched.
+    model with another content is refused. Raises `FactoryError` if files are missing or cannot be fetched.
     """
     if model_bucket.is_uri(model):
         directory = model_bucket.fetch(model, _HUB_FILES)
@@ -194,7 +194,7 @@ def _hash_tensors(store: Store, key: str, size: int, digest: hashlib._Hash) -> N
         start = 8 + len(header) + span[0] + max(0, length - _SLICE) // 2
         return store.read(key, start, min(length, _SLICE)) if length else b""
 
-    with ThreadPoolExecutor(16) as pool:  # thousands of tensors, each a request where the model lies in a bucket
+    with ThreadPoolExecutor(16) as pool:  # thousands of tensors, each a request where the model is in a bucket
         for piece in pool.map(middle, spans):
             digest.update(piece)
 

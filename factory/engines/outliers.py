@@ -44,7 +44,7 @@ class Tally:
         self._counts = {name: (n * share, k * share) for name, (n, k) in self._counts.items() if n >= 1}
 
     def outlier_reason(self, replica: str) -> str | None:
-        """In words, why this replica is no longer to be trusted; None where it is like the others, or alone.
+        """In words, why this replica is no longer to be trusted; None if it is like the others, or alone.
 
         The same words each time that it asks, as an answer may get lost on the way. Its streams no longer count among
         the others'.

@@ -44,7 +44,7 @@ class ModelIdentity:
     engine: str  # implementation and version, e.g. "vllm 0.32.0"
 
     def room(self, n_tokens: int) -> int:
-        """Tokens that can follow a prompt of so many. Raises `EngineError` where it fills the context window."""
+        """Tokens that can follow a prompt of so many. Raises `EngineError` if it fills the context window."""
         if n_tokens >= self.max_model_len:
             raise EngineError(f"the prompt has {n_tokens} tokens, the context window {self.max_model_len}")
         return self.max_model_len - n_tokens
@@ -56,7 +56,7 @@ class EngineLoad:
 
     `kv_usage` is the share (0 to 1) of the KV cache that decoding sequences hold. Since the engine started,
     `preemptions` sequences were evicted from it, to be computed again, and of `prefix_queries` prompt tokens it held
-    `prefix_hits` already. All are 0 where an engine does not tell.
+    `prefix_hits` already. All are 0 if an engine does not tell.
     """
 
     running: int
@@ -73,7 +73,7 @@ class EngineError(Exception):
 
 
 class EngineUnavailable(Unavailable):
-    """The engine died or cannot be reached; the same request may go on at another replica.
+    """The engine died or cannot be reached; the same request may continue at another replica.
 
     `lost_tokens` were generated and never delivered, as far as the engine can tell.
     """

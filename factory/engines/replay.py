@@ -31,7 +31,7 @@ class StoredTrace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What came of it. `first_difference` is an index into the trace's tokens, None where all are equal."""
+    """What came of it. `first_difference` is an index into the trace's tokens, None if all are equal."""
 
     uid: str
     identical: bool

@@ -34,7 +34,7 @@ class ScriptedEngine:
 
     `deaths` plans failures: its k-th entry is the number of tokens after which the k-th request breaks with
     `EngineUnavailable`, or None for a request that survives; requests past its end survive. A broken request that
-    comes back as prompt + tokens so far goes on where it stopped, whatever the script says of that longer prompt.
+    comes back as prompt + tokens so far continues where it stopped, whatever the script says of that longer prompt.
     `silences` plans in the same way after how many tokens a request says nothing more, and raises nothing either.
     Requests beyond `capacity` wait, as they would in a real queue. `requests` and `n_aborted` record what happened.
     """

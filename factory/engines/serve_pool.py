@@ -39,7 +39,7 @@ _REFUSALS = 3
 _RETRYING = re.compile(r"Retrying (\d+) more time")  # Serve counts down with every replica that fails
 _OURS = f"{FactoryError.__module__}.{FactoryError.__name__}: "
 _FIRST_WORD_S = 30.0
-"""A pool without a replica for so long is worth a word; the next ones come each after twice the time."""
+"""A pool without a replica for that long is worth a word; the next ones come each after twice the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class ServePool:
     def _status(self, refusals: set[str]) -> Any:
         """Serve's word on this pool; raises `FactoryError` if no replica will ever come.
 
-        Serve tries for long, as machines may be bad. What only the user can mend fails on the third as on the first:
+        Serve tries for long, as machines may be bad. What only the user can fix fails on the third as on the first:
         `refusals` keeps what was heard of it.
         """
         status = serve.status().applications.get(self.name)
@@ -194,7 +194,7 @@ class ServePool:
 
 
 def keeper_of(run: str) -> Any:
-    """The actor that keeps a run's pools (`lease`), None where there is none."""
+    """The actor that keeps a run's pools (`lease`), None if there is none."""
     try:
         return ray.get_actor(f"keeper@{run}", namespace=NAMESPACE)
     except ValueError:
@@ -219,7 +219,7 @@ def _messages(status: Any) -> str:
 
 
 def _cause(messages: str) -> str:
-    """The error at the end of a replica's stack, in one line; all of it where it is a `FactoryError`."""
+    """The error at the end of a replica's stack, in one line; all of it if it is a `FactoryError`."""
     _, ours, rest = messages.rpartition(_OURS)
     return "; ".join(line.strip() for line in rest.splitlines() if line.strip()) if ours else _last_line(messages)
 

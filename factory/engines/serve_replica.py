@@ -49,7 +49,7 @@ class MortalEngine(Engine, Protocol):
 
 
 class FaultyMachine(Exception):
-    """The engine did not start because of its machine. Not the user's to mend: another machine will do."""
+    """The engine did not start because of its machine. Not the user's to fix: another machine will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Replica:
             raise EngineUnavailable(ill[1])
 
     async def _watch(self) -> None:
-        """A dead engine in a live actor would be retried for ever; a dead actor is replaced at the next check."""
+        """A dead engine in a live actor would be retried forever; a dead actor is replaced at the next check."""
         while (ill := self._cause_of_death()) is None:  # noqa: ASYNC110 (vLLM has a flag to look at, no event)
             await asyncio.sleep(_LOOK_S)
         await self._leave(*ill)

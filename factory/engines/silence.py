@@ -3,7 +3,7 @@
 An engine core that hangs, or a process that was stopped, answers no request, raises no error and may well pass its
 health checks. So both sides watch the clock. A replica counts the time in which it had requests and no token came
 (`Silence`), and sends a sign of life with every stream that has no tokens to show (`with_signs_of_life`). A client
-takes a stream without either for broken (`unless_silent`), and goes on elsewhere.
+takes a stream without either for broken (`unless_silent`), and continues elsewhere.
 """
 
 from __future__ import annotations

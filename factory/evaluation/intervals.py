@@ -23,7 +23,7 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over problems. None where there are too few problems to say."""
+    """A mean over problems. None if there are too few problems to say."""
 
     value: float | None
     low: float | None
@@ -48,7 +48,7 @@ class Comparison:
     detectable: float | None
     """The least true difference that so many problems would find with a chance of 80 %."""
     problems_needed: int | None
-    """Problems like these that would find the observed difference with that chance; None where there is none."""
+    """Problems like these that would find the observed difference with that chance; None if there is none."""
 
     @property
     def differs(self) -> bool:
@@ -104,7 +104,7 @@ def bootstrap(scores: Scores, level: float = LEVEL, resamples: int = RESAMPLES, 
 def rerun_error(outcomes: Outcomes) -> float | None:
     """The standard error of pass@1 if the *same* problems were sampled again: sqrt(sum of p(1-p)/(n-1)) / P.
 
-    Smaller than `Estimate.standard_error`, which is about other problems of the same kind. None where no problem has
+    Smaller than `Estimate.standard_error`, which is about other problems of the same kind. None if no problem has
     two decided samples.
     """
     right, decided = (outcomes == RIGHT).sum(axis=1), (outcomes >= WRONG).sum(axis=1)

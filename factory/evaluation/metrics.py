@@ -1,4 +1,4 @@
-"""Metrics: each turns the samples of P problems into one score a problem, from 0 to 1, NaN where it is undecided.
+"""Metrics: each turns the samples of P problems into one score a problem, from 0 to 1, NaN if it is undecided.
 
 Samples are two arrays of shape (P, n), in the order of the sample number:
 
@@ -112,7 +112,7 @@ def _share_of_subsets(wanted: npt.NDArray[np.int64], total: npt.NDArray[np.int64
 
 
 def _class_scores(outcomes: Outcomes, classes: Classes) -> Scores:
-    """(P, classes): the share of each class's decided members that are right, NaN where none is decided."""
+    """(P, classes): the share of each class's decided members that are right, NaN if none is decided."""
     right, decided = _votes(classes, outcomes == RIGHT), _votes(classes, outcomes >= WRONG)
     return _divided(right, decided)
 
@@ -126,7 +126,7 @@ def _votes(classes: Classes, counted: npt.NDArray[np.bool_] | None = None) -> np
 
 
 def _winners(classes: Classes, scores: Scores) -> Scores:
-    """The mean score of each problem's largest classes; 0 where no sample voted."""
+    """The mean score of each problem's largest classes; 0 if no sample voted."""
     width = scores.shape[1]
     votes = _votes(classes)
     votes = np.pad(votes, ((0, 0), (0, width - votes.shape[1])))
@@ -145,7 +145,7 @@ def _best_of(outcomes: Outcomes, values: npt.NDArray[np.float64], k: int) -> flo
     for value in np.unique(values):
         tied = values == value
         above, upto = int((values > value).sum()), int((values >= value).sum())
-        # the best of k lies in this group: none of k is above it, and not all of them are below it
+        # the best of k is in this group: none of k is above it, and not all of them are below it
         chance = (comb(n - above, k) - comb(n - upto, k)) / comb(n, k)
         decided = tied & (right >= WRONG)
         if decided.any():

@@ -32,7 +32,7 @@ class Inputs:
 
     @property
     def kept(self) -> int:
-        """Rows that go on."""
+        """Rows that continue."""
         return self.problems + self.threads + self.samples
 
     def parts_of(self, kind: type) -> list[str]:

@@ -62,7 +62,7 @@ def audit(uri: str, *, answers: int = 200, cells: int = 20) -> Audit:
     """Audit the newest published version. `answers` traces have their tokens read and their answers compared again,
     `cells` traces have their cells run again.
 
-    Raises `FactoryError` where nothing is published; everything else that is wrong is a fault in the result.
+    Raises `FactoryError` if nothing is published; everything else that is wrong is a fault in the result.
     """
     run = Run.attach(uri)
     manifest = latest(run.store)

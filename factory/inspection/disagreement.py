@@ -15,7 +15,7 @@ _VIEWS = ("symbolic", "judge", "majority", "rule")
 
 @dataclass(frozen=True, slots=True)
 class SampleOpinions:
-    """Three opinions on one sample; None where one has none (undecided, not asked, no majority)."""
+    """Three opinions on one sample; None if one has none (undecided, not asked, no majority)."""
 
     symbolic: bool | None
     judge: bool | None

@@ -14,7 +14,7 @@ from factory.verify import Checker, extract_answer
 async def redo_answers(verify: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[str, bool | None, bool]]:
     """(key, equal, in conversation) of each row that a rule decided; a judge's verdicts are not repeated.
 
-    `equal` is None where the checker is undecided now; the last tells whether the conversation's box holds the answer.
+    `equal` is None if the checker is undecided now; the last tells whether the conversation's box holds the answer.
     """
     settings = recipe.Verify.model_validate(verify)
     results: list[tuple[str, bool | None, bool]] = []
@@ -31,7 +31,7 @@ async def redo_answers(verify: dict[str, Any], rows: list[dict[str, Any]]) -> li
 async def redo_cells(sandbox: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """(key, difference) of each row; an empty difference where every cell came out as it is recorded.
 
-    Raises `FactoryError` where this machine cannot isolate the code as the run's recipe asks.
+    Raises `FactoryError` if this machine cannot isolate the code as the run's recipe asks.
     """
     if not rows:
         return []

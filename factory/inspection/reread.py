@@ -22,7 +22,7 @@ RELEASED_ROLES = ("user", "assistant", "tool")  # what the system was told is in
 def reread(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """(key, difference) of each row; an empty difference where row and tokens agree. `settings` are the run's recipe.
 
-    Raises `FactoryError` where the teacher's tokenizer is not to be had here.
+    Raises `FactoryError` if the teacher's tokenizer is not to be had here.
     """
     if not rows:
         return []
@@ -38,7 +38,7 @@ def reread(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[s
 
 
 def difference(row: dict[str, Any], chat: Dialect, prompt_name: str) -> str:
-    """The first thing in which a published row and its tokens differ, in words; empty where they agree."""
+    """The first thing in which a published row and its tokens differ, in words; empty if they agree."""
     if len(row["mask"]) != len(row["token_ids"]):
         return "the mask is not as long as the tokens"
     parsed = chat.parse(row["token_ids"], row["mask"])

@@ -54,7 +54,7 @@ class RowHistory:
 
 
 def history_of(uri: str, row_id: str) -> RowHistory:
-    """Look one row up everywhere. Raises `FactoryError` where no trace of it is found."""
+    """Look one row up everywhere. Raises `FactoryError` if no trace of it is found."""
     run = Run.attach(uri)
     journal = run.reader()
     life = RowHistory(id=row_id, entered=list(_entered(run, row_id)))
@@ -159,7 +159,7 @@ def _curation(life: RowHistory) -> Iterator[str]:
 
 
 def _problem(life: RowHistory) -> Problem | None:
-    """A problem of a thread as curation left it, also where it was rejected."""
+    """A problem of a thread as curation left it, also if it was rejected."""
     known = [problem for ending in life.curated for problem in ending.problems]
     known += [row for reject in life.rejects if isinstance(row := reject.whole, Problem)]
     return next((problem for problem in known if problem.id == life.id), None)

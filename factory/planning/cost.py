@@ -31,7 +31,7 @@ class Cost:
     cpu_hours: float  # logical CPUs of the cluster's machines without GPUs
     engine_time: dict[str, float]  # shares by cause
     gpu_cost: float
-    cpu_cost: float | None  # None where nobody has given a price
+    cpu_cost: float | None  # None if nobody has given a price
     rests_on: list[str]
 
     @property
@@ -48,7 +48,7 @@ def prices(overrides: Sequence[str] | None) -> Prices:
 
 
 def cost(usages: Sequence[Usage], given: Prices | None = None) -> Cost | None:
-    """The cost of all starts together; None where none is on record."""
+    """The cost of all starts together; None if none is on record."""
     if not usages:
         return None
     given = given or Prices()

@@ -74,7 +74,7 @@ class Estimate:
 
 
 def estimate(recipe: Recipe, figures: PlanFigures, inputs: PlanInputs, order: Order, corner: Corner) -> Estimate:
-    """One order in one corner. Raises `FactoryError` where machines are taken away faster than they start."""
+    """One order in one corner. Raises `FactoryError` if machines are taken away faster than they start."""
     found = inputs.problems + inputs.threads * corner.cost(figures.problems_per_thread)
     contaminated = corner.gain(figures.contaminated) if recipe.decontaminate.compares else 0.0
     problems = found * (1 - contaminated)

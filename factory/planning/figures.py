@@ -166,7 +166,7 @@ class Throughput:
 
 
 def throughput(model: str, gpu: str) -> Throughput:
-    """The published or derived speed of a model on a GPU type. Raises `FactoryError` where there is none."""
+    """The published or derived speed of a model on a GPU type. Raises `FactoryError` if there is none."""
     known = settings.mapping(THROUGHPUT)
     if row := known.get(model, {}).get(gpu.lower()):
         return Throughput(**row)

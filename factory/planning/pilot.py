@@ -50,7 +50,7 @@ class EndingCounts:
 def measure(uri: str, recipe: Recipe, gpus: int | None = None) -> PilotFigures:
     """What the run at `uri` says, as ranges of 95 % confidence; `gpus` is how many it ran on.
 
-    Raises `FactoryError` where there is no run, or none of its problems has its verdict yet.
+    Raises `FactoryError` if there is no run, or none of its problems has its verdict yet.
     """
     run = Run.attach(uri)
     journal = run.reader()

@@ -57,7 +57,7 @@ def plan(
     pilot_gpus: int | None = None,
     gpu: str | None = None,
 ) -> Plan:
-    """Plan a run at each of the given numbers of GPUs; at the recipe's most replicas where none is given.
+    """Plan a run at each of the given numbers of GPUs; at the recipe's most replicas if none is given.
 
     `gpu` names the type, for what is published of the teacher on it; what a pilot measured comes before that.
     """

@@ -10,7 +10,7 @@ from factory.records import Problem, SampleRow, Trace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAnswer(SampleRow):
-    """One stored sample without its tokens. `equal` is what the run's judging made of it, None where it is open."""
+    """One stored sample without its tokens. `equal` is what the run's judging made of it, None if it is open."""
 
     uid: str
     answer: str | None

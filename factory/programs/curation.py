@@ -61,7 +61,7 @@ def answer(text: str) -> Reply[str | None]:
 
 
 def converted(text: str) -> Reply[str | None]:
-    """The problem after the last "Problem:". Default, where there is no such line: none."""
+    """The problem after the last "Problem:". Default, if there is no such line: none."""
     marks = list(_CONVERTED.finditer(text))
     stated = text[marks[-1].end() :].strip() if marks else ""
     return Reply(None if re.fullmatch(r"\W*(?:none\W*)?", stated, re.I) else stated, malformed=not stated)

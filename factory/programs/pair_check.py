@@ -19,7 +19,7 @@ _VERDICT = re.compile(r"^\W*same problem\W+(yes|no)\W*$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class PairCheck:
-    """`same` is None where no reply could be read. `replies` are the judge's texts, as they came."""
+    """`same` is None if no reply could be read. `replies` are the judge's texts, as they came."""
 
     same: bool | None
     method: Literal["identical", "judge", "malformed"]
@@ -40,7 +40,7 @@ async def pair_check(train: str, bench: str, ctx: Asker, *, both_orders: bool = 
 
 
 def parse(reply: str) -> bool | None:
-    """The verdict on the last line of a reply that states one; None where no line does."""
+    """The verdict on the last line of a reply that states one; None if no line does."""
     for line in reversed(reply.splitlines()):
         if match := _VERDICT.match(line.strip()):
             return match[1].lower() == "yes"

@@ -48,9 +48,9 @@ class Program(Generic[Row]):
     reads: type[Row]
     run: Callable[[Row, Context, Any], Awaitable[Outcome]]
     role: Callable[[Any], Role | None] = no_role
-    """The role (of the run's recipe) whose engines let rows in, as fast as they can serve them; None where no engine is
+    """The role (of the run's recipe) whose engines let rows in, as fast as they can serve them; None if no engine is
     asked: the limit per worker alone counts."""
     passes_on: type | None = None
-    """The kind of row that goes on to the next stage; None: the row's way ends here."""
+    """The kind of row that continues to the next stage; None: the row's way ends here."""
     about: Callable[[Row], Problem | Thread] = field(default=itself)
     """The thread or problem that a row is about: it names the row in the journal."""

@@ -42,7 +42,7 @@ class Draw:
 
 @dataclass(slots=True, kw_only=True)
 class SampleProgress:
-    """A sample under way. After a finished turn it is a safe point: another worker may go on from there."""
+    """A sample under way. After a finished turn it is a safe point: another worker may continue from there."""
 
     token_ids: list[int]
     mask: list[int]
@@ -81,7 +81,7 @@ async def rollout(
 
     `resume` goes on from a safe point that `on_turn` was given earlier; the Python state of that attempt is gone, and
     the model is told at its next call. Without a sandbox, or with a key that asks for no tool, no call is run.
-    `failover` wraps the engine so that a turn goes on at another replica when one dies.
+    `failover` wraps the engine so that a turn continues at another replica when one dies.
     """
     progress = _begin(draw, resume)
     identity = await engine.identity()

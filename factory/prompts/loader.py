@@ -10,7 +10,7 @@ A prompt is a YAML file beside this module:
     example: |            # optional: how one few-shot example is worded
       ...
 
-Few-shot examples lie in `NAME.examples.yaml`, a list of mappings. Each is put through `example`, and the results,
+Few-shot examples are in `NAME.examples.yaml`, a list of mappings. Each is put through `example`, and the results,
 joined by blank lines, stand in for `{{examples}}` in the template. A prompt with several sets of examples has a mapping
 in both places, from each set's placeholder to its wording and to its list.
 
@@ -104,7 +104,7 @@ def prompt(name: str) -> Prompt:
 
 
 def _preamble(path: Path, name: str) -> str:
-    """The text of the prompt `name`, which lies beside the one that names it."""
+    """The text of the prompt `name`, which is beside the one that names it."""
     before = prompt(str(path.with_name(f"{name}.yaml")))
     if before.preamble or before.variables:
         raise FactoryError(

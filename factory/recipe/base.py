@@ -38,5 +38,5 @@ class RunRecipe(Strict):
 
     @property
     def python(self) -> SandboxSettings | None:
-        """The sessions in which the run's models run Python; None where they run none."""
+        """The sessions in which the run's models run Python; None if they run none."""
         return None

@@ -28,7 +28,7 @@ class Curate(Strict):
     max_discussion_tokens: Positive = 24_000
     """Replies are shown to the curator until the next one would exceed this. A token is taken for three bytes."""
     actors: tuple[Positive, Positive] = operational((1, 4))
-    """Least and most curating workers (CPU actors)."""
+    """Minimum and maximum curating workers (CPU actors)."""
     threads_in_flight: Positive = operational(64)
     """Per worker."""
 
@@ -60,7 +60,7 @@ class Recipe(RunRecipe):
     decontaminate: Decontaminate = Decontaminate()
     teacher: Teacher
     curator: Teacher | None = None
-    """The teacher serves this role where none is given."""
+    """The teacher serves this role if none is given."""
     judge: Teacher | None = None
     solve: Solve = Solve()
     sandbox: SandboxSettings = SandboxSettings()

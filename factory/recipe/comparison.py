@@ -22,11 +22,11 @@ class Embedding(Strict):
     """How token vectors become one; `model` is what the model's own files say."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     max_tokens: Positive | None = None
-    """Tokens of a problem that the model reads; its own limit where none is given (256 for all-MiniLM-L6-v2)."""
+    """Tokens of a problem that the model reads; its own limit if none is given (256 for all-MiniLM-L6-v2)."""
     batch_size: Positive | None = operational(None)
-    """Texts encoded at once; where none is given, 8 on a CPU (padding costs more than it gains) and 256 on a GPU."""
+    """Texts encoded at once; if none is given, 8 on a CPU (padding costs more than it gains) and 256 on a GPU."""
     device: str | None = operational(None)
-    """`cpu`, `cuda`, `cuda:1`...; the best that is there where none is given."""
+    """`cpu`, `cuda`, `cuda:1`...; the best that is there if none is given."""
 
 
 class NearDuplicates(Strict):
@@ -66,7 +66,7 @@ class Decontaminate(Strict):
     cache: str | None = operational(None)
     """Directory where vectors are kept by model and text, so that no run embeds a text again."""
     actors: tuple[Positive, Positive] = operational((1, 4))
-    """Least and most embedding actors of the autoscaled pool."""
+    """Minimum and maximum embedding actors of the autoscaled pool."""
     num_cpus: Annotated[float, Field(ge=0)] | None = operational(None)
     """CPUs that Ray sets aside for one actor; where none are given, none beside a GPU and 0.25 without."""
     num_gpus: Annotated[float, Field(ge=0)] = operational(0.0)

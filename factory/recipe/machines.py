@@ -29,7 +29,7 @@ class SandboxSettings(Strict):
     external_claim: str | None = operational(None)
     """What stands in for a missing isolation effect, in words; kept in the run as `sandbox.json`."""
     actors: tuple[int, int] = operational((1, 4))
-    """Least and most sandbox actors of the pool."""
+    """Minimum and maximum sandbox actors of the pool."""
     num_cpus: float = operational(1.0)
     """Logical CPUs of one actor; it runs as many cells at once (at least one)."""
     downscale_delay_s: float = operational(60.0)
@@ -51,7 +51,7 @@ class Programs(Strict):
     """How many problems are under way."""
 
     workers: tuple[Positive, Positive] = operational((1, 4))
-    """Least and most program workers (CPU actors)."""
+    """Minimum and maximum program workers (CPU actors)."""
     problems_in_flight: Positive = operational(64)
     """Per worker."""
     num_cpus: Annotated[float, Field(ge=0)] = operational(0.5)

@@ -27,7 +27,7 @@ class VllmSettings(Strict):
     max_model_len: Positive | None = None
     tensor_parallel_size: Positive = operational(1)
     replicas: tuple[int, int] = operational((1, 1))
-    """Least and most replicas of the autoscaled pool."""
+    """Minimum and maximum replicas of the autoscaled pool."""
     num_cpus: Annotated[float, Field(ge=0)] | None = operational(None)
     """CPUs that Ray sets aside for a replica; where none are given, none beside GPUs and 1 without. Engines that ask
     for GPUs alone, and everything else for CPUs alone, never stand in each other's way."""
@@ -37,12 +37,12 @@ class VllmSettings(Strict):
     downscale_delay_s: float = operational(300.0)
     """How long the load must ask for more, or fewer, replicas before the pool follows."""
     drain_s: float = operational(120.0)
-    """How long a replica that leaves may finish its requests; what is left then goes on at another replica."""
+    """How long a replica that leaves may finish its requests; what is left then continues at another replica."""
     linger_s: float = operational(300.0)
     """How long the pool stays for a job that was stopped or has died: a start within that time finds it warm."""
     silence_s: Annotated[float, Field(gt=0)] = operational(300.0)
-    """A replica that has requests and gives no token for so long is replaced, and a stream from which nothing comes
-    for so long goes on at another one."""
+    """A replica that has requests and gives no token for that long is replaced, and a stream from which nothing comes
+    for that long continues at another one."""
     max_num_seqs: Positive = operational(256)
     """Sequences that one replica decodes at once."""
     chunk_tokens: Positive = operational(64)
@@ -84,7 +84,7 @@ class EndpointSettings(Strict):
     """Name of the environment variable that holds the key; the key itself never stands in a recipe."""
     concurrency: Positive = operational(64)
     silence_s: Annotated[float, Field(gt=0)] = operational(300.0)
-    """A stream that has begun and from which nothing comes for so long is asked for again."""
+    """A stream that has begun and from which nothing comes for that long is asked for again."""
     max_model_len: Positive | None = None
     """Context window, for servers that do not tell it (vLLM does)."""
 

@@ -22,6 +22,6 @@ class Sampling(Strict):
     """Seconds in which one sample is served or its Python runs. What it waits, for an engine, a sandbox or a core, does
     not count."""
     repetition_tokens: Annotated[int, Field(ge=0)] = 1024
-    """A sample ends once this many tokens repeat one pattern, at least four times over; 0 lets it go on."""
+    """A sample ends once this many tokens repeat one pattern, at least four times over; 0 lets it continue."""
     prompt: str = "solve"
     """Name of the prompt file under factory/prompts that words the problem for the teacher."""

@@ -29,7 +29,7 @@ class Columns(Strict):
 
 
 class Source(Strict):
-    """One input: where it lies, what it is, and how to read it."""
+    """One input: where it is stored, what it is, and how to read it."""
 
     kind: Literal["table", "stackexchange", "aops", "run"] = "table"
     path: str
@@ -42,7 +42,7 @@ class Source(Strict):
     """Of a run: problems with a verdict, their answer the settled reference; samples, published or not, of these
     problems; or what was rejected, to be tried again."""
     version: Positive | None = added(None)
-    """Of a run: the published version; the newest where none is given, which a start of the derived run then names."""
+    """Of a run: the published version; the newest if none is given, which a start of the derived run then names."""
     digest: str | None = added(None)
     """Of a run: the digest of that version's manifest. Filled in, so that a run says what it was made from."""
     where: dict[str, Scalar | tuple[Scalar, ...]] = added(default_factory=dict)
@@ -53,7 +53,7 @@ class Source(Strict):
     answer_in: Literal["boxed", "hash"] | None = added(None)
     """Where the answer stands in its column, if that holds a solution: in the last `\\boxed{}`, or behind `####`."""
     none_answers: tuple[str, ...] = added(("proof", "notfound", "not found", "N/A"))
-    """What stands in the answer's column where there is no reference, in any case of letters."""
+    """What stands in the answer's column if there is no reference, in any case of letters."""
     fold_duplicates: bool = added(False)
     """Keep one of the rows whose problem is the same text, first of all one with an answer, whatever their ids."""
     ids: Literal["own", "named"] = added("own")

@@ -26,7 +26,7 @@ def flat(column: pa.ChunkedArray) -> pa.StructArray | pa.Array:
 
 
 def largest(column: pa.ChunkedArray, values: npt.NDArray[np.float64], default: float) -> npt.NDArray[np.float64]:
-    """Of each row's list the largest of `values` (one for each element of the lists); `default` where it is empty."""
+    """Of each row's list the largest of `values` (one for each element of the lists); `default` if it is empty."""
     lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0))
     found = np.full(len(lengths), default)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if len(lengths) else lengths

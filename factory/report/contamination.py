@@ -48,7 +48,7 @@ class StoredBenchmarks:
 
     @staticmethod
     def read(store: Store) -> StoredBenchmarks:
-        """Raises `FileNotFoundError` where the run was compared with nothing, or has not come so far."""
+        """Raises `FileNotFoundError` if the run was compared with nothing, or has not come so far."""
         found = StoredBenchmarks()
         for line in store.read("benchmarks/problems.jsonl").decode().split("\n"):
             row = json.loads(line) if line else {"places": []}
@@ -59,7 +59,7 @@ class StoredBenchmarks:
 
 
 def of_run(run: Run, journal: JournalReader | None = None) -> dict[str, Any] | None:
-    """What `DecontaminationReport.as_dict` gives, over all problems that have ended; None where nothing is compared."""
+    """What `DecontaminationReport.as_dict` gives, over all problems that have ended; None if nothing is compared."""
     try:
         texts = StoredBenchmarks.read(run.store)
     except FileNotFoundError:

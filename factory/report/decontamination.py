@@ -106,7 +106,7 @@ class DecontaminationReport:
     def write(self, target: str | Path) -> None:
         """The page at `target` and its numbers beside it as JSON; in a folder they are report.html and report.json.
 
-        Raises `FactoryError` where the place cannot be written.
+        Raises `FactoryError` if the place cannot be written.
         """
         html = Path(target) if Path(target).suffix == ".html" else Path(target) / "report.html"
         report = self.as_dict()

@@ -16,7 +16,7 @@ _PARTS, _VERDICTS = 8, 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A problem and its traces: of each mode and tool one, a right one where there is one, with its judgement."""
+    """A problem and its traces: of each mode and tool one, a right one if there is one, with its judgement."""
 
     verdict: Verdict
     traces: list[tuple[Trace, Judgement]]

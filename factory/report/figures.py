@@ -164,7 +164,7 @@ def edge(number: int) -> float:
 
 
 def quantile(by_bin: Mapping[int, int], share: float) -> float:
-    """The middle of the bin that this share of the values lies in or below; 0 where there are none."""
+    """The middle of the bin that this share of the values is in or below; 0 if there are none."""
     total, so_far = sum(by_bin.values()), 0
     for number in sorted(by_bin):
         so_far += by_bin[number]

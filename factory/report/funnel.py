@@ -64,7 +64,7 @@ def funnel(read: Stage, report: PublishReport, shard_rows: int, threads: int = 0
 def _curation(
     threads: int, curated: Mapping[str, int], by_stage: dict[tuple[str, str], Counter[str]]
 ) -> Iterator[Stage]:
-    """Threads that state problems, then those of the problems that go on. Takes its rejects out of `by_stage`."""
+    """Threads that state problems, then those of the problems that continue. Takes its rejects out of `by_stage`."""
     for name, unit, rows_in, rows_out, kind in (
         ("extract", "threads", threads, curated.get("threads", 0), "thread"),
         ("curate", "problems", curated.get("found", 0), curated.get("passed", 0), "problem"),

@@ -45,7 +45,7 @@ class PageData:
 
 
 def gather(uri: str, prices: Prices | None = None) -> PageData:
-    """Read a run. Raises `FactoryError` where there is none at `uri`."""
+    """Read a run. Raises `FactoryError` if there is none at `uri`."""
     run = Run.attach(uri)
     now = datetime.now(UTC)
     journal = run.reader()

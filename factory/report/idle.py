@@ -27,7 +27,7 @@ class IdleTime:
         return seconds
 
     def shares(self) -> dict[str, float]:
-        """Share of the engines' time by cause, `busy` among them; empty where nothing was observed."""
+        """Share of the engines' time by cause, `busy` among them; empty if nothing was observed."""
         seconds = self.seconds()
         total = seconds.total()
         return {cause: n / total for cause, n in seconds.most_common() if n} if total else {}

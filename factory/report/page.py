@@ -48,7 +48,7 @@ def report(
 ) -> str:
     """Write the page of the run at `uri` to the file `out`; returns a line that says so.
 
-    `shown` gives the sections of a run's kind. Raises `FactoryError` where there is no run, or the file cannot be
+    `shown` gives the sections of a run's kind. Raises `FactoryError` if there is no run, or the file cannot be
     written.
     """
     found = gather(uri, prices)

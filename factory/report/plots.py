@@ -50,7 +50,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One horizontal bar: parts of a whole as (value, colour), and what stands behind it."""
+    """One horizontal bar: parts of a whole as (value, colour), and what comes after it."""
 
     name: str
     parts: Sequence[tuple[float, str]]

@@ -54,7 +54,7 @@ class Status:
     right: int | None = None  # judged samples that reach their reference: traces that are or would be published
     engines_left: dict[str, int] = field(default_factory=dict)  # replicas that left by themselves, by cause
     last_left: departures.Departure | None = None
-    cost: Cost | None = None  # None where no start of the job has put its machine time on record
+    cost: Cost | None = None  # None if no start of the job has put its machine time on record
 
     @property
     def finished(self) -> int:
@@ -62,7 +62,7 @@ class Status:
 
     @property
     def hours_left(self) -> float | None:
-        """None where nothing moves, or where it is not known how much there is."""
+        """None if nothing moves, or if it is not known how much there is."""
         if self.total is None or not self.rows_per_hour:
             return None
         return max(0, self.total - self.finished) / self.rows_per_hour
@@ -86,7 +86,7 @@ class Status:
 
 
 def status(uri: str, now: datetime | None = None, *, prices: Prices | None = None) -> Status:
-    """Read a run's state. `prices` go before those of its recipe. Raises `FactoryError` where there is no run."""
+    """Read a run's state. `prices` go before those of its recipe. Raises `FactoryError` if there is no run."""
     run = Run.attach(uri)
     return status_of(run, run.reader(), now or datetime.now(UTC), prices)
 

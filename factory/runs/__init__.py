@@ -1,4 +1,4 @@
-"""Kinds of runs: one file a kind. The key `kind` of a recipe picks one; `build` where none is given.
+"""Kinds of runs: one file a kind. The key `kind` of a recipe picks one; `build` if none is given.
 
 With `pipeline` the only rooms that know every part.
 """

@@ -65,7 +65,7 @@ class Effect:
 
 
 async def probe(zygote: Zygote, config: recipe.SandboxSettings) -> list[Effect]:
-    """Attack from a session of `zygote`. Raises `FactoryError` where the canary can't even run."""
+    """Attack from a session of `zygote`. Raises `FactoryError` if the canary can't even run."""
     planted = zygote.plant("canary", "planted")
     head = f"planted, memory_mb, scratch_mb = {planted!r}, {config.memory_mb}, {config.scratch_mb}\n"
     process = await zygote.open(0)

@@ -199,7 +199,7 @@ class CellRun:
                 output.feed(data)
 
     def _discard_late_output(self) -> None:
-        """Forget what threads of earlier cells printed after them; refuse to go on where they forged an answer."""
+        """Forget what threads of earlier cells printed after them; refuse to continue where they forged an answer."""
         for fd in (self._process.out, self._process.err):
             try:
                 while os.read(fd, _CHUNK):

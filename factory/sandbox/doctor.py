@@ -13,7 +13,7 @@ from factory.sandbox.local import LocalSandbox
 
 
 def examine() -> tuple[str, bool]:
-    """The table as text, and whether every effect holds. Raises `FactoryError` where no session can run at all."""
+    """The table as text, and whether every effect holds. Raises `FactoryError` if no session can run at all."""
     effects = asyncio.run(_probe())
     head = f"Linux {platform.release()} on {os.uname().machine}, Landlock version {landlock.abi() or 'none'}\n\n"
     return head + table(effects), all(effect.holds for effect in effects)

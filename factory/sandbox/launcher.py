@@ -103,8 +103,8 @@ class Zygote:
     async def start(self) -> None:
         """Start the process and wait until it is loaded.
 
-        Raises `ZygoteDied` where something killed it meanwhile, `Refused` where the machine has no room for it, and
-        `FactoryError` where it can't start.
+        Raises `ZygoteDied` if something killed it meanwhile, `Refused` where the machine has no room for it, and
+        `FactoryError` if it can't start.
         """
         try:
             ready = self._spawn()

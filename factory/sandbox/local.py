@@ -56,7 +56,7 @@ class LocalSandbox:
         self._closed = False
 
     async def start(self) -> None:
-        """Start the zygote and probe its isolation. Raises `FactoryError` where an effect is missing and unclaimed."""
+        """Start the zygote and probe its isolation. Raises `FactoryError` if an effect is missing and unclaimed."""
         try:
             await self._ready_zygote()
         except SessionRefused as error:

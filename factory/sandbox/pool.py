@@ -53,7 +53,7 @@ class SandboxPool:
     def start(cls, config: recipe.SandboxSettings) -> SandboxPool:
         """Start the pool and wait for its first actor. Needs a Ray that is initialised.
 
-        Raises `FactoryError` where the isolation of that actor's machine is not what the recipe asks for.
+        Raises `FactoryError` if the isolation of that actor's machine is not what the recipe asks for.
         """
         # With the driver, whose end is its own: elsewhere it would keep a machine up that nobody may need any more.
         # Ray places actors without CPUs at random, whatever is asked for, unless they must be somewhere.
@@ -98,7 +98,7 @@ class SandboxPool:
         raise SandboxUnavailable("no sandbox actor lives long enough to open a session")
 
     async def close(self) -> None:
-        """Close the sessions that this process holds; the pool itself goes on."""
+        """Close the sessions that this process holds; the pool itself continues."""
         await asyncio.gather(*(session.close() for session in list(self._held.values())))
 
     def release(self, key: str) -> None:
@@ -127,7 +127,7 @@ class PoolSession:
         self._key = key
 
     async def run(self, code: str, timeout_s: float | None = None) -> ToolCall:
-        """Run one cell. Raises `StateLost` where the actor has died or has given the session up."""
+        """Run one cell. Raises `StateLost` if the actor has died or has given the session up."""
         try:
             result: ToolCall | None = await _answer(self.actor, self.actor.run.remote(self._key, code, timeout_s))
         except (RayActorError, RayTaskError, StateLost) as error:
@@ -186,7 +186,7 @@ class _SandboxActor:
         self._renewed[key] = time.monotonic()
 
     async def run(self, key: str, code: str, timeout_s: float | None) -> ToolCall | None:
-        """None where there is no such session (any more)."""
+        """None if there is no such session (any more)."""
         session = self._sessions.get(key)
         if session is None:
             return None

@@ -78,7 +78,7 @@ class Process:
             self._pidfd = -1
 
     def on_exit(self, code: int | None) -> None:
-        """It has ended: exit status, minus the number of the signal that killed it, or None where nobody knows."""
+        """It has ended: exit status, minus the number of the signal that killed it, or None if nobody knows."""
         if not self.exited.done():
             self.exited.set_result(code)
 
@@ -96,7 +96,7 @@ class Process:
             raise ConfinementError(str(message.get("fatal")), passing=bool(message.get("passing")))
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; nothing where it has ended."""
+        """Send a signal; nothing if it has ended."""
         if self._pidfd < 0:
             return
         with contextlib.suppress(ProcessLookupError):

@@ -25,7 +25,7 @@ RUN_KEYS = {"kind", "path", "what", "version", "digest", "where", "limit", "lice
 
 
 def splits(source: Source) -> list[Split]:
-    """The parts of a source. Raises `FactoryError` where there is nothing to read, or nothing that can be read."""
+    """The parts of a source. Raises `FactoryError` if there is nothing to read, or nothing that can be read."""
     if source.kind == "run":
         _refuse(source, _changed(source) - RUN_KEYS, "a run keeps its rows in a form of its own")
         return stored_run.splits(source)

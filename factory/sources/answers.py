@@ -18,7 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def answer(value: Any, *, within: Literal["boxed", "hash"] | None = None, none: Iterable[str] = ()) -> str | None:
-    """A reference answer as text; None where there is none: blank, NaN, or one of the words in `none`.
+    """A reference answer as text; None if there is none: blank, NaN, or one of the words in `none`.
 
     Numbers are written out (`27.0` as `27`). A list of one is that answer, of several their list (`3, 4`); so is a list
     of texts that was stored as text (`["3", "4"]`), but not `[0, 1]`, which may be an interval. `within` says that the
@@ -34,7 +34,7 @@ def answer(value: Any, *, within: Literal["boxed", "hash"] | None = None, none: 
 
 
 def _listed(text: str) -> list[str] | None:
-    """The elements of a list of texts that was stored as text, by JSON or by Python; None where it is none."""
+    """The elements of a list of texts that was stored as text, by JSON or by Python; None if it is none."""
     text = text.strip()
     if not _LIST_OF_TEXT.fullmatch(text):
         return None
@@ -57,7 +57,7 @@ def _found(solution: str, within: Literal["boxed", "hash"]) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    """One answer of a row; None where it is blank or NaN."""
+    """One answer of a row; None if it is blank or NaN."""
     if value is None or isinstance(value, str):
         return encodable((value or "").strip(), "bad_answer", "the answer") or None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):

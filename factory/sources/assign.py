@@ -31,7 +31,7 @@ class IdSet:
 class Assignment:
     """Tells rows of part `part` of `parts` from all others. Posts must be shown before comments and users.
 
-    Each method answers whether a row is this part's, and the id of the post that it is to be joined with: None where
+    Each method answers whether a row is this part's, and the id of the post that it is to be joined with: None if
     there is none. Exactly one part of all claims any row, whatever is wrong with it.
     """
 

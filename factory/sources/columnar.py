@@ -19,7 +19,7 @@ _DAMAGE = (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, OverflowE
 
 
 def parquet_shape(file: File) -> tuple[pa.Schema, list[int]]:
-    """Columns and bytes of each row group, read from the footer. Raises `BadData` where there is none."""
+    """Columns and bytes of each row group, read from the footer. Raises `BadData` if there is none."""
     with closing(open_raw(file)) as raw:
         try:
             metadata = pq.ParquetFile(raw).metadata
@@ -57,7 +57,7 @@ def read_parquet(
 
 
 def arrow_schema(file: File) -> pa.Schema:
-    """Columns of an Arrow file. Raises `BadData` where it is none."""
+    """Columns of an Arrow file. Raises `BadData` if it is none."""
     with closing(open_raw(file)) as raw:
         return _open_arrow(raw).schema
 

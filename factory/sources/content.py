@@ -22,7 +22,7 @@ def head(file: File) -> bytes:
 
 
 def beginning(file: File) -> bytes:
-    """The beginning of the plain text of a file; empty where it cannot be had. Raises `FactoryError`, and `OSError`
+    """The beginning of the plain text of a file; empty if it cannot be had. Raises `FactoryError`, and `OSError`
     where the storage fails, after which the file can be read again.
 
     What is damaged is left for its reader to reject; what is whole, but something else, is refused here.

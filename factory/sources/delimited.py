@@ -15,7 +15,7 @@ from factory.sources.rows import RowPlace, unreadable
 
 
 def header(file: File, *, max_bytes: int, delimiter: str | None = None) -> list[str]:
-    """The column names; empty where the file is. Raises `BadData` where they cannot be read."""
+    """The column names; empty if the file is. Raises `BadData` if they cannot be read."""
     with open_plain(file) as stream:
         try:
             return next(filter(None, _reader(file, _Lines(stream, max_bytes), delimiter)), [])
@@ -71,7 +71,7 @@ def _reader(file: File, lines: _Lines, delimiter: str | None) -> Iterator[list[s
 class _Lines:
     """Lines as the csv module takes them; raises `RowError` once where the row under way grows too long.
 
-    A class, not a generator: it goes on after it has raised, and the csv module then begins a new row.
+    A class, not a generator: it continues after it has raised, and the csv module then begins a new row.
     """
 
     def __init__(self, stream: IO[bytes], max_bytes: int) -> None:

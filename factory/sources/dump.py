@@ -113,7 +113,7 @@ def _stem(name: str) -> str:
 
 
 def _once(source: Source, dumps: list[list[File]]) -> list[list[File]]:
-    """Each dump once, from its files where its archive is there too. Raises `FactoryError` where ids would collide."""
+    """Each dump once, from its files where its archive is there too. Raises `FactoryError` if ids would collide."""
     by_prefix: dict[str, list[list[File]]] = {}
     for dump in dumps:
         by_prefix.setdefault(_origin(source, dump[0]).prefix, []).append(dump)
@@ -131,7 +131,7 @@ def _once(source: Source, dumps: list[list[File]]) -> list[list[File]]:
 
 
 def _with_siblings(file: File) -> list[File]:
-    """A Posts file that was named outright, and the other tables that lie beside it under the like name."""
+    """A Posts file that was named outright, and the other tables that are beside it under the like name."""
     if _table_of(file) != "Posts":
         return [file]
     found: dict[str, File] = {}

@@ -50,7 +50,7 @@ class File:
     uri: str
     label: str
     size: int
-    member: str = ""  # the file inside it that is meant, where it is an archive
+    member: str = ""  # the file inside it that is meant, if it is an archive
 
     @property
     def path(self) -> PurePosixPath:
@@ -130,7 +130,7 @@ def exists(path: str) -> bool:
 
 
 def beside(file: File) -> list[File]:
-    """The other files of a file's folder, by name; none where the folder may not be listed."""
+    """The other files of a file's folder, by name; none if the folder may not be listed."""
     system, inner = locate(file.uri)
     try:
         found = system.get_file_info(fs.FileSelector(str(PurePosixPath(inner).parent)))
@@ -176,14 +176,14 @@ def _refuse_address(path: str) -> None:
 
 
 def _with_patience(uri: str) -> str:
-    """Google's client tries for 15 minutes where the recipe gives no other time; a task is tried again anyway."""
+    """Google's client tries for 15 minutes if the recipe gives no other time; a task is tried again anyway."""
     if not uri.startswith(("gs://", "gcs://")) or "retry_limit_seconds" in uri:
         return uri
     return f"{uri}{'&' if '?' in uri else '?'}retry_limit_seconds=8"
 
 
 def open_raw(file: File, start: int = 0) -> IO[bytes]:
-    """The stored bytes of a file from `start`, as they lie there. Seekable."""
+    """The stored bytes of a file from `start`, as they are there. Seekable."""
     system, inner = locate(file.uri)
     stream = _Raw(system.open_input_file(inner))
     stream.seek(start)
@@ -192,7 +192,7 @@ def open_raw(file: File, start: int = 0) -> IO[bytes]:
 
 @contextmanager
 def open_plain(file: File, start: int = 0) -> Iterator[IO[bytes]]:
-    """The decompressed bytes of a file; `start` only where it is not compressed. Damage raises `BadData`."""
+    """The decompressed bytes of a file; `start` only if it is not compressed. Damage raises `BadData`."""
     with open_raw(file, start) as raw:
         yield cast(IO[bytes], _Decompressed(COMPRESSIONS[file.compression](raw))) if file.compression else raw
 

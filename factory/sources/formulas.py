@@ -135,7 +135,7 @@ def _next_tag(text: str, start: int) -> int:
 
 
 def _find_end(text: str, start: int, stop: int, opening: str, name: str | None, *, braces: bool) -> tuple[int, bool]:
-    """The end of a formula whose content begins at `start`, or -1 where it has none before `stop`.
+    """The end of a formula whose content begins at `start`, or -1 if it has none before `stop`.
 
     A delimiter inside of braces does not count, unless the braces have no partner nearby: that is the second value.
     """

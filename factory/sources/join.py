@@ -154,7 +154,7 @@ class _Part:
         return names
 
     def _rows(self, name: str, entries: list[Entry]) -> Iterator[_Row | Reject]:
-        """Entries of the shelf, parsed; a reject for what does not parse and for what stands behind a row."""
+        """Entries of the shelf, parsed; a reject for what does not parse and for what comes after a row."""
         declaration = self._declarations.get(name, b"")
         for byte, data in entries:
             yield from self._parsed(name, Piece(data, byte, declaration=declaration))

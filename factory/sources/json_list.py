@@ -37,7 +37,7 @@ def read_json_list(file: File, *, max_bytes: int, kind: str) -> Iterator[Item | 
 
 
 def _elements(stream: Stream, max_bytes: int) -> Iterator[tuple[bytes, bool]]:
-    """Each element's text, and whether it was cut at `max_bytes`. Raises `BadData` where the list does not end well."""
+    """Each element's text, and whether it was cut at `max_bytes`. Raises `BadData` if the list does not end well."""
     cutter = _Cutter(max_bytes)
     while chunk := stream.read(CHUNK):
         yield from cutter.feed(chunk)
@@ -78,7 +78,7 @@ class _Cutter:
             self._buffer, self._position = self._buffer[self._position :], 0
 
     def _next_sign(self) -> bytes:
-        """The next sign outside of strings; empty where the buffer ends first."""
+        """The next sign outside of strings; empty if the buffer ends first."""
         while True:
             pattern = _STRING_END if self._in_string else _SIGN
             match = (pattern.match if self._in_string else pattern.search)(self._buffer, self._position)

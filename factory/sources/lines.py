@@ -31,7 +31,7 @@ def read_lines(stream: IO[bytes], *, max_bytes: int, start: int = 0, stop: int |
     """
     pieces, byte = _pieces(stream, max_bytes), start
     if start:
-        # the piece from start - 1 ends the line before; it is empty where `start` begins a line
+        # the piece from start - 1 ends the line before; it is empty if `start` begins a line
         _, size, _ = next(pieces, (b"", 0, False))
         byte += size - 1
     for number, (data, size, oversized) in enumerate(pieces, 1):

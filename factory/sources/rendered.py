@@ -1,7 +1,7 @@
 """Formulas that a page shows rendered (MathML, KaTeX, MathJax, pictures) become TeX again.
 
 The text of a rendered formula is its characters in a row: a fraction of 3 and 4 would be read as 34. Such an element
-becomes the TeX that it carries, or what its MathML says; where it has neither, `RowError` rejects the post.
+becomes the TeX that it carries, or what its MathML says; if it has neither, `RowError` rejects the post.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _is_display(element: Element) -> bool:
 
 
 def _put(element: Element, tex: str, display: bool, formulas: Formulas) -> None:
-    """Tokens of a formula in TeX, with delimiters where it has none of its own."""
+    """Tokens of a formula in TeX, with delimiters if it has none of its own."""
     tex = formulas.restore(tex).strip()
     if tex and not _DELIMITED.fullmatch(tex):
         tex = f"$${tex}$$" if display else f"${tex}$"

@@ -101,7 +101,7 @@ def printable(text: str) -> str:
 
 
 def identity(value: Any) -> str:
-    """An id as text, empty where there is none. Raises `RowError` for what cannot name a row."""
+    """An id as text, empty if there is none. Raises `RowError` for what cannot name a row."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -115,7 +115,7 @@ def identity(value: Any) -> str:
 
 
 def _unmet(row: Row, source: Source) -> str:
-    """The condition of `where` that a row does not meet; empty where it meets all."""
+    """The condition of `where` that a row does not meet; empty if it meets all."""
     for column, wanted in source.where.items():
         value, allowed = at(row, column), wanted if isinstance(wanted, tuple) else (wanted,)
         if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed):

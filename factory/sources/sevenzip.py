@@ -21,7 +21,7 @@ _QUEUED = 16
 
 
 def members(file: File) -> list[str]:
-    """Paths inside the archive. Raises `BadData` where its index, which stands at the end, cannot be read."""
+    """Paths inside the archive. Raises `BadData` if its index, which stands at the end, cannot be read."""
     with open_raw(file) as raw:
         try:
             with py7zr.SevenZipFile(raw) as archive:

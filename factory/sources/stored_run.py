@@ -57,7 +57,7 @@ class RunOrigin:
 
     @staticmethod
     def of(position: str) -> RunOrigin | None:
-        """What a row's `position` says; None where it was not read from a run."""
+        """What a row's `position` says; None if it was not read from a run."""
         match = _POSITION.fullmatch(position)
         return RunOrigin(match["uri"], int(match["version"]), match["id"]) if match else None
 
@@ -65,7 +65,7 @@ class RunOrigin:
 def pinned(source: Source) -> Source:
     """A source of kind `run` with its version and the digest of that version's manifest; any other one as it is.
 
-    Both are part of the fingerprint, so a run says what it was made from. Raises `FactoryError` where there is no such
+    Both are part of the fingerprint, so a run says what it was made from. Raises `FactoryError` if there is no such
     version, or where its manifest is not the one whose digest is given.
     """
     if source.kind != "run":
@@ -81,7 +81,7 @@ def pinned(source: Source) -> Source:
 
 
 def splits(source: Source) -> list[Split]:
-    """The partitions of the run's journal. Raises `FactoryError` where the run has gone on since it was published."""
+    """The partitions of the run's journal. Raises `FactoryError` if the run has gone on since it was published."""
     unknown = source.where.keys() - _CONDITIONS[source.what]
     if unknown:
         raise FactoryError(

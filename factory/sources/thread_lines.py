@@ -207,7 +207,7 @@ def list_of(row: Mapping[str, Any], column: str) -> list[Any]:
 
 
 def score_of(row: Mapping[str, Any]) -> int:
-    """Votes, 0 where none are given. Some data sets write them as text, or as floats."""
+    """Votes, 0 if none are given. Some data sets write them as text, or as floats."""
     value = row.get("score")
     if isinstance(value, bool) or not isinstance(value, int | float | str) or not _DIGITS.fullmatch(str(value).strip()):
         return 0

@@ -68,7 +68,7 @@ def pieces(stream: Stream, *, max_bytes: int) -> Iterator[Piece]:
 
 
 def parse(piece: Piece) -> tuple[dict[str, str], bytes]:
-    """The attributes of a row, and what stands behind it and belongs to no row. Raises `RowError`."""
+    """The attributes of a row, and what comes after it and belongs to no row. Raises `RowError`."""
     if piece.fault:
         raise RowError(piece.fault, piece.detail)
     try:

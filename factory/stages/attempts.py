@@ -27,7 +27,7 @@ async def run_attempt(
 ) -> Ending | Reject:
     """How a row's program ends, given what earlier attempts left in the journal.
 
-    Raises `Unavailable` (the row stays unfinished, for later) and `FactoryError` (for the user to mend).
+    Raises `Unavailable` (the row stays unfinished, for later) and `FactoryError` (for the user to fix).
     """
     if attempt.number > max_attempts:
         return Reject.of(row, stage, "crashes_worker", f"{attempt.number - 1} workers ended while they had this row")

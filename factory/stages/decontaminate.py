@@ -29,7 +29,7 @@ STAGE = "decontaminate"
 class DecontaminateWorker:
     """`Problem` rows in and out. Rejects are in the journal before the batch is handed on.
 
-    Rules decide; where the recipe lets the judge model settle close calls, it is asked about those, and only then
+    Rules decide; if the recipe lets the judge model settle close calls, it is asked about those, and only then
     does this stage `connect`. `index` is called once in the worker: all workers of a node may get one memory's arrays.
     """
 

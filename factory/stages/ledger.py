@@ -18,12 +18,12 @@ from factory.store.index import JournalSnapshot
 from factory.store.run import Run
 
 BROKEN_TIMES, BROKEN_S = 2, 3600.0
-"""A node may be left by so many broken workers within so long; one that is drained is left once."""
+"""A node may be left by so many broken workers within that time; one that is drained is left once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One worker's go at a row: the how-manieth since the ledger started, and what earlier ones left behind."""
+    """One attempt at a row: `number` counts them since the ledger started; `recorded` is what earlier ones left."""
 
     number: int
     recorded: JournaledWork
@@ -39,7 +39,7 @@ class Ledger:
         self._broken: dict[str, list[float]] = {}  # by node: when a worker there could not write
 
     def begin(self, row_id: str) -> Attempt | None:
-        """Open an attempt at a row, a thread's id being `ids.owner_key`; None where it is finished."""
+        """Open an attempt at a row, a thread's id being `ids.owner_key`; None if it is finished."""
         if self._index.finished(row_id):
             self._attempts.pop(row_id, None)
             return None
@@ -49,7 +49,7 @@ class Ledger:
     def others_can_write(self, node: str) -> bool:
         """Whether a worker that cannot write should make way for one on another machine.
 
-        False where this process cannot write either, and where workers of that node come back with the same trouble:
+        False if this process cannot write either, and where workers of that node come back with the same trouble:
         then nobody can, and the run should end with the worker's error.
         """
         now = time.monotonic()

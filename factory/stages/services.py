@@ -24,7 +24,7 @@ class Services:
     recorded: Callable[[str], Awaitable[JournaledWork]]
     metrics: Sink = SILENT
     leave: Callable[[], Awaitable[None]] | None = None
-    """Ends this worker for one elsewhere, if there is any that can write; returns where there is none."""
+    """Ends this worker for one elsewhere, if there is any that can write; returns if there is none."""
 
     async def make_way(self, journal: JournalWriter) -> None:
         """To be called with an error in hand: a worker whose journal is broken leaves, if another could do better."""

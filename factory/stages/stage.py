@@ -16,7 +16,7 @@ from factory.recipe import RunRecipe
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """An autoscaled pool of actors: who they are, in words; where the recipe gives their number; what each reserves.
+    """An autoscaled pool of actors: who they are, in words; if the recipe gives their number; what each reserves.
 
     `keys` are places of the recipe that hold a pair of minimum and maximum. A pool of engines that several roles share
     stands at several of them.

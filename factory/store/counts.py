@@ -34,7 +34,7 @@ class SampleCount(RowCount):
 
 @dataclass(frozen=True, slots=True)
 class CuratedCount(RowCount):
-    """Curated threads, the problems of them that go on, and all problems that they state."""
+    """Curated threads, the problems of them that continue, and all problems that they state."""
 
     passed: int = 0
     found: int = 0

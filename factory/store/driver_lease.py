@@ -8,7 +8,7 @@ The highest number holds the run. Another driver takes the next number where the
 gone from this very machine, or where no heartbeat came for `LEASE_S` seconds of the observer's own clock (no two clocks
 are compared). A holder that was stopped, or cut off, meanwhile finds the higher number at its next heartbeat and before
 it publishes, and ends at once: it must not write, nor end the engines, which are another driver's by then. So do its
-workers (`cluster/fence`), which go on where it was merely stopped, and share the engines of the new driver's workers.
+workers (`cluster/fence`), which go on if it was merely stopped, and share the engines of the new driver's workers.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class DriverLease:
         self._store.write(_key(self.number, "beat"), str(self._beats).encode())
 
     def check(self) -> None:
-        """See that the run is still this driver's; calls `on_lost` where it is not."""
+        """See that the run is still this driver's; calls `on_lost` if it is not."""
         if passed_on(self._store, self.number):
             self._on_lost()
 
@@ -94,7 +94,7 @@ def held(
     beat_s: float | None = None,
     lease_s: float | None = None,
 ) -> Iterator[DriverLease]:
-    """The run's lease for the length of a block. Raises `RunLocked` where another driver has it and is alive.
+    """The run's lease for the length of a block. Raises `RunLocked` if another driver has it and is alive.
 
     To find that out takes up to one heartbeat, and `lease_s` where the holder is silent. `on_lost` is called, on the
     thread of the heartbeat, when another driver has taken the run: by default it ends the process (`EXIT_STATUS`).

@@ -1,7 +1,7 @@
 """A place that holds keys and bytes: the one view of `file://` and `s3://` that the rest of the store is written on.
 
 A `Store` is opened from a URI and addressed by relative keys ("journal/traces/x.parquet"). Its promises, whatever is
-below: a key is visible whole or not at all, `create` has one winner, and a failure that a user can mend is a
+below: a key is visible whole or not at all, `create` has one winner, and a failure that a user can fix is a
 `FactoryError`. Transient failures are retried inside. A `Store` pickles as its URI and may be shared by threads.
 """
 
@@ -71,7 +71,7 @@ class Store(ABC):
 
     @abstractmethod
     def create(self, key: str, data: bytes) -> bool:
-        """Put `data` at `key` if nothing is there. True where the key now holds what this call (or an equal one) put.
+        """Put `data` at `key` if nothing is there. True if the key now holds what this call (or an equal one) put.
 
         A lost answer makes a client's own retry meet its first try, so `data` that must tell writers apart carries
         an attempt id. Of calls with different `data`, exactly one returns True.
@@ -83,7 +83,7 @@ class Store(ABC):
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Remove `key`; no error where it is not there."""
+        """Remove `key`; no error if it is not there."""
 
     @abstractmethod
     def size(self, key: str) -> int:
@@ -135,7 +135,7 @@ class Store(ABC):
             path.unlink(missing_ok=True)
 
     def parquet(self, key: str, size: int | None = None) -> pq.ParquetFile:
-        """An open Parquet file that reads only the ranges it is asked for. `size` saves a request where it is known."""
+        """An open Parquet file that reads only the ranges it is asked for. `size` saves a request if it is known."""
         reader = _Ranges(self, key, self.size(key) if size is None else size)
         return pq.ParquetFile(pa.PythonFile(reader, mode="r"), page_checksum_verification=True)
 
@@ -146,7 +146,7 @@ class Store(ABC):
     def probe(self) -> None:
         """Find out before any work whether this place can be written and honours `create`.
 
-        Raises `FactoryError` where it cannot; a store that silently ignores conditional writes would let two workers
+        Raises `FactoryError` if it cannot; a store that silently ignores conditional writes would let two workers
         commit the same thing.
         """
         key = f"_probe/{uuid.uuid4().hex}"

@@ -39,7 +39,7 @@ Operation = CommitOperationAdd | CommitOperationDelete
 def push(uri: str, repo: str, *, private: bool, emit: Callable[[str], None], endpoint: str | None = None) -> str:
     """Make the repository `repo` ("owner/name") hold exactly the newest version; returns the commit's address.
 
-    Raises `FactoryError` where nothing is published or the Hub refuses.
+    Raises `FactoryError` if nothing is published or the Hub refuses.
     """
     run = Run.attach(uri)
     manifest = latest(run.store)

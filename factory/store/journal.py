@@ -22,7 +22,7 @@ from factory.store.kinds import KINDS
 from factory.store.parts import EncodedRow, encode_part, encode_row
 
 Receipt = Future[None]
-"""Done when the row's part is visible in storage; holds the error where it could not be written."""
+"""Done when the row's part is visible in storage; holds the error if it could not be written."""
 
 BUFFER_PARTS = 4  # rows held in memory, in parts, before `put` makes its caller wait
 
@@ -135,7 +135,7 @@ class JournalWriter:
 
     @property
     def lag_s(self) -> float:
-        """Age in seconds of the oldest row that is not in storage yet; 0 where all are."""
+        """Age in seconds of the oldest row that is not in storage yet; 0 if all are."""
         with self._lock:
             since = [self._in_flight_since] * bool(self._in_flight) + [self._buffer.since] * bool(self._buffer.receipts)
             return time.monotonic() - min(since) if since else 0.0

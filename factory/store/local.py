@@ -120,7 +120,7 @@ class LocalStore(Store):
 
     @contextmanager
     def _explained(self, key: str) -> Iterator[None]:
-        """Errors of the file system that a user can mend, in words; a missing key stays a `FileNotFoundError`."""
+        """Errors of the file system that a user can fix, in words; a missing key stays a `FileNotFoundError`."""
         try:
             yield
         except FileNotFoundError:

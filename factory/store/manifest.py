@@ -94,7 +94,7 @@ def latest(store: Store) -> Manifest | None:
 def load(uri: str, *, mode: str | None = None, tool: str | None = None, bucket: str | None = None) -> list[str]:
     """The published files below a run's URI, as paths or URIs that pyarrow, DuckDB, Polars, Ray Data and datasets open.
 
-    `tool` is "python" or "none", `bucket` a name such as "16k". Raises `FactoryError` where nothing is published.
+    `tool` is "python" or "none", `bucket` a name such as "16k". Raises `FactoryError` if nothing is published.
     """
     store = Store.open(uri)
     manifest = latest(store)

@@ -99,7 +99,7 @@ def assemble(kind: type, groups: list[pa.Table], contents: dict[str, Any]) -> pa
 
 
 def read_info(store: Store, kind: type, entry: Entry, fingerprint: str | None = None) -> PartInfo | None:
-    """The table of contents of one part; None, with a warning, where it is not a part of this run's journal."""
+    """The table of contents of one part; None, with a warning, if it is not a part of this run's journal."""
     try:
         with store.parquet(entry.key, entry.size) as file:
             metadata = file.metadata.metadata or {}

@@ -13,7 +13,7 @@ from factory.store.reader import JournalReader
 def version_of(uri: str, version: int | None = None) -> tuple[Manifest, str]:
     """The manifest of a version of the run at `uri`, by default the newest, and 16 hex digits of its SHA-256.
 
-    Raises `FactoryError` where nothing is published, or not this version.
+    Raises `FactoryError` if nothing is published, or not this version.
     """
     store = Store.open(uri)
     newest = latest(store)

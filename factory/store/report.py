@@ -4,7 +4,7 @@ A cell is a tuple of strings that begins with its table's name:
 
     ("problem", source, outcome)                     "verdict", "unfinished", or kind/stage/reason of the reject
     ("curated", source, "threads")                   threads that state problems;
-    ("curated", source, "found" or "passed")         the problems they state, and those of them that go on
+    ("curated", source, "found" or "passed")         the problems they state, and those of them that continue
     ("trace", mode, tool, source, bucket, outcome)   distinct samples in the journal: "published", or why not
     ("tokens", mode, tool)                           tokens of published traces, prompt and tool output included
     ("length", mode, tool, upper edge)               published traces by tokens; edges are powers of the root of two

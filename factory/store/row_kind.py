@@ -35,7 +35,7 @@ class RowKind:
     """What the journal must know of one row kind."""
 
     row: type
-    """The dataclass; its fields are the columns of a part, and `owner` after them where it is none of them."""
+    """The dataclass; its fields are the columns of a part, and `owner` after them if it is none of them."""
     directory: str
     """Where its parts are stored, below the run's URI."""
     owner: Callable[[Any], str] = lambda row: str(row.owner)
@@ -53,7 +53,7 @@ class RowKind:
     ends: bool = False
     """Whether a row ends its owner: no program works on that any more."""
     effect: bool = False
-    """Whether a row is what a program has done for its owner: one that goes on asks for it."""
+    """Whether a row is what a program has done for its owner: one that continues asks for it."""
     published: bool = False
     """Whether publishing reads it."""
 

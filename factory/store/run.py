@@ -40,7 +40,7 @@ class Run:
     def open(uri: str, recipe: RunRecipe) -> Run:
         """Create the run at `uri`, or resume it.
 
-        Raises `FactoryError` where the place cannot hold a run (`Store.probe`) or already holds one of another recipe.
+        Raises `FactoryError` if the place cannot hold a run (`Store.probe`) or already holds one of another recipe.
         """
         store = Store.open(uri)
         store.probe()

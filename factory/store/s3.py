@@ -140,7 +140,7 @@ class S3Store(Store):
 
         def transient(error: Exception) -> bool:
             if s3_errors.is_credentials(error) and self._patience_s > PROBE_PATIENCE_S:
-                self._forget_client()  # the next try asks the chain of credentials anew
+                self._forget_client()  # the next try asks the chain of credentials again
                 return True
             return s3_errors.is_transient(error)
 

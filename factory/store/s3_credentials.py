@@ -31,7 +31,7 @@ def session() -> boto3.session.Session:
 
 
 def caveat(now: datetime) -> str | None:
-    """In words, that the keys of this process may end before a long run does; None where they renew themselves.
+    """In words, that the keys of this process may end before a long run does; None if they renew themselves.
 
     Raises `FactoryError` for keys that have ended, or end within a quarter of an hour.
     """

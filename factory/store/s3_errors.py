@@ -71,7 +71,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_credentials(error: Exception) -> bool:
-    """Whether it was the credentials' doing: keys fetched anew may work, or the same ones a little later."""
+    """Whether it was the credentials' doing: keys fetched again may work, or the same ones a little later."""
     if isinstance(error, aws.ClientError):
         return _code(error) in _CREDENTIAL_CODES
     return isinstance(error, (*_CREDENTIAL_ERRORS, *_LOGIN_ERRORS))
@@ -88,7 +88,7 @@ def is_missing_key(error: Exception) -> bool:
 
 
 def explain(error: Exception, uri: str, endpoint: str | None) -> FactoryError | None:
-    """The error for a user to read, or None where only a traceback would help."""
+    """The error for a user to read, or None if only a traceback would help."""
     what, where = f"cannot use {uri}", endpoint or "AWS"
     if isinstance(error, aws.ClientError):
         message = error.response.get("Error", {}).get("Message") or "no further words"

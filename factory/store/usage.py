@@ -55,7 +55,7 @@ class Usage:
 class Meter:
     """Measures one start. `held` may fail: that moment is then not counted.
 
-    `held` and `engine_time` may be set anew while it measures, as there is more to look at.
+    `held` and `engine_time` may be set again while it measures, as there is more to look at.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ FULL = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What one setting gave. Rates are generated tokens per second and GPU (per replica where there are none)."""
+    """What one setting gave. Rates are generated tokens per second and GPU (per replica if there are none)."""
 
     changes: dict[str, Any]
     gpus: float = 0.0

@@ -1,7 +1,7 @@
 """Walk through the candidates, remember what was measured, and say what is best: `factory tune RECIPE --out URI`.
 
 One setting after the other is varied, with the best value of those before it. Each measurement is kept at the URI, so a
-tuning that was stopped goes on with what is missing. Candidates that the cluster has GPUs for run side by side.
+tuning that was stopped continues with what is missing. Candidates that the cluster has GPUs for run side by side.
 """
 
 from __future__ import annotations

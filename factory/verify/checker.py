@@ -90,7 +90,7 @@ class Checker:
         return await self._in_worker(pair, gold, prediction)
 
     async def extracted(self, text: str) -> str | None:
-        """The answer that `equal` takes from a text; None where it states none, is too long or overran the budget."""
+        """The answer that `equal` takes from a text; None if it states none, is too long or overran the budget."""
         if len(text) <= MAX_ANSWER_CHARS:
             return answer_of(text, self._policy.boxes)
         if len(text) > MAX_CHARS:
@@ -208,7 +208,7 @@ class _Worker:
         return Equivalence(answer["equal"], answer["method"], answer["detail"])
 
     async def extract(self, text: str, timeout_s: float) -> str | None:
-        """The answer in a text; None where it holds none, or where the process did not find it in time."""
+        """The answer in a text; None if it holds none, or where the process did not find it in time."""
         try:
             answer = await self._answer({"text": text}, timeout_s)
         except _WorkerLost:

@@ -136,7 +136,7 @@ def _solutions(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equiv
 
 
 def _sets(gold: Node, prediction: Node, policy: EquivalencePolicy) -> Equivalence | None:
-    """Sets of reals, where at least one side can be nothing else; None where neither can."""
+    """Sets of reals, where at least one side can be nothing else; None if neither can."""
     sides = (gold, prediction)
     if not any(is_set(side) or is_inequality(side) for side in sides):
         return None

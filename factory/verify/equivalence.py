@@ -37,7 +37,7 @@ _DEFAULT = EquivalencePolicy()
 def equivalent(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> Equivalence:
     """Whether `prediction`, an answer or running text that holds one, is the answer `gold`.
 
-    Never raises for what the texts hold; `equal` is None where no rule could decide. Time and memory are not bounded
+    Never raises for what the texts hold; `equal` is None if no rule could decide. Time and memory are not bounded
     here (a tower of powers is refused, an adversary may find more): use `Checker` for text that a model wrote.
     """
     verdict, formulas = by_rules(gold, prediction, policy)
@@ -45,7 +45,7 @@ def equivalent(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT)
 
 
 def by_rules(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> tuple[Equivalence, Formulas | None]:
-    """The rungs of our own, and the pair of formulas that is left for `by_algebra`; None where none is."""
+    """The rungs of our own, and the pair of formulas that is left for `by_algebra`; None if none is."""
     sight = equivalent_at_sight(gold, prediction, policy)
     if sight is not None:
         return sight, None
@@ -67,7 +67,7 @@ def by_algebra(formulas: Formulas, before: Equivalence) -> Equivalence:
 
 
 def equivalent_at_sight(gold: str, prediction: str, policy: EquivalencePolicy = _DEFAULT) -> Equivalence | None:
-    """The verdicts that cost nothing: identical text, nothing predicted, two integers; None where more is needed."""
+    """The verdicts that cost nothing: identical text, nothing predicted, two integers; None if more is needed."""
     one, other = gold.strip(), prediction.strip()
     if not other or not one:
         return Equivalence(False, "missing")

@@ -32,7 +32,7 @@ class TooLarge(Unsupported):
 
 
 def exact(node: Node, at: Mapping[str, Fraction] = _NOWHERE) -> Fraction | None:
-    """The value as a fraction, with symbols as `at` has them; None where an operation leaves the rationals.
+    """The value as a fraction, with symbols as `at` has them; None if an operation leaves the rationals.
 
     Raises Undefined or TooLarge.
     """

@@ -51,14 +51,14 @@ _FIRST_DIGITS, _SECOND_DIGITS = 30, 240
 
 @dataclass(frozen=True, slots=True)
 class Sameness:
-    """`equal` is None where the ladder did not settle it; `how` is the rung, or the reason why not."""
+    """`equal` is None if the ladder did not settle it; `how` is the rung, or the reason why not."""
 
     equal: bool | None
     how: str
 
 
 def same_value(gold: Node, prediction: Node) -> bool | None:
-    """Whether two expressions have the same value wherever both are defined; None where that cannot be told."""
+    """Whether two expressions have the same value wherever both are defined; None if that cannot be told."""
     return sameness(gold, prediction).equal
 
 
@@ -90,7 +90,7 @@ def sameness(gold: Node, prediction: Node) -> Sameness:
 
 
 def constant_ratio(over: Node, under: Node) -> Any:
-    """over / under where that is one real constant at every point tried; None where it varies or cannot be told."""
+    """over / under where that is one real constant at every point tried; None if it varies or cannot be told."""
     if (proved := formal_ratio(over, under)) is not None:
         return value_of(Number(proved))
     names = sorted(symbols(over) | symbols(under))

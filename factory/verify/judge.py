@@ -1,7 +1,7 @@
 """The LLM judge's protocol: what is asked without the model, and how its reply is read.
 
 As in Nemotron-Math (appendix D) and NeMo-Skills: the judge sees problem, expected and predicted answer, reasons in a
-sentence or two and ends with a line `Judgement: Yes` or `Judgement: No`. The prompt and its examples lie in
+sentence or two and ends with a line `Judgement: Yes` or `Judgement: No`. The prompt and its examples are in
 `factory/prompts/judge.yaml` and `judge.examples.yaml`. Asking the model is the caller's business.
 """
 

@@ -55,7 +55,7 @@ def is_axis(point: Point) -> bool:
 
 
 def break_points(nodes: Sequence[Node], names: Sequence[str], whole: frozenset[str]) -> list[Point] | None:
-    """Points on and around every break of the expressions, along each symbol; None where there are too many breaks."""
+    """Points on and around every break of the expressions, along each symbol; None if there are too many breaks."""
     found = list(dict.fromkeys(b for node in nodes for b in breaks(node)))
     if len(found) > MAX_BREAKS:
         return None
@@ -115,7 +115,7 @@ def _factors(node: Node) -> Iterator[Node]:
 
 
 def _solved(argument: Node, targets: tuple[int, ...], name: str, base: Point) -> list[Fraction]:
-    """Values of one symbol at which an argument takes a target, the others fixed: exact where it is linear in it."""
+    """Values of one symbol at which an argument takes a target, the others fixed: exact if it is linear in it."""
 
     def value(place: Fraction) -> Any:
         at = {**base, name: place}

@@ -15,17 +15,17 @@ from factory.verify.votes import Votes, cluster, is_missing
 
 @dataclass(frozen=True, slots=True)
 class SettledReference:
-    """The outcome. `reference` is None where neither the forum nor any sample has an answer."""
+    """The outcome. `reference` is None if neither the forum nor any sample has an answer."""
 
     reference: str | None
     original: str | None
     changed_to_majority: bool
     """The reference came from the vote: the forum had no answer, or no sample agreed with it."""
     agreeing: int
-    """Samples equal to `original`; 0 where there is none."""
+    """Samples equal to `original`; 0 if there is none."""
     votes: Votes
     verdicts: tuple[Equivalence | None, ...]
-    """Each sample against `original`; None where there is no original or the sample has no answer."""
+    """Each sample against `original`; None if there is no original or the sample has no answer."""
 
 
 async def settle_reference(

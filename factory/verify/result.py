@@ -10,7 +10,7 @@ UNDECIDED = "undecided"
 
 @dataclass(frozen=True, slots=True)
 class Equivalence:
-    """The outcome for one pair. `equal` is None where no rule could decide: never to be counted as correct."""
+    """The outcome for one pair. `equal` is None if no rule could decide: never to be counted as correct."""
 
     equal: bool | None
     method: str

@@ -78,7 +78,7 @@ async def cluster(answers: Sequence[str | None], equal: Equal) -> Votes:
 
     Spellings with one normal form are one bucket. Buckets are taken in an order of their own (most votes first, then
     the shorter and the alphabetically earlier normal form), each is compared with the founder of every class, joins the
-    first one that it equals and founds a class where there is none. At most one comparison per pair of distinct normal
+    first one that it equals and founds a class if there is none. At most one comparison per pair of distinct normal
     forms. Equivalence by policy need not be transitive (10, 10%, 0.1): a bucket that equals the founders of two classes
     joins the first and counts as a conflict, since two classes that are known to differ are never made one.
     """

@@ -146,7 +146,7 @@ _SEVERAL = re.compile(r"(?:[A-J]|\([A-J]\))(?:(?:\s*[,;]\s*|\s*(?:and|和|与|и
 
 
 def option_and_content(answer: str) -> tuple[str, str] | None:
-    """`(B) 42` as ("B", "42"); None where the content is another option, or says that this one is not it."""
+    """`(B) 42` as ("B", "42"); None if the content is another option, or says that this one is not it."""
     match = _OPTION_AND_CONTENT.match(clean(answer))
     if match is None or _NO_CONTENT.search(match.group(2)):
         return None

@@ -174,7 +174,7 @@ def write_partition(task: ExportTask) -> dict[str, Any]:
 
 
 def finished_at(store: Store) -> ExportManifest | None:
-    """The manifest of the export at `store`; None where it is not finished, or where files of it are missing."""
+    """The manifest of the export at `store`; None if it is not finished, or where files of it are missing."""
     try:
         manifest = ExportManifest.from_bytes(store.read(MANIFEST_FILE))
     except FileNotFoundError:
@@ -200,7 +200,7 @@ def _by_split(problems: Sequence[SolvedProblem], options: Options, funnel: Funne
 
 
 def _claim(store: Store, plan: dict[str, Any]) -> None:
-    """Make `store` the place of this export. Raises `FactoryError` where it holds a run or another export."""
+    """Make `store` the place of this export. Raises `FactoryError` if it holds a run or another export."""
     if store.exists(RUN_FILE):
         raise FactoryError(f"{store.uri} is a run", remedy=f"give --out a place of its own, such as {store.uri}-sft")
     if store.create(EXPORT_FILE, _json(plan)):

@@ -42,7 +42,7 @@ class Funnel:
             self.leave(reason)
 
     def check(self) -> None:
-        """Raise `FactoryError` where it does not add up."""
+        """Raise `FactoryError` if it does not add up."""
         if self.read != self.used + self.left_out.total():
             raise FactoryError(
                 f"the view's funnel does not add up: {self.read:,} {self.unit} read, "

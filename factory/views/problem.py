@@ -65,7 +65,7 @@ class _Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One stored sample. `judgement` is None where no verdict names it; `outcome` is why it is not published, if so."""
+    """One stored sample. `judgement` is None if no verdict names it; `outcome` is why it is not published, if so."""
 
     key: SampleKey
     about: dict[str, Any]

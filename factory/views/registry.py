@@ -28,7 +28,7 @@ VIEWS: dict[str, View[Any]] = {
 
 
 def named(name: str) -> View[Any]:
-    """A view by its name. Raises `FactoryError`, with the nearest name, where there is none."""
+    """A view by its name. Raises `FactoryError`, with the nearest name, if there is none."""
     if name in VIEWS:
         return VIEWS[name]
     near = difflib.get_close_matches(name, VIEWS, n=1)

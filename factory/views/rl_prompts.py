@@ -155,7 +155,7 @@ class RlPrompts(View[RlOptions]):
 
 
 def _reason(problem: SolvedProblem, options: RlOptions) -> str | None:
-    """Why a problem is left out before the trainer's checker is asked; None where it is not."""
+    """Why a problem is left out before the trainer's checker is asked; None if it is not."""
     verdict, answer = problem.verdict, problem.verdict.reference
     answered = [judgement for judgement in verdict.judgements if judgement.answer is not None]
     if not all(_by_rules(judgement) for judgement in answered):
@@ -243,7 +243,7 @@ def _passes(problem: SolvedProblem) -> list[dict[str, Any]]:
 
 
 def _length_right_high(problem: SolvedProblem) -> float | None:
-    """Median of generated tokens of right high-mode samples without Python; None where there are none."""
+    """Median of generated tokens of right high-mode samples without Python; None if there are none."""
     lengths = [
         j.n_generated_tokens for j in problem.verdict.judgements if j.mode is Mode.HIGH and not j.tool and j.equal
     ]

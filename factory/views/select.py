@@ -56,7 +56,7 @@ def selected(
 
 
 def _reason(problem: SolvedProblem, sample: Sample, options: TraceOptions) -> str | None:
-    """Why a trace is left out; None where it is not."""
+    """Why a trace is left out; None if it is not."""
     judgement, share = sample.judgement, problem.verdict.vote_share
     if not sample.right or judgement is None:
         return sample.outcome

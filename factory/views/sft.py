@@ -20,7 +20,7 @@ class SftOptions(TokenOptions):
     """Options of `sft`."""
 
     form: Literal["messages", "tokens"] = "messages"
-    """OpenAI messages with reasoning and tools, or `input_ids` and `labels` (-100 where there is no loss)."""
+    """OpenAI messages with reasoning and tools, or `input_ids` and `labels` (-100 if there is no loss)."""
 
 
 _ABOUT = [

@@ -21,7 +21,7 @@ def position(problem_id: str, salt: str = "") -> float:
 
 
 def split_of(problem_id: str, fraction: float, hold_out: float) -> Split | None:
-    """The split of a problem; None where it is in no split because only a `fraction` is wanted.
+    """The split of a problem; None if it is in no split because only a `fraction` is wanted.
 
     Held-out problems are the same ones for every fraction, and those of a smaller `hold_out` are among those of a
     larger; so are the training problems of a smaller `fraction`.

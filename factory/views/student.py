@@ -87,7 +87,7 @@ class ChatStudent:
     """A student's tokenizer and chat template, of a model directory or a name on the Hub."""
 
     def __init__(self, model: str, template: str | None = None) -> None:
-        """`template` stands in for the model's own. Raises `FactoryError` where there is neither."""
+        """`template` stands in for the model's own. Raises `FactoryError` if there is neither."""
         from transformers import AutoTokenizer
 
         self.tokenizer = tokenizer_of(model)

@@ -23,7 +23,7 @@ class TrainerChecker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def equal(self, gold: str, prediction: str) -> bool | None:
-        """The trainer's verdict; None where it took longer than the time allowed, or died of the pair."""
+        """The trainer's verdict; None if it took longer than the time allowed, or died of the pair."""
         process = self._started()
         try:
             assert process.stdin is not None

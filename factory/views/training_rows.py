@@ -29,11 +29,11 @@ class TokenOptions(TraceOptions):
     render: Render = "literal"
     """For a student: the teacher's text, control tokens spelled out (literal), or its own chat template (template)."""
     teacher: str | None = None
-    """Model directory of the teacher's tokenizer, where it is not where the run's recipe says."""
+    """Model directory of the teacher's tokenizer, if it is not where the run's recipe says."""
 
 
 def tokens_of(options: TokenOptions, inputs: Inputs) -> Callable[[Sample], Tokens]:
-    """How a trace becomes tokens. Raises `FactoryError` where a tokenizer or a template is not there."""
+    """How a trace becomes tokens. Raises `FactoryError` if a tokenizer or a template is not there."""
     if options.student is None:
         return as_published
     if options.render == "template":

@@ -77,7 +77,7 @@ class Verifier(View[VerifierOptions]):
 
 
 def _reason(sample: Sample, options: VerifierOptions) -> str | None:
-    """Why a sample is left out; None where it is not."""
+    """Why a sample is left out; None if it is not."""
     if not sample.right and not sample.wrong:
         return sample.outcome
     if options.tool not in (None, sample.key.tool):

@@ -94,7 +94,7 @@ def _keep(counts: Counter[str], target: Path) -> None:
 class Meter:
     """Follows every process of this one's cluster: CPU seconds and resident memory by part, the object store, counts.
 
-    `progress` gives what one row of the series is to be held against, such as samples so far.
+    `progress` gives what one row of the series is to be compared with, such as samples so far.
     """
 
     def __init__(self, temp_dir: Path, progress: Callable[[], int], every_s: float) -> None:

@@ -5,7 +5,7 @@
 Each part runs in a process of its own with one engine of the same settings, the same prompts, lengths and seeds. The
 parts run one after the other, and all of them again, as the speed of a shared machine drifts; of each figure the best
 counts. The model's end token is taken away, so that every part says the same number of tokens. A turn costs a request
-and the part of a cache block that is computed anew, whatever its length: `--tokens` far below those of real traces
+and the part of a cache block that is computed again, whatever its length: `--tokens` far below those of real traces
 (thousands) show that cost, not the loop's. Parts:
 
     raw         vllm.LLM.generate, engine core in a process of its own as AsyncLLM has it (the reference)

@@ -2,7 +2,7 @@
 
     python -m tests.bench.store_resume --samples 10000000 --at DIRECTORY_OR_S3_URI
 
-Writes the journal first, unless one lies there: parts with the real schema, row groups and tables of contents, a few
+Writes the journal first, unless one is there: parts with the real schema, row groups and tables of contents, a few
 tokens a sample. Nine problems of ten are finished. What is measured reads footers only, so short samples are fair.
 """
 

@@ -98,7 +98,7 @@ def stored_answers(uri: str) -> list[AnsweredProblem]:
 async def judged_again(
     problems: list[AnsweredProblem], answers: dict[str, str], samples: int, share: float
 ) -> list[tuple[str, bool | None, int]]:
-    """For each problem: what became of its reference or why it left, whether the reference is right (None where the
+    """For each problem: what became of its reference or why it left, whether the reference is right (None if the
     exercise is not known), and how many traces it publishes."""
     found = []
     settings = Solve(samples=samples, min_vote_share=share)

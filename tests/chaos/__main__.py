@@ -53,7 +53,7 @@ def main(
     checkers, and a real S3 server behind a proxy that loses requests and answers: once undisturbed, once under fire.
     The workers of every stage, engine replicas and their cores, sandbox actors, zygotes, checkers, the ledger, raylets,
     the S3 server and the driver die by SIGKILL, engine cores stop for good (SIGSTOP), and a second driver comes by; the
-    driver is started again with the same command. Then every promise is held against what lies in storage
+    driver is started again with the same command. Then every promise is compared with what is in storage
     (`tests/chaos/verdict.py` says which and why), and a table tells what it cost.
 
     Status 0: every promise held. 1: at least one did not; the lines that say FAULT name what contradicts it.

@@ -29,7 +29,7 @@ class Account:
     curated: list[CuratedThread]
     asked: list[ModelReply]
     manifest: Manifest
-    published: list[dict[str, Any]]  # rows of every file that lies in dataset/, whatever the manifest says
+    published: list[dict[str, Any]]  # rows of every file that is in dataset/, whatever the manifest says
     stray: list[str] = field(default_factory=list)  # files in dataset/ that the manifest does not name
 
     @property

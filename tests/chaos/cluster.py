@@ -23,7 +23,7 @@ NODE_START_S = 180.0
 
 
 class Machines:
-    """A head and `nodes` worker nodes of `cpus` logical CPUs each, for a block; then their logs lie in `logs`."""
+    """A head and `nodes` worker nodes of `cpus` logical CPUs each, for a block; then their logs are in `logs`."""
 
     def __init__(self, logs: Path, nodes: int = 2, cpus: int = 2) -> None:
         self._logs, self._nodes, self._cpus = logs, nodes, cpus

@@ -1,7 +1,7 @@
 """When to kill what: a plan drawn from a seed, carried out as the run makes progress, so that the run always ends.
 
 The n-th of N kills is due once about n/N of the samples of an undisturbed run are in storage, and at once where the
-run is already further. So kills fall close together while there is work and never hold it up for ever. Curation, the
+run is already further. So kills fall close together while there is work and never hold it up forever. Curation, the
 search for near-duplicates and decontamination may be over before the first sample: their workers are killed as soon as
 they are seen. One more kill is always the driver's, once every problem has ended: it then publishes, or takes its
 services down.
@@ -30,7 +30,7 @@ PUBLISHING = "driver, publishing"
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much of a run lies in storage: journaled samples (copies included), and problems that have ended."""
+    """How much of a run is in storage: journaled samples (copies included), and problems that have ended."""
 
     samples: int = 0
     finished: int = 0
@@ -92,7 +92,7 @@ def _due(havoc: Havoc, turns: list[str], calm: Extent) -> float:
 
 
 def _kill_one(scene: Scene, waiting: deque[str], dice: random.Random) -> str | None:
-    """Kill the first of the waiting kinds of which one is alive, or any other where none is: it takes a turn."""
+    """Kill the first of the waiting kinds of which one is alive, or any other if none is: it takes a turn."""
     kinds = scene.kinds()
     for kind in [*waiting, *dice.sample(kinds, len(kinds))]:
         if scene.kill(kind, dice):

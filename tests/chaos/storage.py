@@ -24,7 +24,7 @@ OUTAGE_S = (0.5, 4.0)  # short of the 20 seconds that a driver's first look at i
 
 @dataclass(slots=True)
 class Place:
-    """`root` is a URI to put runs below; `server` and `proxy` are None where it is a directory."""
+    """`root` is a URI to put runs below; `server` and `proxy` are None if it is a directory."""
 
     root: str
     server: Ceph | None = None

@@ -83,7 +83,7 @@ class Scene:
         return [kind for kind in WEIGHTS if kind != "S3 server" or self.place.server is not None]
 
     def kill(self, kind: str, dice: random.Random) -> bool:
-        """Kill one of a kind, drawn by the dice; False where none is alive now."""
+        """Kill one of a kind, drawn by the dice; False if none is alive now."""
         match kind:
             case "driver":
                 self.driver.kill()

@@ -35,7 +35,7 @@ class Judged:
     checks: dict[str, list[str]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)  # problems with a sample that was told of a lost interpreter
     rounded: set[str] = field(default_factory=set)  # problems with a sample that rounding sent another way
-    compared: int = 0  # samples whose tokens were held against the undisturbed run's
+    compared: int = 0  # samples whose tokens were compared with the undisturbed run's
 
     @property
     def sound(self) -> bool:
@@ -46,7 +46,7 @@ class Judged:
 
 
 def judge(run: Account, calm: Account) -> Judged:
-    """Hold a disturbed run against its inputs, its dataset and an undisturbed run."""
+    """Check a disturbed run against its inputs, its dataset and an undisturbed run."""
     judged = Judged()
     judged.check("every row and every problem of a thread has an ending", run.entered - run.ended)
     n_found = {thread.thread_id: thread.n_found for thread in run.curated}

@@ -34,7 +34,7 @@ def recipe():
 
 
 def test_what_holds_cpus(recipe):
-    assert {p.keys: (p.least, p.cpus) for p in pools(recipe)} == {
+    assert {p.keys: (p.min_actors, p.cpus) for p in pools(recipe)} == {
         ("teacher.engine.replicas",): (2, 1.0),
         ("sandbox.actors",): (4, 1.0),
         ("programs.workers",): (4, 0.5),
@@ -57,7 +57,7 @@ def test_roles_with_equal_models_and_settings_share_one_pool():
     small = {"model": "s", "ask_tokens": 100, "engine": {"num_gpus": 0, "replicas": [3, 3]}}
     shared = Recipe.model_validate(SETTINGS | asked | {"curator": small, "judge": small | {"ask_tokens": 200}})
     engines = [p for p in pools(shared) if "engine" in p.keys[0]]
-    assert [(p.keys, p.least) for p in engines] == [
+    assert [(p.keys, p.min_actors) for p in engines] == [
         (("teacher.engine.replicas",), 2),
         (("curator.engine.replicas", "judge.engine.replicas"), 3),
     ]
@@ -70,7 +70,7 @@ def test_optional_stages_count_where_they_run():
         "decontaminate": {"benchmarks": ["b.jsonl"], "actors": [3, 4]},
         "sources": [{"path": "x", "kind": "aops"}],
     }
-    least = {p.keys[0]: p.least for p in pools(Recipe.model_validate(everything))}
+    least = {p.keys[0]: p.min_actors for p in pools(Recipe.model_validate(everything))}
     assert least["decontaminate.actors"] == 3
     assert least["curate.actors"] == 1
 

@@ -40,7 +40,7 @@ def test_one_of_each_at_the_lowest_and_never_more_than_there_is(some, spare):
     cpus = one_of_each(some) + spare
     least = lowered(some, cpus)
     assert sum(least[p] * p.cpus for p in some) <= cpus
-    assert all(1 <= least[p] <= p.least for p in some)
+    assert all(1 <= least[p] <= p.min_actors for p in some)
 
 
 def test_the_run_stays_the_same_run(recipe):

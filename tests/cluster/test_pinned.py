@@ -1,4 +1,4 @@
-"""The revision that a run began with is the one that it goes on with."""
+"""The revision that a run began with is the one that it continues with."""
 
 from __future__ import annotations
 

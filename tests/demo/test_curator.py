@@ -42,7 +42,7 @@ def test_the_directory_is_small_and_complete() -> None:
 
 
 def test_the_constant_text_of_every_prompt_is_a_few_tokens(dialect: Harmony) -> None:
-    """Also a guard: a prompt that is worded anew leaves the shipped tokenizer behind, and fails here."""
+    """Also a guard: a prompt that is worded again leaves the shipped tokenizer behind, and fails here."""
     for name in NAMES:
         bare = prompt(name).render(dict.fromkeys(prompt(name).variables, ""))
         assert len(dialect.tokenizer.encode(bare)) <= 5, f"train the curator again, or patch its tokenizer: {name}"

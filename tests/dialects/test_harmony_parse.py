@@ -226,7 +226,7 @@ FUZZ = settings(max_examples=400, derandomize=True)
 @FUZZ
 @given(pieces=pieces)
 def test_no_word_is_lost_and_all_keep_their_order(pieces):
-    """Every `w` becomes a word of its own. What stands behind the end is in `problems`; a role or a channel too."""
+    """Every `w` becomes a word of its own. What comes after the end is in `problems`; a role or a channel too."""
     text = "".join(piece.replace("w", f"w{n}x") for n, piece in enumerate(pieces))
     written = [f"w{n}x" for n, piece in enumerate(pieces) if "w" in piece]
     parsed = parse(text)

@@ -166,7 +166,7 @@ def _start(folder: Path) -> tuple[str, dict[str, str], subprocess.Popen[bytes]]:
 
 
 def _is_up(address: str, process: subprocess.Popen[bytes]) -> bool:
-    """Wait for the head; False where it came to nothing."""
+    """Wait for the head; False if it came to nothing."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -177,7 +177,7 @@ def held(place: Path) -> str:
 
 
 def samples(out: Path) -> Counter[str]:
-    """How often each sample lies in the journal of a run."""
+    """How often each sample is in the journal of a run."""
     store = Store.open(str(out))
     tables = [read_table(store, entry.key) for entry in store.list(DIRECTORIES[Trace])]
     return Counter(str(trace.key) for table in tables for trace in from_table(Trace, table))

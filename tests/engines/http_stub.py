@@ -29,7 +29,7 @@ def events(*choices, cut=False, done=True):
 
 
 class Stub:
-    """Serves the answers of each path in order, the last one for ever, and keeps what it was asked."""
+    """Serves the answers of each path in order, the last one forever, and keeps what it was asked."""
 
     def __init__(self, **answers: list[Answer]):
         self.answers = {f"/v1/{path}": list(given) for path, given in answers.items()}

@@ -31,7 +31,7 @@ def answer(prompt, sampling):
 
 
 class FrailEngine(ScriptedEngine):
-    """`poisoned`: from now on other tokens; `silent`: it owes tokens for ever; `dead`: its core has died."""
+    """`poisoned`: from now on other tokens; `silent`: it owes tokens forever; `dead`: its core has died."""
 
     def __init__(self, directory, **options):
         self._directory = directory

@@ -31,7 +31,7 @@ class Trace:
     turns: list[int]
     context: int = 200  # tokens so far, the prompt's included
     left: float = 0.0  # tokens of the turn under way that are still to be decoded
-    prefill: float = 0.0  # tokens to be computed before decoding goes on
+    prefill: float = 0.0  # tokens to be computed before decoding continues
     since: float = 0.0  # when its tool began
 
 

@@ -1,4 +1,4 @@
-"""The contract of `Engine`, held against a real vLLM engine core."""
+"""The contract of `Engine`, compared with a real vLLM engine core."""
 
 from __future__ import annotations
 

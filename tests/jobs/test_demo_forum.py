@@ -29,7 +29,7 @@ def journaled(uri: str, kind: type) -> list[Any]:
 
 
 def outcome(thread: ForumThread) -> Iterator[tuple[str, str | None]]:
-    """What should go on: open problems with the thread's answer, and proofs that can be converted, without one."""
+    """What should continue: open problems with the thread's answer, and proofs that can be converted, without one."""
     for known in thread.key:
         if known.kind == "open":
             yield known.text, known.answer

@@ -64,7 +64,7 @@ def journaled(uri: str, kind: type) -> list[Any]:
 
 
 def drawn(uri: str) -> Counter[tuple[str, bool]]:
-    """How often each sample lies in the journal."""
+    """How often each sample is in the journal."""
     return Counter((trace.problem_id, trace.tool) for trace in journaled(uri, Trace))
 
 

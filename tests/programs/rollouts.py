@@ -37,7 +37,7 @@ def thought(text: str) -> str:
 
 
 def turns(*replies: str, dialect: Dialect = HARMONY, tokenizer: Any = TOKENIZER) -> Script:
-    """A model that says its k-th reply once k outputs stand in the prompt; the last reply goes on for ever."""
+    """A model that says its k-th reply once k outputs stand in the prompt; the last reply continues forever."""
     encoded = [encode_markup(tokenizer, reply) for reply in replies]
 
     def script(prompt: list[int], sampling: SamplingParams) -> Sequence[int]:

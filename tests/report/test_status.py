@@ -1,4 +1,4 @@
-"""Status and why: what storage alone tells of a run that goes on, and of one row in it."""
+"""Status and why: what storage alone tells of a run that continues, and of one row in it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from tests.s3.install import ENDPOINT_VARIABLE
 
 @dataclass(frozen=True)
 class S3Server:
-    """Where the server is, what a client's environment must hold, and the server itself where it is ours."""
+    """Where the server is, what a client's environment must hold, and the server itself if it is ours."""
 
     endpoint: str
     environment: dict[str, str]
@@ -39,7 +39,7 @@ class S3Server:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory) -> Iterator[S3Server]:
-    """A real S3 server; the test skips where there is none and none can be started."""
+    """A real S3 server; the test skips if there is none and none can be started."""
     if endpoint := os.environ.get(ENDPOINT_VARIABLE):
         taken = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         region = os.environ.get("AWS_REGION", REGION)

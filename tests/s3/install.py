@@ -1,6 +1,6 @@
 """Install the packages of the S3 server that tests run against, where that is possible; otherwise say why not.
 
-Idempotent and quiet: `python -m tests.s3.install` does nothing where the programs are there, and never fails.
+Idempotent and quiet: `python -m tests.s3.install` does nothing if the programs are there, and never fails.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(503 if fault == "slow_down" else 500, headers, b"" if self.command == "HEAD" else text)
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Status, headers and body of the server's answer; status 0 where the server is down."""
+        """Status, headers and body of the server's answer; status 0 if the server is down."""
         server = http.client.HTTPConnection(self.proxy.host, self.proxy.port, timeout=60)
         try:
             server.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)

@@ -48,7 +48,7 @@ def is_alive(pid: int) -> bool:
 
 
 def state_of(pid: int) -> str:
-    """The state letter of a process: R, S, T, Z...; empty where there is none."""
+    """The state letter of a process: R, S, T, Z...; empty if there is none."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

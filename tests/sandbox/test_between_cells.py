@@ -9,7 +9,7 @@ from tests.sandbox.support import run_cells
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# A thread that goes on after its cell; `again` strikes the main thread.
+# A thread that continues after its cell; `again` strikes the main thread.
 THREAD = """
 import ctypes, os, signal, threading, time, _thread
 main = threading.main_thread().ident
@@ -26,7 +26,7 @@ STRIKES = {
     "hangs up": "os.kill(os.getpid(), signal.SIGHUP)",
     "raises": "ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(main), ctypes.py_object(KeyError))",
 }
-# After these the session goes on as if nothing had happened.
+# After these the session continues as if nothing had happened.
 LEFT = {
     "timer": "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.03)",
     "alarm": "import signal\nsignal.alarm(1)",

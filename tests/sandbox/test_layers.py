@@ -1,6 +1,6 @@
 """Each layer of isolation earns its place: without it an attack gets through, with it none does.
 
-The attacks are the canary's, which harm nothing where they succeed: they aim at a planted file and at the test's own
+The attacks are the canary's, which harm nothing if they succeed: they aim at a planted file and at the test's own
 zygote.
 """
 

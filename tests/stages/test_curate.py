@@ -1,4 +1,4 @@
-"""The curate stage: every thread ends in the journal once, and its problems go on only then."""
+"""The curate stage: every thread ends in the journal once, and its problems continue only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker whose storage is broken makes way for one elsewhere; the run ends only where nobody can write."""
+"""A worker whose storage is broken makes way for one elsewhere; the run ends only if nobody can write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of two drivers one has the run: the other refuses, waits for a dead one, or ends where it was taken for dead."""
+"""Of two drivers one has the run: the other refuses, waits for a dead one, or ends if it was taken for dead."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(request, tmp_path):
 
 @pytest.fixture
 def start(tmp_path, store):
-    """Starts drivers as processes; each writes its number to a file of its own, as long as it goes on."""
+    """Starts drivers as processes; each writes its number to a file of its own, as long as it continues."""
     started = []
 
     def one(name, seconds=60):

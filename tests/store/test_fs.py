@@ -1,4 +1,4 @@
-"""What every store promises, held against a directory and against a real S3 server."""
+"""What every store promises, compared with a directory and against a real S3 server."""
 
 from __future__ import annotations
 

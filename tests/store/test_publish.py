@@ -306,7 +306,7 @@ def test_what_the_journal_holds_twice_is_published_once(tmp_path):
     redrawn = [trace(t.problem_id, t.mode, t.tool, t.sample, answer=t.answer, salt=99) for t in mine]
     journal(run, [*mine, verdict(of, mine)], "a")
     journal(run, [*mine, verdict(of, mine)], "b")  # a zombie flushed the same rows again
-    journal(run, [*redrawn, verdict(of, redrawn)], "c")  # and another worker drew them anew
+    journal(run, [*redrawn, verdict(of, redrawn)], "c")  # and another worker drew them again
     report = publish(run, SETTINGS, VIEW).report
     assert report.problems == {"verdict": 1}
     assert report.traces == {"published": 12, "wrong_answer": 6, "no_answer": 6, "replaced": 24}

@@ -165,7 +165,7 @@ async def test_a_start_that_goes_on_draws_only_what_is_not_there(copy):
     judged = {verdict.problem.id: verdict for verdict in journaled(copy, Verdict)}
     lose(copy, Trace, 0.5)
     lose(copy, Verdict)
-    lose(copy, FinishedTurn)  # or a sample would be told that its interpreter is gone, and go on differently
+    lose(copy, FinishedTurn)  # or a sample would be told that its interpreter is gone, and continue differently
     there = {trace.key: trace for trace in journaled(copy, Trace)}
     assert 0 < len(there) < len(whole)
 

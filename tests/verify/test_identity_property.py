@@ -100,7 +100,7 @@ def test_a_slip_is_not_equal(whole, rest, slip, name):
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(broken(), linear(), st.integers(1, 9), st.sampled_from(["x", "n"]))
 def test_a_rewriting_is_equal(whole, rest, k, name):
-    """Re-ordered, multiplied out and typeset anew: found every time, which field axioms alone see to."""
+    """Re-ordered, multiplied out and typeset again: found every time, which field axioms alone see to."""
     left = f"{k}({whole.latex}+{rest.latex})".replace("@", name)
     right = rf"{rest.latex}\cdot {k}+{k}\left({whole.latex}\right)".replace("@", name)
     assert equivalent(left, right).equal is True, (left, right)

@@ -63,7 +63,7 @@ class InterpreterGuard:
         self._restore_limits(room=True)
 
     def open(self) -> None:
-        """Before a cell: its own limits, descriptors and handlers. Raises `OSError` where a descriptor is lost."""
+        """Before a cell: its own limits, descriptors and handlers. Raises `OSError` if a descriptor is lost."""
         for number, fd in enumerate(self.fds):
             _lead(number, fd)
         while self._handlers:

@@ -20,7 +20,7 @@ _NAMES = {"get_ipython": _NO_NOTEBOOK, "In": _NO_PROMPT, "Out": _NO_NOTEBOOK}
 
 
 def hint(error: BaseException) -> str:
-    """The sentence; empty where there is none to say."""
+    """The sentence; empty if there is none to say."""
     if isinstance(error, SyntaxError):
         line = error.text or ""
         return next((words for pattern, words in _SYNTAX if pattern.match(line)), "")

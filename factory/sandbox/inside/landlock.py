@@ -31,7 +31,7 @@ _ON_FILES = _READ_FILE | _WRITE_FILE | _TRUNCATE
 
 
 def abi() -> int:
-    """The kernel's Landlock version; 0 where it has none."""
+    """The kernel's Landlock version; 0 if it has none."""
     try:
         return libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
     except OSError:
@@ -39,7 +39,7 @@ def abi() -> int:
 
 
 class Rules:
-    """What all sessions may read, held as open descriptors. Raises `OSError` where the kernel has no Landlock."""
+    """What all sessions may read, held as open descriptors. Raises `OSError` if the kernel has no Landlock."""
 
     def __init__(self, readable: Iterable[str], listable: Iterable[str], devices: Iterable[str]) -> None:
         version = abi()
@@ -59,7 +59,7 @@ class Rules:
         """Confine this process, for good, to these paths and one folder to write in. Needs no_new_privs.
 
         Everything that the kernel's version handles is denied by default: files, TCP ports, and, where it knows scopes,
-        abstract Unix sockets and signals to processes outside. Raises `OSError` where it can't.
+        abstract Unix sockets and signals to processes outside. Raises `OSError` if it can't.
         """
         ruleset = libc.syscall(_CREATE_RULESET, self._attributes, self._size, 0)
         rules = self._rules + self._rule(writable, WRITE)

@@ -51,7 +51,7 @@ class Options(TypedDict):
 
 
 def settle(limits: Limits, layers: Collection[str] = LAYERS) -> None:
-    """Give up what neither the zygote nor a session needs. Raises `OSError` or `ValueError` where it can't."""
+    """Give up what neither the zygote nor a session needs. Raises `OSError` or `ValueError` if it can't."""
     if "capabilities" in layers:
         _drop_capabilities()
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
@@ -62,7 +62,7 @@ def settle(limits: Limits, layers: Collection[str] = LAYERS) -> None:
 
 
 class Confinement:
-    """What a session gives up beyond that, looked up once by the zygote. Raises `OSError` where a layer is missing."""
+    """What a session gives up beyond that, looked up once by the zygote. Raises `OSError` if a layer is missing."""
 
     def __init__(self, limits: Limits, trees: Trees, layers: Collection[str] = LAYERS) -> None:
         self._layers = layers

@@ -2,7 +2,7 @@
 
 The actor puts three assignments in front of this text: `planted` (a file outside the scratch folder, in a folder of its
 own), `memory_mb` and `scratch_mb`. An attack that is refused raises; one that returns got through. None of them harms
-the machine where it does.
+the machine if it does.
 """
 
 # ruff: noqa: F821, SIM115, PTH, ASYNC, RUF100

@@ -1,4 +1,4 @@
-"""The life of one forked session: give everything up, then answer cells until the actor hangs up."""
+"""The life of one forked session: drop all privileges, then serve cells until the actor disconnects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from factory.sandbox.inside.channel import Channel
 from factory.sandbox.inside.repl import Repl
 
 BROKEN = 71
-"""The exit status of a session that could not go on."""
+"""The exit status of a session that could not continue."""
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC)  # another try may succeed
 _MAX_FAILURES = 200

@@ -1,4 +1,4 @@
-"""The three standard streams of a cell, made anew for each cell over the session's descriptors."""
+"""The three standard streams of a cell, made again for each cell over the session's descriptors."""
 
 from __future__ import annotations
 

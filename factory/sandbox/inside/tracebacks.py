@@ -75,7 +75,7 @@ def hide_the_runner(folder: str) -> None:
 
 
 def learn_folder(scratch: str) -> None:
-    """Modules that a cell writes itself lie in this folder: they are named without it."""
+    """Modules that a cell writes itself are in this folder: they are named without it."""
     _folder[0] = f"{scratch}/"
 
 

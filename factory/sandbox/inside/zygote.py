@@ -107,7 +107,7 @@ def _fork(
         try:
             blank.live(order, fds, zygote)
         finally:
-            os._exit(session.BROKEN)  # whatever a cell has broken, a session never goes on as a zygote
+            os._exit(session.BROKEN)  # whatever a cell has broken, a session never continues as a zygote
     try:
         pidfd = os.pidfd_open(pid)
     except OSError as error:

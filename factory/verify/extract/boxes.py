@@ -25,7 +25,7 @@ class Box(NamedTuple):
 
 
 def extract_answer(text: str | None) -> str | None:
-    r"""The content of the last balanced `\boxed{}` in `text`, stripped; None where there is none.
+    r"""The content of the last balanced `\boxed{}` in `text`, stripped; None if there is none.
 
     Braces nest; escaped braces do not count. `\boxed 7` takes the next token, as TeX does. A box cut off by the end of
     the text is not balanced, so the box before it counts. An empty box is an answer that is missing: None. The released

@@ -36,7 +36,7 @@ _MAX_SENTENCE_CHARS = 2_000
 def answer_of(text: str, how: Joined = "adjacent") -> str | None:
     """The answer in `text`, whatever form it has: box, boxes that form one list, running text, or the bare answer.
 
-    None where the text is prose that states no single answer.
+    None if the text is prose that states no single answer.
     """
     text = _behind_thoughts(text)
     if (element := _answer_element(text)) is not None:
@@ -75,7 +75,7 @@ def _answer_element(text: str) -> str | None:
 
 
 def _announced(text: str, hidden: str) -> str | None:
-    """What the last announcement says; None where none says anything."""
+    """What the last announcement says; None if none says anything."""
     last = None
     for match in announcement().finditer(hidden):
         last = match

@@ -17,7 +17,7 @@ _COPULAS = frozenset(
 
 
 def stated_value(text: str, masked: str) -> str | None:
-    """The one value that a sentence states, with what it counts; None where it states none, or leaves a choice.
+    """The one value that a sentence states, with what it counts; None if it states none, or leaves a choice.
 
     A value is stated by the verb before it ("is", "gives", a colon). Values behind "at", "when", "of" and the like are
     circumstances, those before the verb its subject, those behind "not" excluded. Without such a verb, the sentence
@@ -76,7 +76,7 @@ def _leading_value(text: str, found: list[Item], begin: int) -> str:
 
 
 def labelled(text: str, found: list[Item], place: int) -> str | None:
-    """A value with the words that name what it counts; None where the words behind it make another value of it."""
+    """A value with the words that name what it counts; None if the words behind it make another value of it."""
     behind = found[place + 1 : place + 4]
     if behind and (behind[0].text in _role("modifiers") or behind[0].text == "!"):
         return None

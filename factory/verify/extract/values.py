@@ -156,7 +156,7 @@ def _value_end(tokens: list[_Token], start: int) -> int:
 
 
 def _continuation(tokens: list[_Token], position: int, before: _Token) -> int | None:
-    """The position of the operand with which a value goes on: behind a sign or a comma, or right beside."""
+    """The position of the operand with which a value continues: behind a sign or a comma, or right beside."""
     token = tokens[position]
     if token.kind == "infix" or (token.text == "x" and _stands_between_numbers(tokens, position)):
         return _operand(tokens, position + 1)
@@ -187,7 +187,7 @@ def _next_text(tokens: list[_Token], position: int) -> str:
 
 
 def _operand(tokens: list[_Token], position: int) -> int | None:
-    """The position of the first number, formula or name, behind signs and brackets; None where a word comes first."""
+    """The position of the first number, formula or name, behind signs and brackets; None if a word comes first."""
     limit = min(len(tokens), position + 12)
     while position < limit:
         token = tokens[position]

@@ -44,7 +44,7 @@ def announcement() -> re.Pattern[str]:
 
 @cache
 def ending() -> re.Pattern[str]:
-    """What stands behind an announced answer in languages that put words there."""
+    """What comes after an announced answer in languages that put words there."""
     ends = [end for language in _load("announcements.yaml").values() for end in language.get("ends", [])]
     return re.compile("(?:" + "|".join(sorted(ends, key=len, reverse=True)) + r")[。．.]?\s*$")
 

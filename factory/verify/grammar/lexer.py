@@ -15,7 +15,7 @@ from factory.verify.words import NUMBER_WORDS, WORDS
 MAX_DIGITS = 4000
 
 Comma = Literal["thousands", "list", "decimal"]
-"""How a comma between digits is read where it could be more than one thing."""
+"""How a comma between digits is read if it could be more than one thing."""
 
 
 class ParseError(Exception):

@@ -1,4 +1,4 @@
 """The rules that compare two parsed answers, one file per kind of answer.
 
-A rule returns an `Equivalence`, or None where the pair is not of its kind. `compare.py` asks them in order.
+A rule returns an `Equivalence`, or None if the pair is not of its kind. `compare.py` asks them in order.
 """

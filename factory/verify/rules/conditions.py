@@ -17,7 +17,7 @@ _OPPOSITE = (
 
 
 def compare_conditionals(gold: Node, prediction: Node, compare: Compare) -> Equivalence | None:
-    """Two answers of which at least one stands under a condition; None where neither does."""
+    """Two answers of which at least one stands under a condition; None if neither does."""
     if (verdict := _piecewise(gold, prediction)) is not None:
         return verdict
     match gold, prediction:

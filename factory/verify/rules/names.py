@@ -28,7 +28,7 @@ Kind = Literal["symbol", "function", "words"]
 
 @dataclass(frozen=True, slots=True)
 class NamedValue:
-    """A value and the name that stands before it, None where there is none.
+    """A value and the name that stands before it, None if there is none.
 
     A "function" (`\\sin C`, `\\max f`, `|z|`) is no name but says what the value is of; "words" describe it.
     """
@@ -87,7 +87,7 @@ def _named_by_relation(node: Relation, policy: EquivalencePolicy) -> NamedValue:
 
 
 def names_differ(one: NamedValue, other: NamedValue) -> bool | None:
-    """Whether two names cannot be of one thing; None where only a reader can tell, such as `y` and `f(x)`."""
+    """Whether two names cannot be of one thing; None if only a reader can tell, such as `y` and `f(x)`."""
     if one.name == other.name:
         return False
     if one.name is None or other.name is None:

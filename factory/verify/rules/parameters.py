@@ -23,7 +23,7 @@ _DIGITS = 40
 def canonical_parameters(gold: Node, prediction: Node) -> tuple[Node, Node] | bool | None:
     """Both answers without the domains that they declare and with one name per parameter, in order of appearance.
 
-    True where nothing declares one, False where the domains differ, None where they may (whether the naturals hold
+    True if nothing declares one, False if the domains differ, None if they may (whether the naturals hold
     zero). A side that declares nothing takes the other's.
     """
     (one, domains), (other, other_domains) = _split(gold), _split(prediction)

@@ -35,7 +35,7 @@ def compare_relations(gold: Relation, prediction: Relation) -> Equivalence:
 
 
 def compare_residues(gold: Node, prediction: Node) -> Equivalence | None:
-    """`3 (mod 5)` against another residue, or against `x == 8 (mod 5)`; None where neither is a bare residue."""
+    """`3 (mod 5)` against another residue, or against `x == 8 (mod 5)`; None if neither is a bare residue."""
     if not any(isinstance(side, Apply) and side.name == "pmod" for side in (gold, prediction)):
         return None
     residues = [
@@ -99,6 +99,6 @@ def _difference(node: Relation) -> Node:
 
 
 def _constant_factor(left: Node, right: Node) -> int | None:
-    """The sign of c where left = c * right for a constant c other than 0; None where there is no such c."""
+    """The sign of c where left = c * right for a constant c other than 0; None if there is no such c."""
     ratio = constant_ratio(left, right)
     return None if ratio is None or ratio == 0 else (1 if ratio > 0 else -1)

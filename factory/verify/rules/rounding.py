@@ -13,7 +13,7 @@ from factory.verify.identity import same_value
 from factory.verify.nodes import Apply, Constant, Node, Number, symbols
 
 _DOUBLE_DIGITS = 15
-"""Digits that binary arithmetic gets right: what stands behind them is noise."""
+"""Digits that binary arithmetic gets right: what comes after them is noise."""
 _MAX_TERMS = 30
 _ONE = Number(Fraction(1))
 
@@ -45,7 +45,7 @@ def _is_rounded_value(gold: Node, prediction: Node, policy: EquivalencePolicy) -
 
 
 def _rounds(literal: Number | None, other: Number | None, exact_side: Node, policy: EquivalencePolicy) -> bool:
-    """Whether `literal` stands for the value of `exact_side`; `other` is that side where it is a literal too."""
+    """Whether `literal` stands for the value of `exact_side`; `other` is that side if it is a literal too."""
     if literal is None or literal.ulp is None or literal.digits < (policy.rounded_digits or 0):
         return False
     finer = other.ulp if other is not None and literal.digits < _DOUBLE_DIGITS else None

@@ -11,10 +11,10 @@ _OPERATIONS = frozenset({"union", "intersection", "difference"})
 
 
 def same_set_expression(one: Node, other: Node) -> bool | None:
-    """Whether two expressions of the same named sets hold for all sets; None where one is no such expression, or names
+    """Whether two expressions of the same named sets hold for all sets; None if one is no such expression, or names
     other sets.
 
-    An element lies in each of the sets or does not: two expressions are one where they agree in all 2^n cases.
+    An element is in each of the sets or does not: two expressions are one where they agree in all 2^n cases.
     """
     if not (_operates(one) or _operates(other)):
         return None
@@ -35,7 +35,7 @@ def _operates(node: Node) -> bool:
 
 
 def _holds(node: Node, case: dict[str, bool]) -> bool:
-    """Whether an element lies in the set. Raises ValueError for what is no expression of named sets."""
+    """Whether an element is in the set. Raises ValueError for what is no expression of named sets."""
     match node:
         case Symbol(name):
             return case[name.rstrip("'")] != (name.count("'") % 2 == 1)

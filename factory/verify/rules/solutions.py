@@ -27,7 +27,7 @@ def same_zeros(one: Node, other: Node) -> bool | None:
     """Whether two expressions in two or more unknowns vanish at the same points.
 
     False is proof: a zero of one at which the other is far from zero. True means that several zeros of each, on
-    different lines through the plane, are zeros of the other. None where no zeros were found, or with one unknown,
+    different lines through the plane, are zeros of the other. None if no zeros were found, or with one unknown,
     where a few zeros prove nothing.
     """
     names = sorted(symbols(one) | symbols(other))
@@ -43,7 +43,7 @@ def same_zeros(one: Node, other: Node) -> bool | None:
 
 
 def same_signs(one: Node, other: Node) -> bool | None:
-    """False where two expressions have different signs at some point; None where no such point was found."""
+    """False if two expressions have different signs at some point; None if no such point was found."""
     names = sorted(symbols(one) | symbols(other))
     for trial in range(9):
         for scale in _SCALES:
@@ -60,8 +60,8 @@ def same_signs(one: Node, other: Node) -> bool | None:
 def solved_by(equation: Relation, name: str, values: list[Node]) -> bool | None:
     """Whether `values` are the solutions of a polynomial equation in one unknown, over the complex numbers.
 
-    False where one is none, unless it is a rounded decimal. True where each is one and there are as many as the degree.
-    None where there are fewer (the others may not be real, or be multiple roots), or the equation is no polynomial.
+    False if one is none, unless it is a rounded decimal. True if each is one and there are as many as the degree.
+    None if there are fewer (the others may not be real, or be multiple roots), or the equation is no polynomial.
     """
     difference = Apply("+", (equation.members[0], Apply("neg", (equation.members[1],))))
     roots: list[Any] = []
@@ -115,7 +115,7 @@ def _degree(node: Node, name: str) -> int | None:
 def holds_on(relation: Relation, name: str, found: list[RealInterval]) -> bool | None:
     """Whether a relation in one unknown holds on a set of reals and nowhere else, by points close to the set's ends.
 
-    Each end is approached to 1e-12 from both sides, and many points lie between and beyond the ends. None where the
+    Each end is approached to 1e-12 from both sides, and many points lie between and beyond the ends. None if the
     relation cannot be evaluated.
     """
     ends = sorted({end for piece in found for end in (piece.low, piece.high) if abs(end) < _FAR})
