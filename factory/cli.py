@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from factory.commands import answers, cells, decontamination, export, imports, runs, transcripts
+from factory.commands import answers, blends, cells, decontamination, export, imports, runs, transcripts
 from factory.errors import FactoryError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     decontamination.benchmarks,
     decontamination.add_benchmarks,
     imports.import_,
+    blends.blend,
     runs.plan,
     runs.tune,
     runs.status,
