@@ -124,14 +124,6 @@ def content_hash(place: Path | Store) -> str:
     return digest.hexdigest()[:16]
 
 
-def context_window(directory: Path) -> int | None:
-    """The longest sequence that the model's configuration declares, in tokens."""
-    config = _read_json(directory / "config.json")
-    text_config = config.get("text_config", config)
-    window = text_config.get("max_position_embeddings")
-    return int(window) if window else None
-
-
 def _check(directory: Path) -> None:
     """Raise `FactoryError` naming the first thing that the directory lacks."""
     _read_json(directory / "config.json")

@@ -22,7 +22,7 @@ from factory.programs.context import SamplingPlan
 from factory.programs.rollout import Draw, SampleProgress, rollout
 from factory.prompts.loader import prompt as prompt_file
 from factory.recipe import Role
-from factory.records import FinishedTurn, Mode, ModelReply, Problem, SampleKey, Trace
+from factory.records import FinishedTurn, Mode, ModelReply, Problem, SampleKey, Trace, tool_name
 from factory.sandbox.protocol import Sandbox
 from factory.verify import Equivalence
 
@@ -105,7 +105,7 @@ class Effects:
             prompt_fingerprint=file.fingerprint,
         )
         turns = _Turns(key, self._resources, self._recorded.turns.get(str(key), []))
-        tags = {"mode": key.mode.value, "tool": "python" if key.tool else "none"}
+        tags = {"mode": key.mode.value, "tool": tool_name(key.tool)}
         trace = await rollout(
             draw,
             engine=MeteredEngine(teacher.engine, self._resources.metrics, role="teacher", **tags),

@@ -96,11 +96,6 @@ class JournalIndex:
         self._fresh()
         return bool(contained(hashes_of([owner_key(row_id, kind)]), self._finished)[0])
 
-    def finished_hashes(self) -> Hashes:
-        """Sorted hashes (`ids.hash_of`) of everything that is finished: shape [n]. For an anti-join in many workers."""
-        self._fresh()
-        return self._finished
-
     def snapshot(self) -> JournalSnapshot:
         """What is finished and what waits, both of the same moment: no problem of a finished thread is in neither."""
         self._fresh()

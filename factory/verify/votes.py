@@ -54,11 +54,6 @@ class Votes:
         return self.classes[0].representative if self.classes else None
 
     @property
-    def tied(self) -> bool:
-        """Whether another class has as many votes as the winner's."""
-        return len(self.classes) > 1 and self.classes[0].count == self.classes[1].count
-
-    @property
     def share(self) -> float:
         """The winner's votes over all samples that have an answer, 0 without any."""
         return self.classes[0].count / self.total if self.classes else 0.0

@@ -70,7 +70,7 @@ def write(store: Store, kind: type, part: int, data: pa.Buffer) -> None:
 def measure(store: Store, problems: int) -> None:
     before, cpu, started = peak_mb(), time.process_time(), time.monotonic()
     index = JournalIndex(store, "bench", max_age_s=1e9)
-    hashes = index.finished_hashes()
+    hashes = index.snapshot().finished
     wall, cpu = time.monotonic() - started, time.process_time() - cpu
     print(f"index from nothing: {wall:.1f} s wall, {cpu:.1f} s CPU, peak memory {before:.0f} -> {peak_mb():.0f} MB")
     print(f"finished: {len(hashes):,} problems, {hashes.nbytes / 1e6:.1f} MB of hashes")

@@ -24,7 +24,6 @@ def test_a_complete_directory_resolves_to_itself(model):
     files = model_files.resolve(str(model))
     assert (files.name, files.directory) == (str(model), model)
     assert len(files.revision) == 16
-    assert model_files.context_window(model) == 2048
 
 
 def test_the_revision_is_of_the_content_not_of_the_place(model, tmp_path, tiny_model_dir):

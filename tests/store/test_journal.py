@@ -182,7 +182,7 @@ def test_index_answers_for_unfinished_and_finished_problems(tmp_path):
     assert sorted(index.traces_of("half"), key=lambda t: t.sample) == half
     assert index.traces_of("new") == []
     assert index.asked_of("half") == {"judge/0": "equal"}
-    assert len(index.finished_hashes()) == 3
+    assert len(index.snapshot().finished) == 3
     assert index.counts().samples["low/none"].rows == 6
 
 

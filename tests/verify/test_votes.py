@@ -27,7 +27,6 @@ async def test_spellings_of_one_answer_vote_together():
     assert votes.missing == (5,)
     assert votes.total == 5
     assert votes.share == pytest.approx(0.6)
-    assert not votes.tied
 
 
 async def test_a_class_is_named_by_its_usual_spelling():
@@ -42,9 +41,8 @@ async def test_string_votes_would_have_picked_another_winner():
     assert max(set(answers), key=answers.count) == "7"
 
 
-async def test_ties_go_to_the_class_seen_first_and_are_flagged():
+async def test_ties_go_to_the_class_seen_first():
     votes = await cluster(["2", "3", "3", "2"], Counting())
-    assert votes.tied
     assert votes.winner == "2"
 
 
@@ -61,7 +59,6 @@ async def test_no_answers_no_winner():
     assert votes.winner is None
     assert votes.classes == ()
     assert votes.share == 0.0
-    assert not votes.tied
 
 
 async def test_equal_spellings_cost_no_comparison():
