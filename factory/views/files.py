@@ -45,6 +45,7 @@ class TableFiles:
         if row.table not in self._open:
             spooled = self._stack.enter_context(self._store.spool(self._directory(row.table) + "x"))
             self._open[row.table] = _File(spooled, self._tables[row.table])
+            self._stack.callback(self._open[row.table].close)  # before its spool is removed, whatever happens
         self._open[row.table].add(row.values)
 
     def close(self) -> list[ExportFile]:
@@ -92,7 +93,7 @@ class _File:
             self._flush()
 
     def close(self) -> None:
-        if self._parquet is not None:
+        if self._parquet is not None and self._parquet.is_open:
             self._flush()
             self._parquet.close()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from jinja2 import TemplateError
 
 from factory.dialects.protocol import Tokenizer
 from factory.dialects.tokenizer import HfTokenizer, encode_markup
@@ -126,12 +127,15 @@ class ChatStudent:
             raise Unrendered("no_assistant_turn")
 
     def _render(self, messages: list[dict[str, Any]], tool: bool, *, prompt: bool) -> str:
-        text: str = self._chat.apply_chat_template(
-            [_as_template_takes(message) for message in messages],
-            tools=[PYTHON_TOOL_SCHEMA] if tool else None,
-            tokenize=False,
-            add_generation_prompt=prompt,
-        )
+        try:
+            text: str = self._chat.apply_chat_template(
+                [_as_template_takes(message) for message in messages],
+                tools=[PYTHON_TOOL_SCHEMA] if tool else None,
+                tokenize=False,
+                add_generation_prompt=prompt,
+            )
+        except (TemplateError, TypeError) as error:  # a template may refuse roles, calls or their order
+            raise Unrendered("template_refuses") from error
         return text
 
     def _check(self, messages: list[dict[str, Any]]) -> None:
@@ -144,9 +148,20 @@ class ChatStudent:
 def _as_template_takes(message: dict[str, Any]) -> dict[str, Any]:
     """Without empty keys, and with the arguments of calls as objects: templates write them as JSON themselves."""
     taken = {name: value for name, value in message.items() if value is not None}
-    for call in taken.get("tool_calls", ()):
-        call["function"] = {**call["function"], "arguments": json.loads(call["function"]["arguments"])}
+    if "tool_calls" in taken:
+        taken["tool_calls"] = [
+            {**call, "function": {**call["function"], "arguments": _arguments(call["function"]["arguments"])}}
+            for call in taken["tool_calls"]
+        ]
     return taken
+
+
+def _arguments(text: str) -> Any:
+    """The arguments of a call; the text itself where a model did not write JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 @lru_cache(maxsize=4)
