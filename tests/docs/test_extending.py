@@ -114,6 +114,20 @@ assert counted == {"m0": RowCount(5), "m1": RowCount(5)}, counted
 assert reader.count_verdicts() == 0
 """,
     "A view": """
+import sys
+from pathlib import Path
+import pyarrow.parquet as pq
+from factory.views.export import export
+from factory.views.registry import named, options_of
+view = named("wrong_answers")
+one, two = (export(view, sys.argv[2], f"{sys.argv[1]}/{copy}", options_of(view, [])) for copy in ("one", "two"))
+assert one.to_bytes() == two.to_bytes()
+(file,) = one.files
+rows = pq.ParquetFile(Path(sys.argv[1], "one", file.key)).read().to_pylist()
+assert len(rows) == one.funnel.used == one.funnel.read - one.funnel.left_out.total() > 0
+assert all(row["answer"] != row["reference"] for row in rows)
+""",
+    "The form of a published row": """
 import shutil, sys
 import pyarrow.parquet as pq
 from factory import runs
