@@ -11,6 +11,8 @@ from factory.dialects.protocol import Dialect
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines import model_files
 from factory.inspection.redo import key_of, name_of
+from factory.programs.call_budget import told
+from factory.programs.effects import seed_of
 from factory.programs.traces import final_answer
 from factory.prompts.loader import prompt
 from factory.prompts.promise import python_tool
@@ -33,11 +35,11 @@ def reread(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[tuple[s
     chat = dialect(teacher.dialect, tokenizer, promise, teacher.chat)
     # runs before the tool's description followed the recipe
     older = dialect(teacher.dialect, tokenizer, chat=teacher.chat)
-    name = str(settings["solve"]["sampling"]["prompt"])
-    return [(name_of(row), difference(row, chat, name) and difference(row, older, name)) for row in rows]
+    solve = recipe.Solve.model_validate(settings["solve"])
+    return [(name_of(row), difference(row, chat, solve) and difference(row, older, solve)) for row in rows]
 
 
-def difference(row: dict[str, Any], chat: Dialect, prompt_name: str) -> str:
+def difference(row: dict[str, Any], chat: Dialect, solve: recipe.Solve) -> str:
     """The first thing in which a published row and its tokens differ, in words; empty if they agree."""
     if len(row["mask"]) != len(row["token_ids"]):
         return "the mask is not as long as the tokens"
@@ -53,9 +55,10 @@ def difference(row: dict[str, Any], chat: Dialect, prompt_name: str) -> str:
         return f"message {at} of {len(row['messages'])} is not what the tokens say"
     if final_answer(parsed) != row["predicted_answer"]:
         return f"the tokens answer {final_answer(parsed)!r}, the row {row['predicted_answer']!r}"
-    words = prompt(prompt_name)
+    words = prompt(solve.sampling.prompt)
     if words.fingerprint == row["prompt_fingerprint"]:  # or it has been worded differently since
-        asked = chat.prompt(words.render({"problem": row["problem"]}), mode=key.mode, tool=key.tool)
+        system = told(solve.sampling, seed_of(solve.seed, key), tool=key.tool)
+        asked = chat.prompt(words.render({"problem": row["problem"]}), mode=key.mode, tool=key.tool, system=system)
         if asked != row["token_ids"][: row["n_prompt_tokens"]]:
             return "the prompt is not that of the row's problem, mode and tool"
     return ""

@@ -17,6 +17,7 @@ from factory.engines.connect import Model
 from factory.engines.failover import Failover
 from factory.engines.metered import MeteredEngine
 from factory.metrics import SAMPLE_TOKENS, SAMPLES, SILENT, TOKENS_TOOL, Sink
+from factory.programs import call_budget
 from factory.programs.asking import answer
 from factory.programs.context import SamplingPlan
 from factory.programs.rollout import Draw, SampleProgress, rollout
@@ -96,12 +97,17 @@ class Effects:
         if (finished := self._recorded.traces.get(str(key))) is not None:
             return finished
         teacher, sampling = self._resources.models["teacher"], settings.sampling
-        file = prompt_file(sampling.prompt)
+        file, seed = prompt_file(sampling.prompt), seed_of(settings.seed, key)
         draw = Draw(
             key=key,
-            prompt=teacher.dialect.prompt(file.render({"problem": problem.text}), mode=key.mode, tool=key.tool),
+            prompt=teacher.dialect.prompt(
+                file.render({"problem": problem.text}),
+                mode=key.mode,
+                tool=key.tool,
+                system=call_budget.told(sampling, seed, tool=key.tool),
+            ),
             sampling=sampling,
-            seed=seed_of(settings.seed, key),
+            seed=seed,
             prompt_fingerprint=file.fingerprint,
         )
         turns = _Turns(key, self._resources, self._recorded.turns.get(str(key), []))

@@ -18,6 +18,7 @@ from factory.dialects.protocol import Dialect, Turn
 from factory.engines.failover import Failover
 from factory.engines.protocol import Engine, EngineError, EngineUnavailable, ModelIdentity, SamplingParams
 from factory.programs.budget import Allowance, Budget
+from factory.programs.call_budget import max_calls
 from factory.programs.interpreter import Interpreter
 from factory.programs.repetition import Repetition
 from factory.programs.traces import final_answer
@@ -89,7 +90,7 @@ async def rollout(
         n_prompt=len(draw.prompt),
         max_tokens=draw.sampling.max_tokens,
         context=identity.max_model_len,
-        max_calls=draw.sampling.max_calls if draw.key.tool and sandbox is not None else 0,
+        max_calls=max_calls(draw.sampling, draw.seed) if draw.key.tool and sandbox is not None else 0,
         wall_time_s=draw.sampling.wall_time_s,
         seconds_spent=progress.seconds,
     )
