@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from backports import zstd
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from factory.arrow import from_table, to_table
@@ -20,6 +20,7 @@ from factory.errors import FactoryError
 from factory.recipe import Source
 from factory.records import Problem, Reject
 from factory.sources import json_list, read, splits, table
+from factory.sources.content import disguise
 
 
 def rows(path, **keys):
@@ -432,6 +433,7 @@ def test_licences_travel_and_can_be_refused(tmp_path):
     split_bytes=st.integers(1, 300),
 )
 def test_counts_add_up_however_the_file_is_cut(tmp_path_factory, pieces, split_bytes):
+    assume(not disguise(b"\n".join(pieces)))
     path = tmp_path_factory.mktemp("t") / "t.jsonl"
     path.write_bytes(b"\n".join(pieces))
     before, table.SPLIT_BYTES = table.SPLIT_BYTES, split_bytes

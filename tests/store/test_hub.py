@@ -97,7 +97,7 @@ def test_a_commit_that_was_not_answered_is_made_once(hub, tmp_path):
     hub.time_outs = [True, False, False]
     done = push(hub, run.uri, "hub.COMMIT_FILES = 3")
     assert done.returncode == 0, done.stderr
-    assert "looking whether it is there" in done.stdout + done.stderr
+    assert "checking whether it arrived" in done.stdout + done.stderr
     paths = [path for commit in hub.commits for path in commit["added"]]
     assert len(paths) == len(set(paths)) == len(hub.files)
     assert {k: v for k, v in hub.files.items() if "_manifest" not in k} == contents(run)
