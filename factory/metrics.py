@@ -109,7 +109,7 @@ ENGINE_SECONDS = _counter(
 PROGRAMS = _gauge(
     "factory_programs", "rows", "Rows of a worker: running, queued at the gate, wanted.", "stage", "state"
 )
-CELLS = _gauge("factory_cells_under_way", "cells", "Traces that wait for Python: cells that run or wait to run.")
+CELLS = _gauge("factory_cells_under_way", "cells", "Traces blocked on a Python cell, running or queued.")
 CELL_SECONDS = Metric(
     name="factory_cell_seconds",
     kind="histogram",
@@ -118,9 +118,7 @@ CELL_SECONDS = Metric(
     tags=("status",),
     bounds=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
 )
-PAIRS = _counter(
-    "factory_pairs_compared", "pairs", "Answers held against each other: cached, at_sight or in a worker.", "how"
-)
+PAIRS = _counter("factory_pairs_compared", "pairs", "Answer pairs compared: cached, at_sight or in a worker.", "how")
 CHECKERS_REPLACED = _counter(
     "factory_checkers_replaced", "processes", "Checker processes that overran a limit or died, and were replaced."
 )

@@ -47,7 +47,7 @@ def fit(recipe: Recipe, stages: Callable[[Recipe], Iterable[Stage]], emit: Calla
     changes = [
         f"{' and '.join(pool.keys)} {pool.min_actors} -> {n}" for pool, n in lowest.items() if n < pool.min_actors
     ]
-    emit(f"the cluster has {cpus:g} CPUs and does not grow; fewer actors at least: {', '.join(changes)}")
+    emit(f"the cluster has {cpus:g} CPUs and does not grow; minimum pool sizes lowered: {', '.join(changes)}")
     counts: dict[str, int] = {}
     for pool, n in lowest.items():
         for key in pool.keys:  # several pools may be sized by one key of the recipe

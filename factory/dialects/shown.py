@@ -16,7 +16,7 @@ _STATE_LOST = "The Python session was restarted: earlier variables and imports a
 
 
 def shown_output(call: ToolCall) -> str:
-    """Text of a result. A cell that ran to its end and printed something gets no words of ours.
+    """Text of a result. A cell that ran to its end and printed something is shown verbatim.
 
     What stopped a cell is for the sandbox to say, at the end of stderr; words are found here for one that is silent.
     """

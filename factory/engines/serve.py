@@ -54,7 +54,7 @@ def deploy(run: str, teacher: recipe.Teacher, store: Store | None = None) -> Ser
         time.sleep(1.0)
         status = _status(name)
     if status in _ALIVE:
-        log.info("engine pool %s is there already (%s)", name, status)
+        log.info("engine pool %s is already running (%s)", name, status)
         return ServePool(serve.get_app_handle(name), name, run, engine)
     home = ReplicaHome(run, name, store)
     application = _deployment(engine).bind(model, engine.model_dump(mode="json"), teacher.revision, home)

@@ -207,7 +207,7 @@ class Replica:
 def drain_this_node(why: str, seconds: float) -> bool:
     """Let Ray place nothing more on this node, and move what is here within `seconds`; whether Ray has taken it.
 
-    The head stays: a cluster of one machine would be left with none, and the head's end is the end of the job.
+    The head stays: a cluster of one machine would be left with none, and the job ends with the head.
     """
     context = ray.get_runtime_context()
     here = next((node for node in ray.nodes() if node["NodeID"] == context.get_node_id()), None)

@@ -27,7 +27,7 @@ class Services:
     """Ends this worker for one elsewhere, if there is any that can write; returns if there is none."""
 
     async def make_way(self, journal: JournalWriter) -> None:
-        """To be called with an error in hand: a worker whose journal is broken leaves, if another could do better."""
+        """Call when an error was caught: a worker with a broken journal leaves if another machine can write."""
         if journal.failed and self.leave is not None:
             await self.leave()
 

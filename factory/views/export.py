@@ -98,7 +98,7 @@ def export(
     emit: Say = lambda line: None,
     partition_bytes: int = PARTITION_BYTES,
 ) -> ExportManifest:
-    """Write `view` of the run at `uri` to `out`, unless it is there already; returns its manifest.
+    """Write `view` of the run at `uri` to `out`, unless it already exists; returns its manifest.
 
     Raises `FactoryError` for a run that is not published or has gone on since, options that cannot be met, and an
     `out` that holds something else.

@@ -3,7 +3,7 @@
     python tests/bench/verify_votes.py FILE.jsonl
 
 FILE holds samples: rows with problem, expected_answer and generation (whose last box is the answer) or
-predicted_answer. Answers are grouped by problem, voted on both ways, and each winner is held against the expected one.
+predicted_answer. Answers are grouped by problem, voted on both ways, and each winner is compared with the expected one.
 """
 
 from __future__ import annotations

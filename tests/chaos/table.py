@@ -51,7 +51,7 @@ def render(outcome: Outcome) -> str:
         ("  in samples regenerated", f"{by_samples:,}"),
         ("problems told of a lost interpreter", f"{len(outcome.judged.told):,}"),
         ("problems with a sample that rounding turned", f"{len(outcome.judged.rounded):,}"),
-        ("samples held against the undisturbed run", f"{outcome.judged.compared:,}"),
+        ("samples compared with the undisturbed run", f"{outcome.judged.compared:,}"),
         ("driver starts", f"{outcome.starts:,}"),
         ("seconds", f"{havoc.seconds:,.0f}"),
         ("seconds of the undisturbed run", f"{outcome.calm_seconds:,.0f}"),

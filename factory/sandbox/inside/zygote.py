@@ -26,7 +26,7 @@ _SOURCE = os.path.dirname(frames.__file__)
 
 
 def main() -> None:
-    """`zygote CONTROL_FD OPTIONS`: load, report, then fork sessions until the actor hangs up."""
+    """`zygote CONTROL_FD OPTIONS`: load, report, then fork sessions until the actor disconnects."""
     control = socket.socket(fileno=int(sys.argv[1]))
     options = _options(json.loads(sys.argv[2]))
     missing = preload.load()
