@@ -1,6 +1,6 @@
 """A run of any kind from its recipe to its published dataset: inputs, services, the graph, publish.
 
-The driver holds no truth: it may die at any moment, and the next one continues from what is in storage.
+The driver keeps no state of its own: it may die at any moment, and the next one continues from storage.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a job can say at its end."""
+    """What a finished job reports."""
 
     stages: list[Stage]
     manifest: Manifest
@@ -122,7 +122,7 @@ def _complete(
 
 
 def _ledger(run: Run) -> Any:
-    """The ledger's actor: killed, Ray starts it again, and the calls under way are made again.
+    """The ledger's actor. If it is killed, Ray restarts it and retries the calls in flight.
 
     It runs on the driver's node: if that node dies the job ends anyway, and no second node is kept alive. (Ray
     places actors without CPUs at random unless they must be somewhere: an affinity that is soft means nothing to them.)

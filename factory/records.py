@@ -376,7 +376,7 @@ class Verdict(JournalRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject(JournalRow):
-    """A row that left the graph: at which stage, for which reason, with the detail and the row itself as JSON."""
+    """A rejected row: stage, reason, detail, and the row itself as JSON."""
 
     id: str
     kind: str  # thread | problem | trace; of a dump also file, post, comment and link

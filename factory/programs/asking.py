@@ -23,7 +23,7 @@ class Asker(Protocol):
 
 
 async def answer(model: Model, text: str, *, role: Role, affinity: str, sink: Sink = SILENT) -> str:
-    """What the model says in the end, its thought left out.
+    """The model's final answer, without its reasoning.
 
     Raises `EngineError` if the question can never be answered (it does not fit into the context window) and
     `EngineUnavailable` where no engine came back in time.

@@ -46,7 +46,7 @@ class Budget:
         return max(self._wall_time_s - self.seconds, 0.0)
 
     def allowance(self, n_tokens: int) -> Allowance:
-        """What may follow the first `n_tokens` of the trace, prompt included."""
+        """How many tokens may follow the first `n_tokens` of the trace, prompt included."""
         by_budget = self._max_tokens - (n_tokens - self._n_prompt)
         by_context = self._context - n_tokens
         return Allowance(by_budget, "length") if by_budget <= by_context else Allowance(by_context, "context")

@@ -29,7 +29,7 @@ from factory.verify import Equivalence
 
 
 class Journal(Protocol):
-    """Takes finished effects. `put` returns once the row is taken; that it is in storage comes later."""
+    """Takes finished effects. `put` returns once a row is buffered, before it is in storage; readers drop repeats."""
 
     async def put(self, row: Trace | FinishedTurn | ModelReply) -> object: ...
 

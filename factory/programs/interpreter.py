@@ -45,7 +45,7 @@ class Interpreter:
         return _lost(turn.code)
 
     async def close(self) -> None:
-        """Give the session back; quiet about one that is gone already."""
+        """Close the session; no error if it is already gone."""
         session, self._session = self._session, None
         if session is not None:
             with contextlib.suppress(StateLost):

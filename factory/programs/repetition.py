@@ -1,4 +1,4 @@
-"""Notice a model that goes round in circles: token ids whose tail repeats one pattern over and over."""
+"""Detects a looping model: token ids whose tail repeats one pattern over and over."""
 
 from __future__ import annotations
 

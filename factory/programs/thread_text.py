@@ -1,4 +1,4 @@
-"""How the curator sees a thread: its first post, and the replies as numbered blocks.
+"""What the curator model sees of a thread: its first post, and the replies as numbered blocks.
 
 Source: the raw format of OpenMathReasoning's discussions (arXiv 2504.16891), which Nemotron-Math shares.
 """

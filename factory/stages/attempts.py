@@ -1,4 +1,4 @@
-"""What every worker of programs owes its rows: one that raises, or takes workers down, becomes a reject."""
+"""One attempt at a row: a row whose program raises, or whose workers keep dying, becomes a reject."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def run_attempt(
     stage: str,
     max_attempts: int,
 ) -> Ending | Reject:
-    """How a row's program ends, given what earlier attempts left in the journal.
+    """Run a row's program, given what earlier attempts left in the journal; returns its outcome or a reject.
 
     Raises `Unavailable` (the row stays unfinished, for later) and `FactoryError` (for the user to fix).
     """

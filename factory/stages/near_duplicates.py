@@ -1,4 +1,4 @@
-"""Near-duplicates: which problems of a run say the same, found once over all of them; all but one of a group leave."""
+"""Near-duplicates: problems of a run that are the same, found once over all of them; one of each group stays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOUND = "near_duplicates.parquet"  # in the run: columns id, kept, reason
 
 
 def stage() -> Stage:
-    """One actor that lets the duplicates go; it holds no CPU."""
+    """One actor that removes the duplicates; it reserves no CPU."""
     return Stage(STAGE, Pool("near-duplicates", (), (1, 1)), NearDuplicatesWorker)
 
 
@@ -43,7 +43,7 @@ class Embed:
 
 
 def find(store: Store, embedded: Iterable[pa.Table], recipe: Recipe) -> None:
-    """Compare all problems and put what was found into the run: once, whoever comes first."""
+    """Compare all problems and write what was found into the run; the first writer wins."""
     table = pa.concat_tables(embedded)
     rows = table.select(["id", "text", "answer"]).to_pylist()
     flat = np.concatenate([np.asarray(chunk.flatten()) for chunk in table["vector"].chunks])

@@ -1,4 +1,4 @@
-"""The judge of close pairs: what the stage of the graph asks for one problem."""
+"""Asks the judge model about the close pairs of one problem."""
 
 from __future__ import annotations
 

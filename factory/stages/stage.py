@@ -1,4 +1,4 @@
-"""What a stage says of itself: the class that works, and the pool of actors that it works in. Knows no Ray.
+"""What a stage is: its worker class, and the pool of actors that runs it. Knows no Ray.
 
 A kind of run lists its stages once. What its machines are asked for, whether that fits, and the graph itself are all
 read from that list.
@@ -30,7 +30,7 @@ class Pool:
 
     @property
     def min_actors(self) -> int:
-        """Actors that the pool always has."""
+        """The minimum number of actors."""
         return self.actors[0]
 
 

@@ -1,4 +1,4 @@
-"""What a worker can say of itself every few seconds, as metrics: its view of the engines, its programs, its journal."""
+"""A worker's metrics, recorded every few seconds: its view of the engines, its programs, its journal."""
 
 from __future__ import annotations
 
