@@ -60,14 +60,14 @@ class Plain:
     def prompt(self, user: str, *, mode: Mode | None, tool: bool, system: str = "") -> list[int]:
         raise NotImplementedError
 
-    def turn(self, generated: list[int]) -> Turn:
+    def turn(self, generated: list[int], **_: object) -> Turn:
         self._calls_left -= 1
         return Turn(code=self._code) if self._calls_left >= 0 else Turn()
 
     def turn_end(self) -> None:
         return None
 
-    def tool_output(self, call: ToolCall, *, calls_left: int | None = None) -> list[int]:
+    def tool_output(self, *calls: ToolCall, **_: object) -> list[int]:
         return self._output
 
     def parse(self, token_ids: list[int], mask: list[int] | None = None) -> ParsedTrace:

@@ -132,12 +132,18 @@ def test_damaged_files_are_told(tmp_path):
         Chat(tokenizer)
 
 
+def first_time_minutes(test):
+    """The model is converted when it is first asked for."""
+    return pytest.mark.long(pytest.mark.timeout(900)(test))
+
+
 @pytest.fixture(scope="module")
 def real():
     directory = smollm2.directory()
     return Chat(HfTokenizer(directory)), AutoTokenizer.from_pretrained(directory)
 
 
+@first_time_minutes
 def test_prompts_of_a_real_model_are_those_of_its_own_tokenizer(real):
     chat, own = real
     for user in ("What is 2 + 2?", "  Let  $x$\n\n= ½.\n", "数 🙂 é", ""):
@@ -151,6 +157,7 @@ def test_prompts_of_a_real_model_are_those_of_its_own_tokenizer(real):
     assert own.eos_token_id in chat.stop_token_ids
 
 
+@first_time_minutes
 def test_a_real_model_without_tools_calls_between_fences(real):
     chat, own = real
     assert chat.tools is None
