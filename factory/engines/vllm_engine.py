@@ -124,6 +124,7 @@ class VllmEngine:
 
     async def close(self) -> None:
         self._llm.shutdown()
+        del self._llm  # its finalizer would complain at the interpreter's end, when what it calls is gone
 
 
 class _LoadProbe:

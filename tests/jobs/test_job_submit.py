@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -62,17 +63,14 @@ def test_without_the_token_the_door_is_shut(cluster):
     assert httpx.get(f"{cluster.url}/api/jobs/", timeout=60).status_code == 401
 
 
-def test_a_job_runs_the_code_that_came_with_it(cluster):
-    submit(cluster, "whose-code", "python", "-c", "import factory; print('from', factory.__file__)")
-    assert wait_for(cluster, "whose-code") == "SUCCEEDED", cluster.logs("whose-code")
-    (line,) = (line for line in cluster.logs("whose-code").splitlines() if line.startswith("from "))
+def test_a_job_runs_the_code_that_came_with_it_and_a_wrong_input_fails_it_with_one_readable_error(cluster, tmp_path):
+    whose = ["python", "-c", "import factory; print('from', factory.__file__)"]
+    wrong = build(tmp_path / "run", "sources=[{path: nowhere.jsonl}]")
+    submit(cluster, "wrong", "sh", "-c", f"{shlex.join(whose)} && exec {shlex.join(wrong)}")
+    assert wait_for(cluster, "wrong") == "FAILED"
+    logs = cluster.logs("wrong")
+    (line,) = (line for line in logs.splitlines() if line.startswith("from "))
     assert "working_dir_files" in line  # Ray's copy of what was submitted, not what the machine has installed
-
-
-def test_a_wrong_input_fails_the_job_with_one_readable_error(cluster, tmp_path):
-    submit(cluster, "wrong-input", *build(tmp_path / "run", "sources=[{path: nowhere.jsonl}]"))
-    assert wait_for(cluster, "wrong-input") == "FAILED"
-    logs = cluster.logs("wrong-input")
     assert "build_dataset: " in logs
     assert "nowhere.jsonl" in logs
     assert "Traceback" not in logs
