@@ -48,7 +48,7 @@ def main() -> None:
         "--compile-bytecode",  # without it every process start pays many seconds to compile imports
         "--constraints", ROOT / ".ci" / "cpu.lock",
         "--overrides", ROOT / ".ci" / "cpu-overrides.txt",
-        "--editable", f"{ROOT}[cpu,dev]",
+        "--editable", f"{ROOT}[cpu,train,dev]",
         env={**os.environ, **uv_settings(python)},
     )  # fmt: skip
     STAMP.write_text(wanted)

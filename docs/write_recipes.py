@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from factory.planning.figures import PlanFigures
-from factory.recipe import Import, Recipe, Rejudge
+from factory.recipe import Import, Recipe, Rejudge, Train
 
 TARGET = Path(__file__).parent / "recipes.md"
 
@@ -48,6 +48,13 @@ IMPORT_HEAD = """
 listed here are those of a build, above.
 """
 
+TRAIN_HEAD = """
+# Training a student
+
+`kind: train` trains a student on the published traces of runs; see [training.md](training.md). Start it with
+`python jobs/train_sft.py --recipe RECIPE --out URI`.
+"""
+
 FIGURES_HEAD = """
 # Figures of `factory plan`
 
@@ -63,6 +70,7 @@ def document() -> str:
     parts = [HEAD, *_sections(Recipe, "top level"), REJUDGE_HEAD]
     parts += _sections(Rejudge, "top level of a rejudge", shared=set(_places(Recipe)))
     parts += [IMPORT_HEAD, *_sections(Import, "top level of an import", shared=set(_places(Recipe)))]
+    parts += [TRAIN_HEAD, *_sections(Train, "top level of a training", shared=set(_places(Recipe)))]
     return "\n".join([*parts, FIGURES_HEAD, *_sections(PlanFigures, "figures", shallow=True)])
 
 

@@ -28,11 +28,18 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Print what a run will take before it is started: samples, tokens, GPU-hours, time, storage, price, as ranges."""
+    from factory import settings
     from factory.planning import plan as planning
-    from factory.recipe import load
+    from factory.recipe import Recipe, Train
+    from factory.training import plan as training
 
+    values = settings.layered(recipe, overrides, override)
+    if values.get("kind") == "train":
+        taken = training.plan(settings.validate(Train, values, recipe))
+        print(json.dumps(taken.to_json(), ensure_ascii=False) if as_json else training.render(taken))
+        return
     made = planning.plan(
-        load(recipe, overrides, override),
+        settings.validate(Recipe, values, recipe),
         gpus or (),
         figures=figures,
         overrides=figure,

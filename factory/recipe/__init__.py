@@ -6,7 +6,7 @@ URI accepts one fingerprint only.
 """
 
 from factory.recipe.answers import EquivalencePolicy, Verify
-from factory.recipe.base import RunRecipe
+from factory.recipe.base import AnyRecipe, RunRecipe
 from factory.recipe.build import Curate, Recipe, Solve, load
 from factory.recipe.comparison import Decontaminate, Embedding, NearDuplicates
 from factory.recipe.fields import Fraction, Positive
@@ -17,9 +17,11 @@ from factory.recipe.rejudge import Rejudge
 from factory.recipe.sampling import Sampling
 from factory.recipe.sources import Columns, Source
 from factory.recipe.storage import JournalSettings, Publish
+from factory.recipe.train import Train, TrainingData
 
 __all__ = [
     "AnyEngine",
+    "AnyRecipe",
     "ChatSettings",
     "Columns",
     "Curate",
@@ -44,6 +46,8 @@ __all__ = [
     "Solve",
     "Source",
     "Teacher",
+    "Train",
+    "TrainingData",
     "Verify",
     "VllmSettings",
     "load",

@@ -13,19 +13,24 @@ from factory.records import Mode
 from factory.settings import Strict, operational
 
 
-class RunRecipe(Strict):
-    """A whole run. A kind of recipe adds its own sections and a key `kind` that names it."""
+class AnyRecipe(Strict):
+    """Whatever is started, goes on and is watched under one URI: a run, or a training."""
 
     name: str
+
+    @property
+    def fingerprint(self) -> str:
+        return settings.fingerprint(self)
+
+
+class RunRecipe(AnyRecipe):
+    """A whole run. A kind of recipe adds its own sections and a key `kind` that names it."""
+
     verify: Verify = Verify()
     programs: Programs = Programs()
     journal: JournalSettings = JournalSettings()
     publish: Publish = Publish()
     prices: Prices = operational(Prices())
-
-    @property
-    def fingerprint(self) -> str:
-        return settings.fingerprint(self)
 
     @property
     def roles(self) -> Mapping[Role, Teacher]:

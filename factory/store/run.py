@@ -12,7 +12,7 @@ from typing import Any
 from factory import settings
 from factory.arrow import SCHEMA_VERSION
 from factory.errors import FactoryError
-from factory.recipe import JournalSettings, RunRecipe
+from factory.recipe import AnyRecipe, JournalSettings
 from factory.store.fs import Store
 from factory.store.index import JournalIndex
 from factory.store.journal import JournalWriter
@@ -37,7 +37,7 @@ class Run:
     created: bool = False
 
     @staticmethod
-    def open(uri: str, recipe: RunRecipe) -> Run:
+    def open(uri: str, recipe: AnyRecipe) -> Run:
         """Create the run at `uri`, or resume it.
 
         Raises `FactoryError` if the place cannot hold a run (`Store.probe`) or already holds one of another recipe.
