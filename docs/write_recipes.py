@@ -51,8 +51,8 @@ listed here are those of a build, above.
 TRAIN_HEAD = """
 # Training a student
 
-`kind: train` trains a student on the published traces of runs; see [training.md](training.md). Start it with
-`python jobs/train_sft.py --recipe RECIPE --out URI`.
+`kind: train` says how a student learns from the published traces of runs; see [training.md](training.md).
+`factory plan` says what it will take.
 """
 
 FIGURES_HEAD = """

@@ -11,7 +11,7 @@ Rooms, from the bottom up. Each knows only rooms that stand before it in this li
     ingest, stages, cluster: inputs taken in once; the graph's workers; what a run asks of its machines
     planning, report, inspection: what a run will take; funnel, card, plots, state; the life of any row, an audit
     tuning: which engine settings a run should use, measured with its own programs
-    training: a student from published traces: stages, packs, the job on Ray Train and TRL
+    training: a student from published traces: stages by length, layouts, packs
     graph, runs: rows through stages; one file per kind of run: what it reads, does, publishes
     pipeline, launch: a run from its recipe to what it publishes; how a job starts it
     commands, cli: the command line

@@ -50,7 +50,7 @@ def named(name: Any, origin: str) -> RunKind[Any]:
     if isinstance(name, str) and name in KINDS:
         return KINDS[name]
     if name == "train":
-        raise FactoryError(f"{origin} is a training's", remedy="start it with jobs/train_sft.py")
+        raise FactoryError(f"{origin} is a training, not a run", remedy="plan it: factory plan RECIPE")
     near = difflib.get_close_matches(str(name), KINDS, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"kinds are {', '.join(KINDS)}"
     raise FactoryError(f"{origin}: there is no kind of run {name!r}", remedy=hint)

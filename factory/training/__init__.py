@@ -1,5 +1,4 @@
 """Training: a student from published traces, stage after stage of rising length, on Ray Train and TRL.
 
-`plan` knows what a training will take without any of the libraries that train; `packs` writes what is trained on;
-`loop` alone knows TRL, `fit` alone Ray. Truth is in storage: `job` says in which order things are made final.
+`plan` knows what a training will take without any of the libraries that train; `packs` writes what is trained on.
 """
