@@ -28,7 +28,9 @@ REGIMES = [(mode, tool) for mode in Mode for tool in (False, True)]
 RECIPE = Recipe.model_validate({"name": "made", "sources": [{"path": "x"}], "teacher": {"model": "jobs/demo/teacher"}})
 
 
-def make_run(uri, problems: int = 24, samples: int = 2, *, tokens: tuple[int, int] = (20, 90), seed: int = 0) -> Run:
+def make_run(
+    uri, problems: int = 24, samples: int = 2, *, tokens: tuple[int, int] = (20, 90), odd: bool = True, seed: int = 0
+) -> Run:
     """A published run. Of each problem and regime there are `samples` samples of so many tokens.
 
     One trace is journaled twice, one was drawn again and replaced, and one problem with traces was rejected.
@@ -37,7 +39,7 @@ def make_run(uri, problems: int = 24, samples: int = 2, *, tokens: tuple[int, in
     run = Run.open(str(uri), RECIPE)
     journal = run.writer("w", RECIPE.journal)
     for number in range(problems):
-        traces, verdict = make_problem(f"p{number}", samples, tokens, draw)
+        traces, verdict = make_problem(f"p{number}", samples, tokens, draw, odd=odd)
         for trace in traces:
             journal.append(trace)
         if number == 0:
@@ -53,13 +55,18 @@ def make_run(uri, problems: int = 24, samples: int = 2, *, tokens: tuple[int, in
     return run
 
 
-def make_problem(name: str, samples: int, tokens: tuple[int, int], draw: random.Random) -> tuple[list[Trace], Verdict]:
+def make_problem(
+    name: str, samples: int, tokens: tuple[int, int], draw: random.Random, *, odd: bool = True
+) -> tuple[list[Trace], Verdict]:
+    """`odd` problems also have samples without an answer, and ones that nobody could decide."""
     reference = str(draw.randint(10, 99))
     traces, judgements = list[Trace](), list[Judgement]()
     for mode, tool in REGIMES:
         for sample in range(samples):
             key = SampleKey(problem_id=name, mode=mode, tool=tool, sample=sample)
-            answer = draw.choice([reference, reference, reference + "0", reference + "1", None, "x"])
+            answer = draw.choice(
+                [reference, reference, reference + "0", reference + "1", *([None, "x"] if odd else [])]
+            )
             traces.append(make_trace(key, answer, tokens, draw))
             judgements.append(_judgement(traces[-1], reference, draw))
     right = sum(judgement.equal is True for judgement in judgements)
