@@ -134,11 +134,11 @@ def audit(
 
 
 def push_to_hub(
-    uri: Annotated[str, typer.Argument(help="The run: the value of --out.")],
+    uri: Annotated[str, typer.Argument(help="A run or an exported view: the value of its --out.")],
     repo: Annotated[str, typer.Argument(help="Dataset repository: owner/name.")],
     private: Annotated[bool, typer.Option(help="Make a new repository private.")] = True,
 ) -> None:
-    """Upload the published dataset to the Hugging Face Hub; run again, it continues where it stopped."""
+    """Upload a published dataset or an export to the Hugging Face Hub; run again, it continues where it stopped."""
     from factory.store.hub import push
 
     print(push(uri, repo, private=private, emit=lambda line: print(line, file=sys.stderr, flush=True)))

@@ -1,4 +1,4 @@
-"""`factory push-to-hub`: the newest published version in a dataset repository on the Hugging Face Hub.
+"""`factory push-to-hub`: a dataset's newest version, or an exported view, in a repository of the Hugging Face Hub.
 
 The Hub times out on large commits, so files go up in commits of at most a hundred, the manifest last, and old files
 leave with it: whoever reads the manifest sees a whole version, old or new. Killed and run again, it sends only what the
@@ -23,10 +23,8 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from factory.errors import FactoryError
 from factory.store.fs import Store
-from factory.store.manifest import Manifest, Shard, latest
-from factory.store.run import Run
+from factory.store.hub_content import HubContent, HubFile, content_of
 
-_ROOT = "dataset/"
 _BLOCK = 16 << 20
 COMMIT_FILES = 100
 """Files of one commit: the Hub's own advice is 50 to 100, and a commit has to be done in a minute."""
@@ -37,24 +35,21 @@ Operation = CommitOperationAdd | CommitOperationDelete
 
 
 def push(uri: str, repo: str, *, private: bool, emit: Callable[[str], None], endpoint: str | None = None) -> str:
-    """Make the repository `repo` ("owner/name") hold exactly the newest version; returns the commit's address.
+    """Make the repository `repo` ("owner/name") hold exactly what is at `uri`; returns the commit's address.
 
-    Raises `FactoryError` if nothing is published or the Hub refuses.
+    Raises `FactoryError` if nothing finished is there or the Hub refuses.
     """
-    run = Run.attach(uri)
-    manifest = latest(run.store)
-    if manifest is None:
-        raise FactoryError(f"nothing is published at {uri}", remedy="run the job to its end first")
+    store = Store.open(uri)
+    content = content_of(store)
     disable_progress_bars()
     api = HfApi(endpoint=endpoint)
     try:
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
-        operations = _operations(run.store, manifest, api, repo, emit)
-        message = f"Version {manifest.version}: {manifest.report.published} traces, recipe {manifest.fingerprint}"
+        operations = _operations(store, content, api, repo, emit)
         address = ""
         for number, some in enumerate(_batches(operations), 1):
-            address = _commit(api, repo, some, f"{message} (part {number})", emit)
-        return address or f"{repo} holds version {manifest.version} already"
+            address = _commit(api, repo, some, f"{content.title} (part {number})", emit)
+        return address or f"{repo} holds this already: {content.title}"
     except (HfHubHTTPError, HFValidationError, HTTPError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
         raise FactoryError(
@@ -117,41 +112,49 @@ def _files(api: HfApi, repo: str) -> dict[str, RepoFile]:
 
 
 def _operations(
-    store: Store, manifest: Manifest, api: HfApi, repo: str, emit: Callable[[str], None]
+    store: Store, content: HubContent, api: HfApi, repo: str, emit: Callable[[str], None]
 ) -> Iterator[Operation]:
     """What has to change, the manifest behind everything that it names; big files are uploaded on the way."""
     there = _files(api, repo)
     kept = set[str]()
-    for number, shard in enumerate(manifest.shards, 1):
-        path = shard.key.removeprefix(_ROOT)
+    for number, file in enumerate(content.files, 1):
+        path = file.key.removeprefix(content.root)
         kept.add(path)
-        known = there.get(path)
-        if known is not None and known.lfs is not None and known.lfs.sha256 == shard.sha256:
+        if _is_there(there.get(path), store, file):
             continue
-        emit(f"{number} of {len(manifest.shards)}: {path} ({shard.bytes / 1e6:,.1f} MB)")
-        yield _upload(store, shard, path, api, repo)
-    small = [e.key for e in store.list(_ROOT) if not e.key.removeprefix(_ROOT).startswith(("mode=", "_manifest/"))]
-    for key in [*small, manifest.key]:
-        path = key.removeprefix(_ROOT)
+        emit(f"{number} of {len(content.files)}: {path} ({file.bytes / 1e6:,.1f} MB)")
+        yield _upload(store, file, path, api, repo)
+    for key in content.small:
+        path = key.removeprefix(content.root)
         kept.add(path)
         data = store.read(key)
         if _differs(there.get(path), data):
             yield CommitOperationAdd(path, data)
     for path in sorted(there.keys() - kept):
-        if path.startswith("mode="):
+        if path.startswith(content.owned):
             yield CommitOperationDelete(path)
 
 
-def _upload(store: Store, shard: Shard, path: str, api: HfApi, repo: str) -> CommitOperationAdd:
-    """Upload one file, not yet visible; its content is let go of afterwards."""
+def _is_there(known: RepoFile | None, store: Store, file: HubFile) -> bool:
+    """Whether the repository has a file's content. Of what it stores as text (small JSON lines) it knows no SHA-256."""
+    if known is None:
+        return False
+    if known.lfs is not None:
+        return bool(known.lfs.sha256 == file.sha256)
+    return bool(known.size == file.bytes) and not _differs(known, store.read(file.key))
+
+
+def _upload(store: Store, file: HubFile, path: str, api: HfApi, repo: str) -> CommitOperationAdd:
+    """Upload one file, not yet visible, and drop its content, unless the Hub takes it as text: that is committed."""
     with tempfile.TemporaryDirectory() as place:
-        local = Path(place) / "shard.parquet"
-        with local.open("wb") as file:
-            for start in range(0, shard.bytes, _BLOCK):
-                file.write(store.read(shard.key, start, min(_BLOCK, shard.bytes - start)))
+        local = Path(place) / "file"
+        with local.open("wb") as copy:
+            for start in range(0, file.bytes, _BLOCK):
+                copy.write(store.read(file.key, start, min(_BLOCK, file.bytes - start)))
         addition = CommitOperationAdd(path, local)
         api.preupload_lfs_files(repo, [addition], repo_type="dataset")
-        return addition
+        as_text = addition._upload_mode == "regular"  # no public name tells it
+        return CommitOperationAdd(path, local.read_bytes()) if as_text else addition
 
 
 def _differs(known: RepoFile | None, data: bytes) -> bool:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from factory.store.fs import Store
 from factory.store.publish import publish
 from factory.store.run import Run
+from factory.views.export import export
+from factory.views.registry import named
 from tests.store.hub_stub import HubStub
 from tests.store.rows import problem, verdict
 from tests.store.test_publish import SETTINGS, VIEW, a_run, journal, samples
@@ -111,3 +114,19 @@ def test_a_hub_that_never_answers_ends_in_an_error(hub, tmp_path):
     assert done.returncode == 2
     assert "504" in done.stderr
     assert hub.commits == []
+
+
+@pytest.mark.parametrize("view", ["sft", "rl_prompts"])
+def test_an_exported_view_goes_up_and_its_next_version_takes_its_place(hub, tmp_path, view):
+    run = a_run(tmp_path / "run", 10)
+    publish(run, SETTINGS, VIEW)
+    chosen = named(view)
+    for place, fraction in (("one", 1.0), ("two", 0.5)):
+        out = Store.open(str(tmp_path / place))
+        export(chosen, run.uri, out.uri, chosen.options(fraction=fraction))
+        done = push(hub, out.uri, "hub.COMMIT_FILES = 2")
+        assert done.returncode == 0, done.stderr
+        assert hub.files == {entry.key: out.read(entry.key) for entry in out.list("")}
+        assert hub.commits[-1]["added"][-1:] in (["manifest.json"], [])
+        assert "already" in push(hub, out.uri).stdout
+    assert "nothing to push" in push(hub, str(tmp_path / "nowhere")).stderr
