@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from factory.planning.figures import PlanFigures
-from factory.recipe import Import, Recipe, Rejudge, Train
+from factory.recipe import Evaluate, Import, Recipe, Rejudge, Train
 
 TARGET = Path(__file__).parent / "recipes.md"
 
@@ -55,6 +55,13 @@ TRAIN_HEAD = """
 `factory plan` says what it will take.
 """
 
+EVALUATE_HEAD = """
+# Evaluating a model
+
+`kind: evaluate` measures a model ([evaluation.md](evaluation.md)); start it with
+`python jobs/evaluate.py --recipe RECIPE --out URI`. Sections that are not listed here are those of a build, above.
+"""
+
 FIGURES_HEAD = """
 # Figures of `factory plan`
 
@@ -71,6 +78,7 @@ def document() -> str:
     parts += _sections(Rejudge, "top level of a rejudge", shared=set(_places(Recipe)))
     parts += [IMPORT_HEAD, *_sections(Import, "top level of an import", shared=set(_places(Recipe)))]
     parts += [TRAIN_HEAD, *_sections(Train, "top level of a training", shared=set(_places(Recipe)))]
+    parts += [EVALUATE_HEAD, *_sections(Evaluate, "top level of an evaluation", shared=set(_places(Recipe)))]
     return "\n".join([*parts, FIGURES_HEAD, *_sections(PlanFigures, "figures", shallow=True)])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from factory.commands import answers, blends, cells, decontamination, export, imports, runs, transcripts
+from factory.commands import answers, blends, cells, decontamination, evaluations, export, imports, runs, transcripts
 from factory.errors import FactoryError
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     runs.tune,
     runs.status,
     runs.report,
+    evaluations.compare,
     runs.why,
     runs.audit,
     runs.push_to_hub,

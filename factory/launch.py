@@ -45,7 +45,7 @@ def launch(recipe: RunRecipe, out: str = "", *, verbose: bool = False) -> None:
     print(f"\n{progress.tokens_per_second:,.0f} generated tokens/s over {progress.seconds:,.0f} s of solving")
     if shares := done.idle.line():
         print(f"engine time: {shares}")
-    print(f"dataset: {run.uri}/dataset ({done.n_traces:,} traces; README.md there is its card)")
+    print(done.published.line)
     if done.unfinished:
         sys.exit(f"{done.unfinished:,} problems are unfinished: start the same command again")
 

@@ -25,14 +25,13 @@ from factory.report.funnel import Stage
 from factory.report.funnel_metrics import FunnelMetrics
 from factory.report.idle import IdleTime
 from factory.report.progress import RunProgress
-from factory.runs.kind import RunKind
+from factory.runs.kind import Published, RunKind
 from factory.stages.ledger import Ledger
 from factory.store import driver_lease
 from factory.store.counts import JournalCounts
 from factory.store.driver_lease import DriverLease
 from factory.store.fs import Store
 from factory.store.manifest import Manifest
-from factory.store.publish import publish
 from factory.store.run import Run
 from factory.store.usage import Meter
 
@@ -45,16 +44,25 @@ Result = TypeVar("Result")
 class RunResult:
     """What a finished job reports."""
 
-    stages: list[Stage]
-    manifest: Manifest
+    published: Published
     unfinished: int
     progress: RunProgress
     idle: IdleTime
 
     @property
+    def stages(self) -> list[Stage]:
+        """The funnel."""
+        return self.published.stages
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """Of the published dataset; None where the kind of run publishes none."""
+        return self.published.manifest
+
+    @property
     def n_traces(self) -> int:
         """Published traces."""
-        return sum(shard.rows for shard in self.manifest.shards)
+        return sum(shard.rows for shard in self.manifest.shards) if self.manifest else 0
 
 
 def prepare(recipe: RunRecipe, uri: str) -> Run:
@@ -113,12 +121,9 @@ def _complete(
     lease.check()
     kind.conclude(run, recipe, inputs, on_cluster)
 
-    def card(manifest: Manifest) -> dict[str, bytes]:
-        return kind.card(run, manifest, kind.funnel(inputs, manifest))
-
-    manifest = publish(run, recipe.publish, kind.view, mapper=on_cluster, card=card)
+    published = kind.publish(run, recipe, inputs, on_cluster)
     ingest.publish_rejects(run.store, inputs)
-    return RunResult(kind.funnel(inputs, manifest), manifest, unfinished, progress, idle)
+    return RunResult(published, unfinished, progress, idle)
 
 
 def _ledger(run: Run) -> Any:

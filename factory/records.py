@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from factory.arrow import Int8, Int32, added, from_dict, to_dict
 
@@ -197,8 +197,12 @@ class ToolCall(Record):
     seconds: float = 0.0
 
 
-SOLVE, TEACHER = "solve", "teacher"
+SOLVE: Final = "solve"
+TEACHER: Final = "teacher"
 """What a sample is drawn for, and by which role's model, where nothing else is said."""
+EVALUATE: Final = "evaluate"
+STUDENT: Final = "student"
+"""The same of a sample that measures a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

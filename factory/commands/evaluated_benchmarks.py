@@ -12,7 +12,7 @@ from factory.errors import FactoryError
 from factory.recipe import Columns, Source
 from factory.records import Problem
 
-FORMAT = 'JSON lines in UTF-8, one object a problem: {"id": "...", "problem": "..."}'
+FORMAT = 'JSON lines in UTF-8, one object a problem: {"id": "...", "problem": "..."}; to evaluate on it, also "answer"'
 
 
 def listing(folder: str) -> tuple[list[str], bool]:
@@ -33,7 +33,7 @@ def fetch(folder: str, emit: Callable[[str], None]) -> None:
         if path.exists() or not benchmark.hub:
             continue
         try:
-            rows = [json.dumps({"id": p.id, "problem": p.text}, ensure_ascii=False) for p in _rows(benchmark)]
+            rows = [json.dumps(_line(problem), ensure_ascii=False) for problem in _rows(benchmark)]
         except FactoryError as error:
             emit(f"{benchmark.name}: {error.what}; {error.why}")
             continue
@@ -41,6 +41,12 @@ def fetch(folder: str, emit: Callable[[str], None]) -> None:
         aside.write_text("\n".join(rows) + "\n", encoding="utf-8")
         aside.rename(path)
         emit(f"{benchmark.name}: {len(rows):,} problems to {path}")
+
+
+def _line(problem: Problem) -> dict[str, str]:
+    """One line of a benchmark's file. Answers are for evaluation; decontamination reads the problems alone."""
+    answer = {} if problem.answer is None else {"answer": problem.answer}
+    return {"id": problem.id, "problem": problem.text, **answer}
 
 
 def _state(folder: str, benchmark: Benchmark) -> tuple[str, bool]:
@@ -58,8 +64,14 @@ def _state(folder: str, benchmark: Benchmark) -> tuple[str, bool]:
 
 def _rows(benchmark: Benchmark) -> Iterator[Problem]:
     """The problems of a benchmark on the Hub. Raises `FactoryError` for a row that is none."""
-    columns = Columns(problem=benchmark.column)
-    source = Source(path=benchmark.hub, split=benchmark.split, columns=columns, name=benchmark.file)
+    columns = Columns(problem=benchmark.column, answer=benchmark.answer)
+    source = Source(
+        path=benchmark.hub,
+        split=benchmark.split,
+        columns=columns,
+        name=benchmark.file,
+        answer_in=benchmark.answer_in,
+    )
     for split in sources.splits(source):
         for row in sources.read(split):
             if not isinstance(row, Problem):

@@ -6,12 +6,13 @@ so a bad line is an error and never a skipped row.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pyarrow import ArrowException, fs
@@ -51,6 +52,12 @@ class Benchmark:
     hub: str = ""
     split: str = ""
     column: str = "problem"
+    answer: str = "answer"
+    answer_in: Literal["boxed", "hash"] | None = None
+    held: str = ""
+    """When the contest was held, or the set published: a model trained later may have seen it."""
+    license: str = ""
+    """As its page on the Hub states it; empty where this project has not read it."""
 
     @property
     def source(self) -> str:
@@ -62,6 +69,16 @@ def evaluated() -> list[Benchmark]:
     """Every benchmark that published models are evaluated on: a run that leaves one out says so in its report."""
     listed = yaml.safe_load((files(__package__) / "benchmarks.yaml").read_text(encoding="utf-8"))
     return [Benchmark(**entry) for entry in listed]
+
+
+def named(names: Iterable[str]) -> list[Benchmark]:
+    """Benchmarks by their names or their files' stems. Raises `FactoryError` for one that is not listed."""
+    known = {key: benchmark for benchmark in evaluated() for key in (benchmark.name, benchmark.file)}
+    if unknown := [name for name in names if name not in known]:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"they are {', '.join(b.name for b in evaluated())}"
+        raise FactoryError(f"there is no benchmark {unknown[0]!r}", remedy=hint)
+    return [known[name] for name in names]
 
 
 def missing(paths: Iterable[str | Path]) -> list[Benchmark]:
@@ -115,7 +132,7 @@ def read(paths: Sequence[str | Path]) -> list[BenchmarkProblem]:
 
 def _read_file(path: str) -> list[tuple[BenchmarkId, str]]:
     try:
-        lines = _bytes(path).decode("utf-8-sig").split("\n")
+        lines = contents(path).decode("utf-8-sig").split("\n")
     except (OSError, ValueError, ArrowException) as error:
         raise FactoryError(
             f"cannot read the benchmark {path}",
@@ -129,7 +146,8 @@ def _read_file(path: str) -> list[tuple[BenchmarkId, str]]:
     return [(BenchmarkId(name, identity), text) for identity, text in rows]
 
 
-def _bytes(path: str) -> bytes:
+def contents(path: str) -> bytes:
+    """The bytes of a file by its path or URI. Raises what its file system raises."""
     if "://" not in path:
         return Path(path).read_bytes()
     system, inner = fs.FileSystem.from_uri(path)

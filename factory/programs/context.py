@@ -6,17 +6,32 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from factory.programs.asking import Asker
-from factory.recipe import Sampling
+from factory.recipe import Role, Sampling
 from factory.records import Mode, Problem, Trace
 from factory.verify import Equivalence
 
 
 class SamplingPlan(Protocol):
-    """The part of a recipe that says how samples are drawn; `Solve` is one."""
+    """The part of a recipe that says how samples are drawn; `Solve` and `Attempts` are two."""
 
     @property
     def samples(self) -> int:
-        """Per mode, with Python and again without."""
+        """Per mode and tool."""
+        ...
+
+    @property
+    def tools(self) -> tuple[bool, ...]:
+        """Whether each mode is sampled with Python, without, or both."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """What the samples are drawn for; part of their keys."""
+        ...
+
+    @property
+    def role(self) -> Role:
+        """Whose model draws them; part of their keys."""
         ...
 
     @property
@@ -34,7 +49,7 @@ class Context(Asker, Protocol):
     """
 
     def samples(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> AsyncGenerator[Trace, None]:
-        """All samples of one mode, with Python and without, as they finish. Closing the iterator stops the rest."""
+        """All samples of one mode, with each tool, as they finish. Closing the iterator stops the rest."""
         ...
 
     async def sample(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> list[Trace]:

@@ -63,7 +63,7 @@ class Effects:
         self._owner, self._resources, self._recorded = owner, resources, recorded or JournaledWork()
 
     async def samples(self, problem: Problem, mode: Mode, settings: SamplingPlan) -> AsyncGenerator[Trace, None]:
-        keys = _keys(problem, mode, settings.samples)
+        keys = _keys(problem, mode, settings)
         drawing = [asyncio.create_task(self._draw(problem, key, settings)) for key in keys]
         try:
             for next_finished in asyncio.as_completed(drawing):
@@ -96,7 +96,7 @@ class Effects:
     async def _draw(self, problem: Problem, key: SampleKey, settings: SamplingPlan) -> Trace:
         if (finished := self._recorded.traces.get(str(key))) is not None:
             return finished
-        teacher, sampling = self._resources.models["teacher"], settings.sampling
+        teacher, sampling = self._resources.models[settings.role], settings.sampling
         file, seed = prompt_file(sampling.prompt), seed_of(settings.seed, key)
         draw = Draw(
             key=key,
@@ -114,7 +114,7 @@ class Effects:
         tags = {"mode": key.mode.value, "tool": tool_name(key.tool)}
         trace = await rollout(
             draw,
-            engine=MeteredEngine(teacher.engine, self._resources.metrics, role="teacher", **tags),
+            engine=MeteredEngine(teacher.engine, self._resources.metrics, role=settings.role, **tags),
             dialect=teacher.dialect,
             sandbox=self._resources.sandbox if key.tool else None,
             resume=turns.progress,
@@ -129,11 +129,11 @@ class Effects:
         return trace
 
 
-def _keys(problem: Problem, mode: Mode, samples: int) -> list[SampleKey]:
+def _keys(problem: Problem, mode: Mode, settings: SamplingPlan) -> list[SampleKey]:
     return [
-        SampleKey(problem_id=problem.id, mode=mode, tool=tool, sample=number)
-        for tool in (True, False)
-        for number in range(samples)
+        SampleKey(problem_id=problem.id, mode=mode, tool=tool, sample=number, task=settings.task, teacher=settings.role)
+        for tool in sorted(settings.tools, reverse=True)
+        for number in range(settings.samples)
     ]
 
 

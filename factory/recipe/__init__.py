@@ -9,6 +9,7 @@ from factory.recipe.answers import EquivalencePolicy, Verify
 from factory.recipe.base import AnyRecipe, RunRecipe
 from factory.recipe.build import Curate, Recipe, Solve, load
 from factory.recipe.comparison import Decontaminate, Embedding, NearDuplicates
+from factory.recipe.evaluate import Attempts, BenchmarkFiles, Evaluate
 from factory.recipe.fields import Fraction, Positive
 from factory.recipe.imported import Import
 from factory.recipe.machines import Prices, Programs, SandboxSettings
@@ -22,6 +23,8 @@ from factory.recipe.train import Train, TrainingData
 __all__ = [
     "AnyEngine",
     "AnyRecipe",
+    "Attempts",
+    "BenchmarkFiles",
     "ChatSettings",
     "Columns",
     "Curate",
@@ -29,6 +32,7 @@ __all__ = [
     "Embedding",
     "EndpointSettings",
     "EquivalencePolicy",
+    "Evaluate",
     "Fraction",
     "Import",
     "JournalSettings",

@@ -15,7 +15,7 @@ from factory.recipe.machines import SandboxSettings
 from factory.recipe.models import Role, Teacher
 from factory.recipe.sampling import Sampling
 from factory.recipe.sources import Source
-from factory.records import Mode
+from factory.records import SOLVE, TEACHER, Mode
 from factory.settings import Strict, added, operational
 
 
@@ -45,6 +45,22 @@ class Solve(Strict):
     order: Literal["paper", "cheap_first"] = "paper"
     max_low_pass_rate: Fraction = 0.8
     """A problem that low mode passes at this rate or above is too easy (facts of the paper: section 2.2)."""
+
+    @property
+    def tools(self) -> tuple[bool, ...]:
+        """Samples are drawn with Python, and again without."""
+        return True, False
+
+    @property
+    def task(self) -> str:
+        """What its samples are drawn for, as their keys spell it."""
+        return SOLVE
+
+    @property
+    def role(self) -> Role:
+        """Whose model draws them."""
+        return TEACHER
+
     min_vote_share: Fraction = added(0.0)
     """The winning answer settles a reference only with at least this share of the votes. Below it a forum's answer
     stays, and a problem without one is rejected as `weak_vote`. 0 is the paper."""

@@ -10,7 +10,7 @@ from factory.recipe.fields import Fraction, Positive
 from factory.records import Mode
 from factory.settings import Strict, added, operational
 
-Role = Literal["teacher", "curator", "judge"]
+Role = Literal["teacher", "curator", "judge", "student"]
 
 NUMERICS = {
     "hf_overrides", "kv_cache_dtype", "kv_cache_dtype_skip_layers", "logits_processors", "lora_dtype", "model_impl",

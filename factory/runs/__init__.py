@@ -15,6 +15,7 @@ from factory.programs.rejudge import REJUDGE
 from factory.recipe import Rejudge, RunRecipe
 from factory.runs.build import Build
 from factory.runs.derived import DerivedRun
+from factory.runs.evaluate import Evaluation
 from factory.runs.imported import ImportRun
 from factory.runs.kind import RunKind
 from factory.store.run import Run
@@ -23,6 +24,7 @@ KINDS: dict[str, RunKind[Any]] = {
     "build": Build(),
     "rejudge": DerivedRun(Rejudge, REJUDGE),
     "import": ImportRun(),
+    "evaluate": Evaluation(),
 }
 
 

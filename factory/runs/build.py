@@ -42,7 +42,8 @@ class Build(RunKind[Recipe]):
                 )
         if ingest.load(store) is None:
             ingest.group_splits(recipe.sources)
-        benchmarks.read(benchmarks.chosen(recipe.decontaminate))
+        if not store.exists("benchmarks/meta.json"):  # else the run goes on with the index that it has
+            benchmarks.read(benchmarks.chosen(recipe.decontaminate))
 
     def resolve(self, recipe: Recipe, store: Store) -> Recipe:
         """The recipe with the versions of the runs that it reads."""

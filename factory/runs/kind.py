@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from factory import ingest
 from factory.planning.cost import Cost
@@ -25,7 +25,7 @@ from factory.sources import pinned
 from factory.stages.stage import Stage
 from factory.store.fs import Store
 from factory.store.manifest import Manifest
-from factory.store.publish import Mapper
+from factory.store.publish import Mapper, publish
 from factory.store.run import Run
 from factory.store.view import View
 from factory.views.nemotron import NemotronMath
@@ -34,6 +34,17 @@ if TYPE_CHECKING:
     from factory.graph import Rows, Work
 
 Recipe = TypeVar("Recipe", bound=RunRecipe)
+
+
+class Published(NamedTuple):
+    """What a run ends with, each time it is started."""
+
+    stages: list[FunnelStage]
+    """Where every row went."""
+    manifest: Manifest | None
+    """Of the dataset; None for a kind without one."""
+    line: str
+    """For the terminal: what there is now, and where."""
 
 
 class RunKind(ABC, Generic[Recipe]):
@@ -58,9 +69,9 @@ class RunKind(ABC, Generic[Recipe]):
     def stages(self, recipe: Recipe) -> Sequence[Stage]:
         """The stages that this recipe asks for, in the order of the graph."""
 
-    @abstractmethod
     def card(self, run: Run, manifest: Manifest, stages: Sequence[FunnelStage]) -> dict[str, bytes]:
         """The files next to the dataset, by name; README.md is its card."""
+        return {}
 
     def resolve(self, recipe: Recipe, store: Store) -> Recipe:
         """The recipe with everything that results depend on, before its fingerprint is taken."""
@@ -108,6 +119,17 @@ class RunKind(ABC, Generic[Recipe]):
     def conclude(self, run: Run, recipe: Recipe, inputs: ingest.Inputs, mapper: Mapper) -> None:
         """Do what is left between the last row and publishing. Idempotent: each start calls it."""
         return
+
+    def publish(self, run: Run, recipe: Recipe, inputs: ingest.Inputs, mapper: Mapper) -> Published:
+        """Publish what the journal holds now. Idempotent: each start calls it, last of all."""
+
+        def card(manifest: Manifest) -> dict[str, bytes]:
+            return self.card(run, manifest, self.funnel(inputs, manifest))
+
+        manifest = publish(run, recipe.publish, self.view, mapper=mapper, card=card)
+        traces = sum(shard.rows for shard in manifest.shards)
+        line = f"dataset: {run.uri}/dataset ({traces:,} traces; README.md there is its card)"
+        return Published(self.funnel(inputs, manifest), manifest, line)
 
     def funnel(self, inputs: ingest.Inputs, manifest: Manifest) -> list[FunnelStage]:
         """Where every row went, from the inputs to the published files."""

@@ -28,7 +28,7 @@ def test_a_missing_benchmark_ends_the_run_before_it_starts_unless_it_is_left_out
     assert first.source in error.value.why
     paths = chosen(Decontaminate(benchmarks=("more.jsonl",), evaluated=str(folder), without=(first.name,)))
     assert paths == ["more.jsonl", *(place_of(str(folder), b) for b in evaluated()[1:])]
-    assert len(read(paths[1:])) == 12
+    assert len(read(paths[1:])) == len(evaluated()) - 1
     with pytest.raises(FactoryError, match="AIME 2042"):
         chosen(Decontaminate(evaluated=str(folder), without=("AIME 2042",)))
     assert chosen(Decontaminate(benchmarks=("a.jsonl",))) == ["a.jsonl"]
@@ -37,7 +37,7 @@ def test_a_missing_benchmark_ends_the_run_before_it_starts_unless_it_is_left_out
 def test_a_folder_may_be_a_uri_with_options(folder):
     assert place_of("s3://b/x/?region=r", evaluated()[0]) == "s3://b/x/aime24.jsonl?region=r"
     by_uri = chosen(Decontaminate(evaluated=f"file://{folder}", without=(evaluated()[0].name,)))
-    assert len(read(by_uri)) == 12
+    assert len(read(by_uri)) == len(evaluated()) - 1
     assert {place.benchmark for problem in read(by_uri) for place in problem.places} == {
         b.file for b in evaluated()[1:]
     }
