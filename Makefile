@@ -23,7 +23,7 @@ test: setup  ## the tests, but for the long proofs (WORKERS=2 processes share th
 
 test-long: setup  ## the long proofs: machines that come and go, everything that can die killed at random
 	@$(BIN)/python -m tests.s3.install
-	@$(BIN)/python -m pytest -n $(WORKERS) -m long
+	@$(BIN)/python -m pytest -n 0 -m long
 
 chaos: setup  ## kill every part of a run at random (SEED=1 KILLS=50) and prove that nothing is lost
 	@$(BIN)/python -m tests.s3.install

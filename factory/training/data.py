@@ -17,11 +17,10 @@ from factory.recipe import Source
 from factory.recipe.train import Train, TrainingData
 from factory.sources.stored_run import pinned
 from factory.store.fs import Store
-from factory.store.ids import hash_of
 from factory.store.manifest import DIRECTORY, Manifest
 from factory.store.run import Run
+from factory.views.split import position
 
-_SPAN = 2.0**64
 _FACTS = ["uid", "problem_id", "reasoning_mode", "with_tool", "difficulty", "n_tokens"]
 _TOKENS = ["token_ids", "mask", "finish_reason"]
 _BATCH_ROWS = 1000
@@ -71,12 +70,13 @@ def tables(data: TrainingData, *, tokens: bool = False) -> Iterator[pa.Table]:
 
 
 def is_held_out(recipe: Train, problem_id: str) -> bool:
-    return hash_of(f"hold-out\0{problem_id}") < recipe.hold_out * _SPAN
+    """Whether a problem is kept for tests: those that a view exported with the same `hold_out` keeps, too."""
+    return position(problem_id, "hold_out") < recipe.hold_out
 
 
 def is_mixed(uid: str, share: float) -> bool:
     """Whether a trace is among the `share` that is drawn for the last stage."""
-    return hash_of(f"mix\0{uid}") < share * _SPAN
+    return position(uid, "mix") < share
 
 
 @dataclass(slots=True)
@@ -128,5 +128,5 @@ def _meets(data: TrainingData, table: pa.Table) -> Any:
     ).fill_null(unbounded)
     if data.share >= 1:
         return within
-    shared = [hash_of(f"share\0{owner}") < data.share * _SPAN for owner in table["problem_id"].to_pylist()]
+    shared = [position(owner) < data.share for owner in table["problem_id"].to_pylist()]
     return pc.and_(within, pa.chunked_array([shared]))
