@@ -236,7 +236,7 @@ def test_of_near_duplicates_one_stays_and_is_chosen_once(tmp_path, made, workers
         done = pipeline.complete(run, recipe, emit=lambda line: None)
     assert (out / "near_duplicates.parquet").stat().st_mtime_ns == found
     attack.check()
-    assert {path.name for path in tmp_path.glob("* died")} == {"Embed died", "NearDuplicates died"}
+    assert {path.name for path in tmp_path.glob("* died")} == {"Embed died", "NearDuplicatesWorker died"}
     rejects = [row for row in journaled(out, Reject) if row.stage == "near_duplicates"]
     assert {row.id: row.detail.split(" stays: ")[0] for row in rejects} == {"copy-1": "t1", unanswered.id: "copy-2"}
     assert sorted(Counter(str(row.key) for row in journaled(out, Trace)).values())[-1] == 1  # nobody was drawn twice

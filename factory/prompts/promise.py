@@ -7,7 +7,9 @@ from factory.prompts.loader import prompt
 
 
 def python_tool(sandbox: recipe.SandboxSettings) -> str:
-    """One paragraph, the same for every sample of a recipe."""
+    """One paragraph, the same for every sample of a recipe; empty if the dialect's own words are to do."""
+    if sandbox.tool_description == "trained":
+        return ""
     return (
         prompt("python_tool")
         .render({"timeout_s": f"{sandbox.timeout_s:g}", "packages": ", ".join(sandbox.importable)})

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from factory.recipe.fields import Positive
-from factory.settings import Strict, operational
+from factory.settings import Strict, added, operational
 
 _IN_ANY_CASE = ("tqdm", "psutil")
 
@@ -25,6 +25,9 @@ class SandboxSettings(Strict):
     """Characters shown of each stream of a cell; head and tail are kept."""
     packages: tuple[str, ...] = ("numpy", "scipy", "sympy", "mpmath", "networkx", "pandas")
     """Distributions that a session can import, with what they require; `tqdm` and `psutil` are there in any case."""
+    tool_description: Literal["exact", "trained"] = added("exact")
+    """What a model is told about its Python tool: exactly what these sessions give it, or the words that models of its
+    dialect were trained with, which promise more. A small model may know its tool by its own words alone."""
     if_missing: Literal["refuse", "external"] = operational("refuse")
     external_claim: str | None = operational(None)
     """What stands in for a missing isolation effect, in words; kept in the run as `sandbox.json`."""

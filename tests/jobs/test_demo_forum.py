@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from factory.arrow import from_table
-from factory.records import CuratedThread, ModelReply, Reject
+from factory.records import CuratedThread, ModelReply, Reject, Trace
 from factory.store.fs import Store
 from factory.store.kinds import DIRECTORIES
 from factory.store.tables import read_table
@@ -59,5 +59,7 @@ def test_threads_become_the_problems_of_the_key(tmp_path):
         found = [(problem.text, problem.answer) for problem in curated.get(name, [])]
         right += found == [*outcome(key[name])]
     assert right >= 0.7 * len(ended), f"{right} of {len(ended)} threads as the key has them"
+    used = [row for row in journaled(str(tmp_path), Trace) if row.tool]
+    assert sum(bool(row.tool_calls) and row.answer is not None for row in used) >= 0.7 * len(used) > 0, "lost its tool"
     prompts = {row.key.split("/")[1] for row in journaled(str(tmp_path), ModelReply)}
     assert {"extract_problems", "classify_proof", "extract_answer"} <= prompts

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from factory import pipeline
+from factory import pipeline, runs
 from factory.arrow import from_table
 from factory.inspection.audit import audit
 from factory.launch import user_error
@@ -141,7 +141,7 @@ def test_a_full_disk(tmp_path, small_disk, ray_local, monkeypatch):
         fails()
         before = drawn(out)
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "publish", publish_on_a_full_disk)
+            patch.setattr(runs.kind, "publish", publish_on_a_full_disk)
             fails()
         assert latest(Store.open(out)) is None
     assert build().unfinished == 0

@@ -27,6 +27,14 @@ def test_the_promise_follows_the_recipe(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_recipe_may_keep_to_the_words_that_its_model_was_trained_with(name: str) -> None:
+    tokenizer = TOKENIZERS[name]
+    trained = tokenizer.decode(dialect(name, tokenizer).prompt("q", mode=Mode.LOW, tool=True))
+    assert told(name, recipe.SandboxSettings(tool_description="trained")) == trained
+    assert told(name, recipe.SandboxSettings()) != trained
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
 def test_nothing_is_promised_that_is_not_there(name: str) -> None:
     text = told(name, recipe.SandboxSettings())
     assert "stopped after 10 seconds" in text
