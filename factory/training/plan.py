@@ -10,10 +10,9 @@ from factory.engines.model_files import resolve
 from factory.errors import FactoryError
 from factory.recipe.train import Train, TrainingData
 from factory.training import data
-from factory.training.labels import tokenizer_digest
 from factory.training.layout import fits
 from factory.training.stages import Stage, planned
-from factory.training.student import Shape, shape_of, special_tokens
+from factory.training.student import Shape, shape_of, special_tokens, tokenizer_digest
 
 HOUR = 3600.0
 HEAD = ["", "traces", "tokens", "pack", "CP", "packs", "fill", "packs/step", "steps", "s/step", "GPU-hours", "price"]

@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from factory.dialects.tokenizer import HfTokenizer
 from factory.engines.model_files import resolve
 from factory.recipe.train import Train, TrainingData
+from factory.records import Origin, tool_name
 from factory.store.ids import hash_of
 from factory.training import data
-from factory.training.labels import Retokenizer, labels_of
 from factory.training.plan import TrainingPlan, retokenizes
 from factory.training.stages import mix_shares
 from factory.training.student import special_tokens
+from factory.views.student import Tokens, Unrendered, literal
 
 PARTITION_TOKENS = 1 << 25
 _INTS = pa.list_(pa.int32())
@@ -98,11 +100,14 @@ def sort_out(made: TrainingPlan, folder: Path) -> SortedOut:
     held = defaultdict[tuple[str, ...], list[tuple[int, int, dict[str, Any]]]](list)
     left_out, mixed = Counter[str](), 0
     for number, (owner, row) in enumerate(_students_rows(recipe)):
+        if isinstance(row, str):
+            left_out[row] += 1
+            continue
         length = len(row["input_ids"])
         place = next((n for n, at in enumerate(layouts) if at.lower < length <= at.edge), None)
         if place is None:
             left_out["too_long"] += 1
-        elif all(label < 0 for label in row["labels"]):
+        elif not row["learnt"]:
             left_out["nothing_to_learn"] += 1
         elif data.is_held_out(recipe, owner):
             cell = (row["mode"], row["tool"], layouts[place].name)
@@ -129,29 +134,45 @@ def _put(partitions: list[Partition], row: dict[str, Any]) -> None:
     partitions[hash_of(row["uid"]) % len(partitions)].add({name: row[name] for name in _ROW.names})
 
 
-def _students_rows(recipe: Train) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(problem, trace) in the student's tokens."""
+def _students_rows(recipe: Train) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """(problem, trace in the student's tokens, or why it has none)."""
     for source in recipe.data:
         translate = _translator(recipe, source)
         for table in data.tables(source, tokens=True):
             for row in table.to_pylist():
-                ids, mask = translate(row["token_ids"], row["mask"], row["finish_reason"] == "stop")
+                published = Tokens(np.asarray(row["token_ids"], np.int32), np.asarray(row["mask"], np.int8))
+                try:
+                    tokens = translate(published, row["finish_reason"] == "stop")
+                except Unrendered as reason:
+                    yield row["problem_id"], str(reason)
+                    continue
                 yield (
                     row["problem_id"],
                     {
                         "uid": row["uid"],
-                        "input_ids": ids,
-                        "labels": labels_of(ids, mask),
+                        "input_ids": tokens.ids,
+                        "labels": tokens.labels,
+                        "learnt": bool(tokens.learnt.any()),
                         "mode": row["reasoning_mode"],
-                        "tool": "python" if row["with_tool"] else "none",
+                        "tool": tool_name(row["with_tool"]),
                     },
                 )
 
 
-def _translator(recipe: Train, source: TrainingData) -> Callable[[list[int], list[int], bool], Any]:
+def _translator(recipe: Train, source: TrainingData) -> Callable[[Tokens, bool], Tokens]:
+    """What turns a trace, that ended by itself or did not, into the student's tokens; it raises `Unrendered`."""
     if not retokenizes(recipe, source):
-        return lambda ids, mask, ended: (ids, mask)
+        return lambda published, ended: published
     directory = resolve(recipe.student.model, recipe.student.revision).directory
     teacher, student = HfTokenizer(data.teacher_tokenizer(source)), HfTokenizer(directory)
-    become = Retokenizer(teacher, student, special_tokens(directory).end)
-    return lambda ids, mask, ended: become(ids, mask, ended=ended)
+    end = special_tokens(directory).end
+
+    def become(published: Tokens, ended: bool) -> Tokens:
+        tokens = literal(published, teacher, student)
+        if not ended:
+            return tokens
+        # the teacher's end is text now: the student learns its own
+        mask = np.append(tokens.mask, np.int8(Origin.GENERATED))
+        return Tokens(np.append(tokens.ids, np.int32(end)), mask)
+
+    return become

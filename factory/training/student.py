@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,14 @@ def special_tokens(directory: Path) -> Special:
             remedy="set pad_token in tokenizer_config.json to an added token that text never has",
         )
     return Special(pad, end)
+
+
+def tokenizer_digest(file: Path) -> str:
+    """16 hex digits over what turns text into ids: equal where two tokenizers give every text the same ids."""
+    state = json.loads(file.read_bytes())
+    told = {key: state.get(key) for key in ("normalizer", "pre_tokenizer", "model")}
+    told["added_tokens"] = [[token["id"], token["content"]] for token in state.get("added_tokens") or []]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _content(token: Any) -> str:

@@ -57,10 +57,10 @@ def as_published(sample: Sample) -> Tokens:
     return Tokens(sample.token_ids, sample.mask)
 
 
-def literal(sample: Sample, teacher: Tokenizer, student: Tokenizer) -> Tokens:
+def literal(trace: Tokens, teacher: Tokenizer, student: Tokenizer) -> Tokens:
     """The teacher's text in the student's tokens, control tokens spelled out. Raises `Unrendered`."""
     ids, mask = list[int](), list[int]()
-    token_ids, origins = sample.token_ids, sample.mask
+    token_ids, origins = trace
     borders = [0, *(np.flatnonzero(np.diff(origins)) + 1).tolist(), len(origins)]
     for start, end in pairwise(borders):
         text = teacher.decode(token_ids[start:end].tolist())

@@ -47,7 +47,7 @@ def tokens_of(options: TokenOptions, inputs: Inputs) -> Callable[[Sample], Token
         )
     teacher = tokenizer_of(name, None if options.teacher else source.get("revision"))
     student = tokenizer_of(options.student)
-    return lambda sample: literal(sample, teacher, student)
+    return lambda sample: literal(as_published(sample), teacher, student)
 
 
 def tokenised(

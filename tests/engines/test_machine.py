@@ -23,7 +23,7 @@ def caused(words):
     [
         "CUDA error: an illegal memory access was encountered",
         "NCCL error in: ../ProcessGroupNCCL.cpp:3690, unhandled system error",
-        "[Errno 28] No space left on device: '/root/.cache/x'",
+        "[Errno 28] No space left on device: '/mnt/cache/x'",
         "first line\nCUDA driver initialization failed, you might not have a CUDA gpu.\nlast line",
     ],
 )
