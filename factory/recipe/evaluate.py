@@ -96,6 +96,9 @@ class Evaluate(RunRecipe):
         judge: dict[Role, Teacher] = {"judge": self.judge} if self.judge and self.verify.judge != "never" else {}
         return {STUDENT: self.student, **judge}
 
+    def modes(self, role: Role) -> tuple[Mode, ...]:
+        return self.attempts.modes if role == STUDENT else super().modes(role)
+
     @property
     def python(self) -> SandboxSettings | None:
         """None where no configuration has Python: then no sandbox is started."""

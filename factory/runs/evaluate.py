@@ -10,13 +10,9 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice, zip_longest
-from pathlib import Path
 from typing import Any
 
 from factory import ingest, sources
-from factory.dialects import dialect
-from factory.dialects.tokenizer import HfTokenizer
-from factory.engines import model_files
 from factory.errors import FactoryError
 from factory.evaluation import benchmarks, results, samples
 from factory.evaluation.results import RESULT, Result
@@ -52,7 +48,6 @@ class Evaluation(RunKind[Evaluate]):
                 benchmarks.digests(recipe.benchmarks)  # raises for a file that is not there
             for split in _firsts(ingest.group_splits(_sources(recipe))):
                 _refuse_without_answers(split)
-        _refuse_impossible_prompts(recipe)
 
     def resolve(self, recipe: Evaluate, store: Store) -> Evaluate:
         """The recipe with the digests of its benchmark files and the versions of the runs that it reads."""
@@ -122,17 +117,6 @@ def _refuse_without_answers(split: sources.Split) -> None:
             remedy="name the column that holds them as `columns.answer`; a benchmark that was fetched before answers "
             "were is fetched again once its file is removed",
         )
-
-
-def _refuse_impossible_prompts(recipe: Evaluate) -> None:
-    """Raise what a dialect says of a mode or tool that it has no form for; a model of the Hub is asked by a worker."""
-    student = recipe.student
-    if not Path(student.model).is_dir():
-        return
-    spoken = dialect(student.dialect, HfTokenizer(model_files.tokenizer_file(student.model)))
-    for mode in recipe.attempts.modes:
-        for tool in recipe.attempts.tools:
-            spoken.prompt("", mode=mode, tool=tool)
 
 
 def _result(run: Run, recipe: Evaluate, reader: JournalReader) -> Result:

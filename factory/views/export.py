@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import groupby
 from typing import Any
 
 from factory import settings
@@ -226,9 +225,3 @@ def _sweep(store: Store, manifest: ExportManifest) -> None:
 
 def _json(values: dict[str, Any]) -> bytes:
     return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def by_table(files: Sequence[ExportFile]) -> Iterator[tuple[str, list[ExportFile]]]:
-    """The files of each table, in the order of the tables' names."""
-    ordered = sorted(files, key=lambda file: (file.table, file.key))
-    return ((table, list(group)) for table, group in groupby(ordered, key=lambda file: file.table))
