@@ -21,6 +21,7 @@ from factory.runs.build import curate_stage
 from factory.stages import near_duplicates
 from factory.stages.read import ReadCurated
 from factory.stages.stage import Stage, embedding_pool
+from factory.store.fs import Store
 from factory.store.run import Run
 
 INDEX_FILES = ("vectors.npy", "problems.jsonl", "meta.json")  # the last one makes the index complete
@@ -67,12 +68,12 @@ def find_duplicates(work: Work) -> bool:
     if now.problems and not now.threads:
         embed = Stage("embed", embedding_pool(work.recipe.decontaminate), near_duplicates.Embed)
         embedded = run_stage(problems(work), embed, (work.recipe,)).to_arrow_refs()
-
-        def find(blocks: list[Any]) -> None:
-            near_duplicates.find(work.run.store, ray.get(blocks), work.recipe)
-
-        ray.get(ray.remote(max_retries=-1)(find).remote(embedded))
+        ray.get(ray.remote(max_retries=-1)(_find).remote(work.run.store, embedded, work.recipe))
     return not now.threads
+
+
+def _find(store: Store, blocks: list[Any], recipe: Recipe) -> None:
+    near_duplicates.find(store, ray.get(blocks), recipe)
 
 
 def benchmark_index(run: Run, recipe: Recipe) -> Any:
